@@ -1,0 +1,26 @@
+//! What frames say: link layer, IP, TCP and TLS.
+//!
+//! Frames go in through a dissector; what was learned of each TLS connection comes out
+//! through an [`Observer`]. The crate is pure: it reads no clock, opens no file, starts no thread
+//! and draws no random number, so that equal frames give equal observations.
+//!
+//! Its input is hostile by assumption. Strange bytes are never an error: a frame that can't be
+//! followed is counted under a [`SkipReason`], a byte that is missing shows as [`Coverage`], and
+//! everything that is kept has a bound in [`Limits`].
+#![forbid(unsafe_code)]
+
+mod counters;
+mod frame;
+mod observation;
+mod offer;
+mod version;
+
+pub use counters::{Counters, SkipReason};
+pub use frame::{Frame, LinkType, Timestamp};
+pub use observation::{
+    Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,
+    MessageKind, MessageMark, Observer, Protocol, PseudoTls, Refusal, RefusalKind, RoleFrom,
+    ServerHello, Side, Transport, Upgrade,
+};
+pub use offer::{ClientHello, HelloExtent, HelloFormat, Offer, is_grease};
+pub use version::Version;

@@ -1,0 +1,2 @@
+//! The `tlsunset` command.
+fn main() {}
