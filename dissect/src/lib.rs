@@ -11,8 +11,11 @@
 
 mod counters;
 mod frame;
+mod limits;
 mod observation;
 mod offer;
+mod tcp;
+mod tls;
 mod version;
 
 pub use counters::{Counters, SkipReason};
@@ -22,5 +25,6 @@ pub use observation::{
     MessageKind, MessageMark, Observer, Protocol, PseudoTls, Refusal, RefusalKind, RoleFrom,
     ServerHello, Side, Transport, Upgrade,
 };
+pub use limits::Limits;
 pub use offer::{ClientHello, HelloExtent, HelloFormat, Offer, is_grease};
 pub use version::Version;
