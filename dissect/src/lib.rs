@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod dissector;
+mod flow;
 mod frame;
 mod limits;
 mod observation;
@@ -19,6 +21,7 @@ mod tls;
 mod version;
 
 pub use counters::{Counters, SkipReason};
+pub use dissector::Dissector;
 pub use frame::{Frame, LinkType, Timestamp};
 pub use observation::{
     Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,

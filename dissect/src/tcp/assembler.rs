@@ -180,7 +180,7 @@ impl Assembler {
     }
 
     /// Delivers parked segments that follow directly.
-    fn drain(&mut self, limits: &Limits, sink: &mut impl Sink) {
+    pub(crate) fn drain(&mut self, limits: &Limits, sink: &mut impl Sink) {
         let ready = |this: &Self| this.parked.first().is_some_and(|p| Some(p.seq) == this.next);
         if !ready(self) {
             return;

@@ -12,12 +12,14 @@ mod server_hello;
 mod sslv2;
 
 pub(crate) use certificate::leaf_names;
-pub(crate) use client_hello::ClientHelloParts;
+pub(crate) use client_hello::{ClientHelloParts, SessionId};
 pub(crate) use intern::Interner;
 pub(crate) use joiner::{Joined, Joiner};
 pub(crate) use record::{ContentType, RecordEvent, RecordReader, header_chain, record_header};
 pub(crate) use server_hello::{ServerHelloParts, named_curve};
-pub(crate) use sslv2::{Sslv2Hello, client_hello_len, server_hello as sslv2_server_hello};
+pub(crate) use sslv2::{
+    Sslv2Hello, client_hello_len as sslv2_client_hello_len, server_hello as sslv2_server_hello,
+};
 
 /// Handshake message types (RFC 8446 §4, RFC 5246 §7.4, RFC 6066 §8).
 pub(crate) mod message {

@@ -1,0 +1,125 @@
+//! What makes two packets belong together: the unordered pair of endpoints.
+//!
+//! No VLAN and no outer header of a tunnel is part of it: mirrors tag directions differently and
+//! copy a packet into two VLANs.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::Endpoint;
+
+/// A connection's two endpoints in ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    V4(KeyOf<u32>),
+    V6(KeyOf<u128>),
+}
+
+/// The endpoints of one address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct KeyOf<A> {
+    low: A,
+    high: A,
+    low_port: u16,
+    high_port: u16,
+}
+
+/// One of a connection's two directions, before it is known who is the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the lower endpoint to the higher one.
+    Up,
+    /// From the higher endpoint to the lower one.
+    Down,
+}
+
+impl Way {
+    pub(crate) const BOTH: [Self; 2] = [Self::Up, Self::Down];
+
+    pub(crate) const fn reverse(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Key {
+    /// The connection between two endpoints and the direction from `source` to `target`.
+    pub(crate) fn new(source: Endpoint, target: Endpoint) -> (Self, Way) {
+        match (source.addr, target.addr) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                let (key, way) = KeyOf::new(a.to_bits(), source.port, b.to_bits(), target.port);
+                (Self::V4(key), way)
+            }
+            (a, b) => {
+                let bits = |addr| match addr {
+                    IpAddr::V4(addr) => addr.to_ipv6_mapped().to_bits(),
+                    IpAddr::V6(addr) => addr.to_bits(),
+                };
+                let (key, way) = KeyOf::new(bits(a), source.port, bits(b), target.port);
+                (Self::V6(key), way)
+            }
+        }
+    }
+
+    /// The endpoint that sends in this direction.
+    pub(crate) fn sender(self, way: Way) -> Endpoint {
+        match self {
+            Self::V4(key) => {
+                let (addr, port) = key.sender(way);
+                Endpoint { addr: Ipv4Addr::from_bits(addr).into(), port }
+            }
+            Self::V6(key) => {
+                let (addr, port) = key.sender(way);
+                Endpoint { addr: Ipv6Addr::from_bits(addr).into(), port }
+            }
+        }
+    }
+}
+
+impl<A: Ord + Copy> KeyOf<A> {
+    fn new(source: A, source_port: u16, target: A, target_port: u16) -> (Self, Way) {
+        if (source, source_port) <= (target, target_port) {
+            let key =
+                Self { low: source, high: target, low_port: source_port, high_port: target_port };
+            (key, Way::Up)
+        } else {
+            let key =
+                Self { low: target, high: source, low_port: target_port, high_port: source_port };
+            (key, Way::Down)
+        }
+    }
+
+    fn sender(self, way: Way) -> (A, u16) {
+        match way {
+            Way::Up => (self.low, self.low_port),
+            Way::Down => (self.high, self.high_port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_directions_share_a_key() {
+        let check = |a: &str, b: &str| {
+            let end = |text: &str| {
+                let socket: std::net::SocketAddr = text.parse().unwrap();
+                Endpoint { addr: socket.ip(), port: socket.port() }
+            };
+            let (key, way) = Key::new(end(a), end(b));
+            let (same, other) = Key::new(end(b), end(a));
+            assert_eq!((key, way), (same, other.reverse()));
+            assert_eq!((key.sender(way), key.sender(other)), (end(a), end(b)));
+        };
+        check("10.0.0.1:5061", "10.0.0.2:443");
+        check("10.0.0.1:5061", "10.0.0.1:443");
+        check("[2001:db8::1]:5061", "[::1]:443");
+    }
+}

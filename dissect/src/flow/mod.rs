@@ -1,0 +1,24 @@
+//! Connections: which packets belong together, what each direction says, and how the two halves
+//! are joined into [`crate::FlowFacts`].
+
+mod conversation;
+mod join;
+mod key;
+mod reader;
+mod side;
+mod table;
+
+pub(crate) use key::{Key, Way};
+pub(crate) use table::{FlowTable, Segment};
+
+use crate::tls::Interner;
+use crate::{Limits, Mark};
+
+/// What every layer needs to know of the frame at hand.
+pub(crate) struct Context<'a> {
+    pub(crate) at: Mark,
+    /// Length of the frame on the wire.
+    pub(crate) frame_len: u32,
+    pub(crate) limits: &'a Limits,
+    pub(crate) interner: &'a mut Interner,
+}

@@ -1,0 +1,292 @@
+//! What one direction of a connection said.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::Context;
+use crate::tls::{ClientHelloParts, ServerHelloParts, Sslv2Hello, SessionId, message, named_curve};
+use crate::{
+    CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
+    ServerHello, Transport,
+};
+
+/// Alerts of one direction that are kept: a handshake has one or two.
+const ALERTS_MAX: usize = 8;
+/// Messages of one direction that are kept.
+const MESSAGES_MAX: usize = 16;
+
+/// Facts of one direction, whichever side it is.
+#[derive(Debug, Default)]
+pub(crate) struct SideFacts {
+    pub(crate) client_hello: Option<ClientHello>,
+    pub(crate) server_hello: Option<ServerHello>,
+    pub(crate) session_id: SessionId,
+    pub(crate) hello_retried: bool,
+    /// Whether the client offers early data, which is encrypted before any ServerHello.
+    pub(crate) offers_early_data: bool,
+    pub(crate) certificate: Option<Arc<CertificateNames>>,
+    pub(crate) saw_certificate: bool,
+    pub(crate) saw_key_exchange: bool,
+    pub(crate) certificate_requested: bool,
+    pub(crate) alerts: SmallVec<[PlainAlert; 1]>,
+    pub(crate) changed_cipher: bool,
+    pub(crate) application_records: u32,
+    /// The last encrypted record longer than an alert.
+    pub(crate) long_record: Option<Mark>,
+    pub(crate) messages: SmallVec<[PlainMessage; 4]>,
+    /// Payload was captured.
+    pub(crate) saw_payload: bool,
+    /// Records were read, with certainty.
+    pub(crate) saw_records: bool,
+    /// Packets are missing in front of the hello, or in it.
+    pub(crate) gap_before_hello: bool,
+    /// The snap length cut bytes in front of the hello, or in it.
+    pub(crate) cut_before_hello: bool,
+    /// Bytes are missing somewhere.
+    pub(crate) has_holes: bool,
+    /// The first captured bytes are not the stream's beginning.
+    pub(crate) is_midstream: bool,
+    /// Bytes that are no TLS followed the hello directly.
+    pub(crate) left_tls: bool,
+    /// ServerHelloDone stands in the ServerHello's own record and nothing between the two.
+    pub(crate) bare_done: bool,
+    /// What the hello imitates.
+    pub(crate) pseudo: Option<PseudoTls>,
+}
+
+/// An alert, its sender being this direction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainAlert {
+    pub(crate) level: u8,
+    pub(crate) description: u8,
+    pub(crate) at: Mark,
+}
+
+/// A message, its sender being this direction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainMessage {
+    pub(crate) at: Mark,
+    pub(crate) frame_len: u32,
+    pub(crate) kind: MessageKind,
+}
+
+/// `TLS_DH_anon_WITH_RC4_128_MD5`, all that the media relay of [MS-TURN] offers.
+const MS_TURN_SUITE: u16 = 0x0018;
+/// `early_data` (RFC 8446 §4.2.10).
+const EARLY_DATA: u16 = 42;
+/// The challenge of the constant hello of Google's `ssltcp` (WebRTC, libnice).
+const GOOGLE_CHALLENGE: [u8; 16] = [
+    0x1f, 0x17, 0x0c, 0xa6, 0x2f, 0x00, 0x78, 0xfc, 0x46, 0x55, 0x2e, 0xb1, 0x83, 0x39, 0xf1, 0xea,
+];
+/// The start of the constant random of Google's `ssltcp` answer.
+const GOOGLE_RANDOM: [u8; 4] = [0x42, 0x85, 0x45, 0xa7];
+
+impl SideFacts {
+    /// Whether a hello was seen, of either kind.
+    pub(crate) fn has_hello(&self) -> bool {
+        self.client_hello.is_some() || self.server_hello.is_some()
+    }
+
+    /// Takes a handshake message in the clear.
+    pub(crate) fn message(
+        &mut self,
+        kind: u8,
+        body: &[u8],
+        record_version: u16,
+        context: &mut Context<'_>,
+    ) {
+        match kind {
+            message::CLIENT_HELLO => {
+                if let Some(parts) = ClientHelloParts::read(body, true) {
+                    self.take_client_hello(parts, record_version, context);
+                }
+                return;
+            }
+            message::SERVER_HELLO => {
+                self.take_server_hello(body, true, record_version, context);
+                return;
+            }
+            message::HELLO_RETRY_REQUEST => {
+                self.hello_retried = true;
+                self.note(MessageKind::HelloRetryRequest, context);
+                return;
+            }
+            message::CERTIFICATE => {
+                if !self.saw_certificate {
+                    self.certificate = context.interner.certificate(body);
+                }
+                self.saw_certificate = true;
+            }
+            message::SERVER_KEY_EXCHANGE => {
+                self.saw_key_exchange = true;
+                if let Some(hello) = &mut self.server_hello
+                    && hello.group.is_none()
+                    && hello.cipher_suite.is_some_and(is_ecdhe)
+                {
+                    hello.group = named_curve(body);
+                }
+            }
+            message::CERTIFICATE_REQUEST => self.certificate_requested = true,
+            _ => {}
+        }
+        self.note(MessageKind::Handshake(kind), context);
+    }
+
+    /// Takes what there is of a handshake message that will not be completed.
+    pub(crate) fn partial(
+        &mut self,
+        kind: u8,
+        body: &[u8],
+        record_version: u16,
+        context: &mut Context<'_>,
+    ) {
+        match kind {
+            message::CLIENT_HELLO if self.client_hello.is_none() => {
+                if let Some(parts) = ClientHelloParts::read(body, false) {
+                    self.take_client_hello(parts, record_version, context);
+                }
+            }
+            message::SERVER_HELLO if self.server_hello.is_none() => {
+                self.take_server_hello(body, false, record_version, context);
+            }
+            // A certificate was sent; whose, the cut took.
+            message::CERTIFICATE => self.saw_certificate = true,
+            _ => {}
+        }
+    }
+
+    /// Takes a CLIENT-HELLO of the SSL 2.0 format.
+    pub(crate) fn sslv2_hello(&mut self, hello: Sslv2Hello, context: &mut Context<'_>) {
+        if hello.parts.random.ends_with(&GOOGLE_CHALLENGE) {
+            self.pseudo = Some(PseudoTls::Google);
+        }
+        self.take_client_hello(hello.parts, 0x0002, context);
+    }
+
+    /// Takes a SERVER-HELLO of SSL 2.0.
+    pub(crate) fn sslv2_server_hello(&mut self, context: &Context<'_>) {
+        self.server_hello = Some(ServerHello {
+            record_version: 0x0002,
+            legacy_version: 0x0002,
+            selected_version: None,
+            random: [0; 32],
+            session_id_len: 0,
+            cipher_suite: None,
+            group: None,
+            alpn: None,
+            extensions: SmallVec::new(),
+            extent: HelloExtent::Whole,
+            at: context.at,
+        });
+        self.note(MessageKind::ServerHello, context);
+    }
+
+    /// Takes an alert in the clear.
+    pub(crate) fn alert(&mut self, level: u8, description: u8, context: &Context<'_>) {
+        if self.alerts.len() < ALERTS_MAX {
+            self.alerts.push(PlainAlert { level, description, at: context.at });
+        }
+        self.note(MessageKind::Alert { level, description }, context);
+    }
+
+    fn take_client_hello(
+        &mut self,
+        parts: ClientHelloParts,
+        record_version: u16,
+        context: &mut Context<'_>,
+    ) {
+        self.note(MessageKind::ClientHello, context);
+        if self.client_hello.is_some() {
+            return;
+        }
+        if self.pseudo.is_none() && is_ms_turn(&parts.offer) {
+            self.pseudo = Some(PseudoTls::MsTurn);
+        }
+        self.session_id = parts.session_id;
+        self.offers_early_data = parts.offer.has_extension(EARLY_DATA);
+        self.client_hello = Some(ClientHello {
+            offer: context.interner.offer(parts.offer, Transport::Tcp),
+            record_version,
+            random: parts.random,
+            session_id_len: parts.session_id.len(),
+            offers_ticket: parts.offers_ticket,
+            server_name: parts.server_name,
+            at: context.at,
+        });
+    }
+
+    fn take_server_hello(
+        &mut self,
+        body: &[u8],
+        whole: bool,
+        record_version: u16,
+        context: &Context<'_>,
+    ) {
+        let parts = ServerHelloParts::read(body, whole, record_version, context.at);
+        let Some(parts) = parts else { return };
+        if parts.is_retry {
+            self.hello_retried = true;
+            self.note(MessageKind::HelloRetryRequest, context);
+            return;
+        }
+        self.note(MessageKind::ServerHello, context);
+        if self.server_hello.is_none() {
+            if parts.hello.random.starts_with(&GOOGLE_RANDOM) {
+                self.pseudo = Some(PseudoTls::Google);
+            }
+            self.session_id = parts.session_id;
+            self.server_hello = Some(parts.hello);
+        }
+    }
+
+    fn note(&mut self, kind: MessageKind, context: &Context<'_>) {
+        if self.messages.len() < MESSAGES_MAX {
+            let (at, frame_len) = (context.at, context.frame_len);
+            self.messages.push(PlainMessage { at, frame_len, kind });
+        }
+    }
+
+    /// Whether ServerHelloDone follows the ServerHello as the second message, which only the
+    /// imitation of [MS-TURN] §2.1.1 does: its suite demands a ServerKeyExchange.
+    pub(crate) fn is_relay_answer(&self) -> bool {
+        const DONE: MessageKind = MessageKind::Handshake(message::SERVER_HELLO_DONE);
+        self.server_hello.as_ref().is_some_and(|hello| hello.cipher_suite == Some(MS_TURN_SUITE))
+            && self.messages.get(1).is_some_and(|second| second.kind == DONE)
+    }
+}
+
+/// Whether a hello is the one of [MS-TURN] §2.1.1: one anonymous suite, no extensions block.
+fn is_ms_turn(offer: &Offer) -> bool {
+    offer.format == HelloFormat::Tls
+        && offer.extent == HelloExtent::Whole
+        && offer.cipher_suites == [MS_TURN_SUITE]
+        && offer.extensions.is_none()
+}
+
+/// Whether a suite of TLS 1.2 and below exchanges keys by ECDHE or anonymous ECDH, whose
+/// ServerKeyExchange names a curve (RFC 8422, RFC 5289, RFC 7905 and others).
+const fn is_ecdhe(suite: u16) -> bool {
+    matches!(suite,
+        0xc006..=0xc00a | 0xc010..=0xc019 | 0xc023 | 0xc024 | 0xc027 | 0xc028 | 0xc02b | 0xc02c
+        | 0xc02f | 0xc030 | 0xc033..=0xc03b | 0xc048 | 0xc049 | 0xc04c | 0xc04d | 0xc05c | 0xc05d
+        | 0xc060 | 0xc061 | 0xc070 | 0xc071 | 0xc072 | 0xc073 | 0xc076 | 0xc077 | 0xc086 | 0xc087
+        | 0xc08a | 0xc08b | 0xc09a | 0xc09b | 0xc0ac..=0xc0af | 0xcc13 | 0xcc14 | 0xcca8 | 0xcca9
+        | 0xccac | 0xd001..=0xd005)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_with_a_named_curve_are_told() {
+        let check = |suite, expect| assert_eq!(is_ecdhe(suite), expect, "{suite:#06x}");
+        check(0xc02f, true); // TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        check(0xc014, true); // TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA
+        check(0xcca8, true); // TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+        check(0x0039, false); // TLS_DHE_RSA_WITH_AES_256_CBC_SHA
+        check(0xc01b, false); // TLS_SRP_SHA_RSA_WITH_3DES_EDE_CBC_SHA
+        check(0xc031, false); // TLS_ECDH_RSA_WITH_AES_128_GCM_SHA256
+    }
+}
