@@ -11,12 +11,15 @@
 
 mod counters;
 mod frame;
+#[allow(dead_code, reason = "the TCP layer reads what steering does not")]
+mod net;
 mod observation;
 mod offer;
 mod version;
 
 pub use counters::{Counters, SkipReason};
 pub use frame::{Frame, LinkType, Timestamp};
+pub use net::{Steer, Steering};
 pub use observation::{
     Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,
     MessageKind, MessageMark, Observer, Protocol, PseudoTls, Refusal, RefusalKind, RoleFrom,
