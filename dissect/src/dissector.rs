@@ -1,7 +1,9 @@
 //! The way of a frame: link, IP, flow table.
 
 use crate::flow::{FlowTable, Segment};
-use crate::{Counters, Frame, Limits, Observer};
+use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode};
+use crate::tcp::Seq;
+use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
 
 /// Follows the connections in a series of frames.
 ///
@@ -10,6 +12,7 @@ use crate::{Counters, Frame, Limits, Observer};
 #[derive(Debug)]
 pub struct Dissector {
     counters: Counters,
+    defrag: Defragmenter,
     flows: FlowTable,
 }
 
@@ -20,12 +23,52 @@ impl Dissector {
     /// fast. It changes nothing in what is observed.
     #[must_use]
     pub fn new(limits: Limits, seed: u64) -> Self {
-        Self { counters: Counters::default(), flows: FlowTable::new(limits, seed) }
+        Self {
+            counters: Counters::default(),
+            defrag: Defragmenter::new(seed),
+            flows: FlowTable::new(limits, seed),
+        }
     }
 
     /// Follows one frame.
     pub fn push(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
-        let _ = (frame, seen);
+        self.counters.frames += 1;
+        self.counters.bytes += frame.data.len() as u64;
+        self.counters.cut_frames += u64::from(frame.is_cut());
+        match decode(frame, &mut self.defrag, &mut self.counters) {
+            Decoded::Packet(packet) => {
+                self.counters.dissected += 1;
+                self.packet(&packet, frame, seen);
+            }
+            Decoded::Datagram(datagram) => {
+                self.counters.dissected += 1;
+                self.packet(&datagram.packet(), frame, seen);
+            }
+            Decoded::FragmentKept => self.counters.dissected += 1,
+            Decoded::Skip(reason) => self.counters.skip(reason),
+        }
+    }
+
+    #[inline]
+    fn packet(&mut self, packet: &Packet<'_>, frame: &Frame<'_>, seen: &mut impl Observer) {
+        match packet.transport {
+            TransportHeader::Tcp { src_port, dst_port, seq, ack, flags } => {
+                let captured = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX);
+                let segment = Segment {
+                    source: Endpoint { addr: packet.src, port: src_port },
+                    target: Endpoint { addr: packet.dst, port: dst_port },
+                    seq: Seq(seq),
+                    ack: Seq(ack),
+                    flags,
+                    payload: packet.payload,
+                    cut: packet.payload_len.saturating_sub(captured),
+                    at: Mark { frame: frame.number, time: frame.time },
+                    frame_len: frame.wire_len,
+                };
+                self.flows.push(&segment, &mut self.counters, seen);
+            }
+            TransportHeader::Udp { .. } => {}
+        }
     }
 
     /// Reports every connection that is still open: the input is over.

@@ -94,6 +94,8 @@ impl LinkType {
     pub const ETHERNET: Self = Self(1);
     /// Raw IP, as some systems number it (`DLT_RAW`).
     pub const RAW_DLT: Self = Self(12);
+    /// Raw IP, as OpenBSD numbers it (`DLT_RAW`).
+    pub const RAW_OPENBSD: Self = Self(14);
     /// Raw IP, version told by the first nibble.
     pub const RAW: Self = Self(101);
     /// OpenBSD loopback, address family in network byte order.

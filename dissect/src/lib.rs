@@ -14,6 +14,7 @@ mod dissector;
 mod flow;
 mod frame;
 mod limits;
+mod net;
 mod observation;
 mod offer;
 mod tcp;
@@ -23,11 +24,12 @@ mod version;
 pub use counters::{Counters, SkipReason};
 pub use dissector::Dissector;
 pub use frame::{Frame, LinkType, Timestamp};
+pub use limits::Limits;
+pub use net::{Steer, Steering};
 pub use observation::{
     Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,
     MessageKind, MessageMark, Observer, Protocol, PseudoTls, Refusal, RefusalKind, RoleFrom,
     ServerHello, Side, Transport, Upgrade,
 };
-pub use limits::Limits;
 pub use offer::{ClientHello, HelloExtent, HelloFormat, Offer, is_grease};
 pub use version::Version;

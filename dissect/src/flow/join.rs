@@ -143,8 +143,8 @@ impl Roles {
                 if asked.offer.extent < HelloExtent::Suites || self.server.has_holes {
                     return None;
                 }
-                let is_echoed = hello.session_id_len > 0
-                    && self.server.session_id == self.client.session_id;
+                let is_echoed =
+                    hello.session_id_len > 0 && self.server.session_id == self.client.session_id;
                 if is_echoed {
                     return self.server.changed_cipher.then_some(true);
                 }
@@ -167,7 +167,8 @@ impl Roles {
         if proven {
             return Some(true);
         }
-        let is_one_sided = !client.saw_payload || (!server.saw_payload && self.end_by_server().is_none());
+        let is_one_sided =
+            !client.saw_payload || (!server.saw_payload && self.end_by_server().is_none());
         let is_uncertain =
             is_one_sided || client.has_holes || server.has_holes || !self.missing.is_complete();
         if is_uncertain {

@@ -373,7 +373,8 @@ fn fits_hello(record_len: u16, bytes: &[u8]) -> bool {
     /// The shortest ServerHello of all: a HelloRetryRequest of TLS 1.3's drafts.
     const HELLO_LEN_MIN: u32 = 6;
     const HELLO_LEN_MAX: u32 = 1 << 17;
-    let (Some(&[_, a, b, c]), true) = (bytes.get(5..).and_then(<[u8]>::first_chunk), record_len >= 4)
+    let (Some(&[_, a, b, c]), true) =
+        (bytes.get(5..).and_then(<[u8]>::first_chunk), record_len >= 4)
     else {
         return true;
     };
@@ -398,11 +399,16 @@ fn begins_hello(fragment: &[u8], is_record_start: bool) -> bool {
 /// Whether the bytes are one alert record in the clear with a plausible content.
 fn is_alert(bytes: &[u8]) -> bool {
     bytes.len() >= 7
-        && bytes.first_chunk().copied().and_then(record_header).is_some_and(|header| {
-            header.kind == ContentType::Alert && header.len == 2
-        })
+        && bytes
+            .first_chunk()
+            .copied()
+            .and_then(record_header)
+            .is_some_and(|header| header.kind == ContentType::Alert && header.len == 2)
         && matches!(bytes.get(5), Some(1 | 2))
-        && matches!(bytes.get(6), Some(0 | 10 | 20..=22 | 30 | 40..=51 | 60 | 70 | 71 | 80 | 86 | 90 | 100 | 109..=121))
+        && matches!(
+            bytes.get(6),
+            Some(0 | 10 | 20..=22 | 30 | 40..=51 | 60 | 70 | 71 | 80 | 86 | 90 | 100 | 109..=121)
+        )
 }
 
 /// Whether these first bytes may still begin a record or an SSL 2.0 hello.
@@ -429,12 +435,8 @@ mod tests {
 
     fn read(parts: &[&[u8]], midstream: bool) -> Reader {
         let (limits, mut interner) = (Limits::default(), Interner::new(0));
-        let mut context = Context {
-            at: Mark::default(),
-            frame_len: 0,
-            limits: &limits,
-            interner: &mut interner,
-        };
+        let mut context =
+            Context { at: Mark::default(), frame_len: 0, limits: &limits, interner: &mut interner };
         let mut reader = Reader::default();
         reader.facts.is_midstream = midstream;
         for part in parts {
@@ -465,7 +467,8 @@ mod tests {
 
     #[test]
     fn application_data_alone_is_records_in_a_capture_that_begins_late() {
-        let data = [b"\x17\x03\x03\x00\x20", &[7; 32][..], b"\x17\x03\x03\x00\x10", &[8; 16]].concat();
+        let data =
+            [b"\x17\x03\x03\x00\x20", &[7; 32][..], b"\x17\x03\x03\x00\x10", &[8; 16]].concat();
         let reader = read(&[&data], true);
         assert!(reader.facts.saw_records);
         assert_eq!(reader.facts.application_records, 2);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Context;
-use crate::tls::{ClientHelloParts, ServerHelloParts, Sslv2Hello, SessionId, message, named_curve};
+use crate::tls::{ClientHelloParts, ServerHelloParts, SessionId, Sslv2Hello, message, named_curve};
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
     ServerHello, Transport,

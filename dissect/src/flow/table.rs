@@ -14,7 +14,8 @@ use super::conversation::Conversation;
 use super::join::Halves;
 use super::key::{Key, Way};
 use super::{Context, reader::Reader};
-use crate::tcp::{Seq, flags};
+use crate::net::tcp_flags as flags;
+use crate::tcp::Seq;
 use crate::tls::Interner;
 use crate::{
     Counters, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Limits, Mark, Observer, Side,
@@ -328,8 +329,9 @@ impl FlowTable {
         self.free.push(slot);
         if let Some(mut facts) = facts {
             (facts.first, facts.last) = (flow.first, flow.last);
-            let side =
-                |way| if flow.key.sender(way) == facts.client { Side::Client } else { Side::Server };
+            let side = |way| {
+                if flow.key.sender(way) == facts.client { Side::Client } else { Side::Server }
+            };
             facts.end = flow.end.map(|(way, kind, at)| End { by: side(way), kind, at });
             seen.flow(facts);
         }
@@ -418,8 +420,7 @@ impl Flow {
     fn note_syn(&mut self, way: Way, segment: &Segment<'_>) {
         let start = segment.seq.plus(1);
         let is_answer = segment.flags & flags::ACK != 0;
-        let mut attempt =
-            Attempt { first: self.first, starts: self.starts, dialled: self.dialled };
+        let mut attempt = Attempt { first: self.first, starts: self.starts, dialled: self.dialled };
         attempt.note(way, start, is_answer, segment.ack);
         (self.starts, self.dialled) = (attempt.starts, attempt.dialled);
         if let State::Open(conversation) = &mut self.state {
@@ -454,7 +455,6 @@ fn report_hello(key: Key, way: Way, reader: &Reader, at: Mark, seen: &mut impl O
     };
     seen.hello(hello);
 }
-
 
 /// Whether a payload begins with a ClientHello in the clear.
 fn is_hello(payload: &[u8]) -> bool {

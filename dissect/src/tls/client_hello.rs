@@ -131,7 +131,9 @@ impl ClientHelloParts {
         match number {
             extension::SERVER_NAME => self.server_name = server_name(content),
             extension::SUPPORTED_GROUPS => offer.groups = Some(content.vec16()?.u16_list()),
-            extension::EC_POINT_FORMATS => offer.ec_point_formats = Some(content.vec8()?.0.to_vec()),
+            extension::EC_POINT_FORMATS => {
+                offer.ec_point_formats = Some(content.vec8()?.0.to_vec())
+            }
             extension::SIGNATURE_ALGORITHMS => {
                 offer.signature_algorithms = Some(content.vec16()?.u16_list());
             }

@@ -56,7 +56,8 @@ impl Interner {
     pub(crate) fn certificate(&mut self, body: &[u8]) -> Option<Arc<CertificateNames>> {
         let der = leaf(body)?;
         let hash = self.hasher.hash_one(der);
-        let known = self.certificates.find(hash, |(other, bytes, _)| *other == hash && **bytes == *der);
+        let known =
+            self.certificates.find(hash, |(other, bytes, _)| *other == hash && **bytes == *der);
         if let Some((_, _, names)) = known {
             return names.clone();
         }

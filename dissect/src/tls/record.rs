@@ -157,8 +157,7 @@ mod tests {
     fn records_are_split() {
         let stream = b"\x16\x03\x01\x00\x03abc\x17\x03\x03\x00\x00\x17\x03\x03\x00\x02de";
         let events = read(&mut RecordReader::default(), stream);
-        let expect =
-            ["Handshake 3", "abc.", "ApplicationData 0", ".", "ApplicationData 2", "de."];
+        let expect = ["Handshake 3", "abc.", "ApplicationData 0", ".", "ApplicationData 2", "de."];
         assert_eq!(events, expect);
     }
 

@@ -1,0 +1,86 @@
+//! Ethernet, IEEE 802.2 LLC, and everything that an EtherType announces.
+//!
+//! Tags and shims between the Ethernet header and the packet are stepped over one at a time.
+
+use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
+
+use super::Next;
+use super::span::Span;
+use crate::SkipReason;
+
+/// EtherTypes (IEEE registration authority) that are followed.
+pub(super) mod ether_type {
+    pub(in crate::net) const IPV4: u16 = 0x0800;
+    pub(in crate::net) const TRANSPARENT_ETHERNET: u16 = 0x6558;
+    pub(in crate::net) const CUSTOMER_VLAN: u16 = 0x8100;
+    pub(in crate::net) const IPV6: u16 = 0x86dd;
+    pub(in crate::net) const SERVICE_VLAN: u16 = 0x88a8;
+    pub(in crate::net) const QINQ_9100: u16 = 0x9100;
+    pub(in crate::net) const QINQ_9200: u16 = 0x9200;
+}
+
+use ether_type as et;
+
+/// Greatest number that is a length and no EtherType (IEEE 802.3 §3.2.6).
+const LENGTH_MAX: u16 = 1500;
+
+/// An Ethernet frame.
+#[inline]
+pub(super) fn frame(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
+    let Ok(header) = Ethernet2HeaderSlice::from_slice(span.data()) else {
+        return Err(SkipReason::TruncatedLink);
+    };
+    Ok(Next::EtherType(header.ether_type().0, span.skip(header.slice().len())?))
+}
+
+/// What follows an EtherType or length field. `vlan` takes the identifier of a tag.
+#[inline]
+pub(super) fn ether_type<'a>(
+    number: u16,
+    span: Span<'a>,
+    vlan: &mut Option<u16>,
+) -> Result<Next<'a>, SkipReason> {
+    match number {
+        et::IPV4 | et::IPV6 => Ok(Next::Ip(span)),
+        et::CUSTOMER_VLAN | et::SERVICE_VLAN | et::QINQ_9100 | et::QINQ_9200 => {
+            let Ok(tag) = SingleVlanHeaderSlice::from_slice(span.data()) else {
+                return Err(SkipReason::TruncatedLink);
+            };
+            *vlan = Some(tag.vlan_identifier().value());
+            Ok(Next::EtherType(tag.ether_type().0, span.skip(tag.slice().len())?))
+        }
+        _ => rare_ether_type(number, span),
+    }
+}
+
+#[cold]
+fn rare_ether_type(number: u16, span: Span<'_>) -> Result<Next<'_>, SkipReason> {
+    match number {
+        ..=LENGTH_MAX => Ok(Next::Llc(span.limit(usize::from(number).min(span.wire_len())))),
+        et::TRANSPARENT_ETHERNET => Ok(Next::Ethernet(span)),
+        _ => Err(SkipReason::NotIp),
+    }
+}
+
+/// An IEEE 802.2 logical link control header, with or without SNAP.
+#[cold]
+pub(super) fn llc(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
+    const UNNUMBERED: u8 = 0x03;
+    match *span.head::<3>()? {
+        [0xaa, 0xaa, UNNUMBERED] => snap(span.skip(3)?),
+        [0x06, 0x06, UNNUMBERED] => Ok(Next::Ip(span.skip(3)?)),
+        _ => Err(SkipReason::NotIp),
+    }
+}
+
+/// A SNAP header: an organization and its protocol number (RFC 1042, IEEE 802.1H).
+pub(super) fn snap(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
+    let &[o0, o1, o2, p0, p1] = span.head::<5>()?;
+    let (number, rest) = (u16::from_be_bytes([p0, p1]), span.skip(5)?);
+    match [o0, o1, o2] {
+        [0, 0, 0] | [0, 0, 0xf8] => Ok(Next::EtherType(number, rest)),
+        // RFC 2427 §4.2: bridged Ethernet, with or without its check sequence.
+        [0, 0x80, 0xc2] if matches!(number, 1 | 7) => Ok(Next::Ethernet(rest)),
+        _ => Err(SkipReason::NotIp),
+    }
+}

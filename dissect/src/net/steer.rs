@@ -1,0 +1,103 @@
+//! Which worker a frame belongs to, for a thread that hands frames out.
+//!
+//! Both directions of a connection go to the same worker, whatever tags and tunnels are around
+//! either. That takes the endpoints of whole packets, so fragments are put together here and
+//! workers never see one.
+
+use std::hash::BuildHasher;
+
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+
+use super::span::Span;
+use super::{Defragmenter, Packet, Reassembled, Walked, reassemble, walk, walk_whole};
+use crate::{Counters, Frame};
+
+/// Where a frame goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Steering {
+    /// To the worker that owns this hash of the two endpoints.
+    Flow(u64),
+    /// The frame completed a packet that came in fragments. What goes to the worker, instead of
+    /// the frame and with its number and time, is a frame of link type
+    /// [`LinkType::RAW`](crate::LinkType::RAW) with these bytes, on the wire as long as they are.
+    Datagram {
+        /// As in [`Flow`](Self::Flow).
+        hash: u64,
+        /// An IP packet.
+        bytes: Vec<u8>,
+    },
+    /// Nowhere: it is a fragment, and counted in [`Steer::counters`].
+    Kept,
+    /// To any worker, which will skip it and count why.
+    Any,
+}
+
+/// Hands out frames.
+#[derive(Debug)]
+pub struct Steer {
+    defrag: Defragmenter,
+    hash: SeedableRandomState,
+    counters: Counters,
+}
+
+impl Steer {
+    /// `seed` keeps a sender from choosing the worker; equal seeds steer equally.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            defrag: Defragmenter::new(seed),
+            hash: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
+            counters: Counters::default(),
+        }
+    }
+
+    /// What was counted here and will be by no worker: frames that ended here, and fragments.
+    /// Added to what the workers count, it gives what a single dissector counts of all frames.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Says where a frame goes.
+    #[inline]
+    pub fn steer(&mut self, frame: &Frame<'_>) -> Steering {
+        match walk(frame.link, Span::new(frame.data, frame.wire_len)) {
+            Walked::Packet(packet) => Steering::Flow(self.hash(&packet)),
+            Walked::Skip(_) => Steering::Any,
+            Walked::Fragment(fragment) => {
+                let outcome =
+                    reassemble(&fragment, frame.time, &mut self.defrag, &mut self.counters);
+                self.finish(frame, outcome)
+            }
+        }
+    }
+
+    #[cold]
+    fn finish(&mut self, frame: &Frame<'_>, outcome: Reassembled) -> Steering {
+        self.counters.cut_frames += u64::from(frame.is_cut());
+        self.counters.bytes += frame.data.len() as u64;
+        match outcome {
+            Reassembled::Datagram(bytes) => {
+                let Walked::Packet(packet) = walk_whole(&bytes) else {
+                    return Steering::Any;
+                };
+                let hash = self.hash(&packet);
+                // The worker will count these bytes, each of which came in a frame that was
+                // counted above.
+                self.counters.bytes = self.counters.bytes.saturating_sub(bytes.len() as u64);
+                return Steering::Datagram { hash, bytes };
+            }
+            Reassembled::Kept => self.counters.dissected += 1,
+            Reassembled::Skip(reason) => self.counters.skip(reason),
+        }
+        self.counters.frames += 1;
+        Steering::Kept
+    }
+
+    pub(super) fn hash(&self, packet: &Packet<'_>) -> u64 {
+        let (src_port, dst_port) = packet.transport.ports();
+        let (src, dst) = ((packet.src, src_port), (packet.dst, dst_port));
+        self.hash.hash_one(if src <= dst { (src, dst) } else { (dst, src) })
+    }
+}

@@ -1,0 +1,94 @@
+//! Steering: both directions to one worker, and nothing lost between the threads.
+
+use super::*;
+
+fn swapped_v4(mut ip: Vec<u8>) -> Vec<u8> {
+    let (src, rest) = ip[12..].split_at_mut(4);
+    src.swap_with_slice(&mut rest[..4]);
+    let (src, rest) = ip[20..].split_at_mut(2);
+    src.swap_with_slice(&mut rest[..2]);
+    ip
+}
+
+#[test]
+fn both_directions_go_together_whatever_is_around_them() {
+    let mut steer = Steer::new(3);
+    let there = ip_hello();
+    let back = swapped_v4(there.clone());
+    let expect = steer.steer(&frame(LinkType::RAW, &there));
+    assert!(matches!(expect, Steering::Flow(_)));
+    assert_eq!(steer.steer(&frame(LinkType::RAW, &back)), expect);
+    let tagged = eth(0x8100, &cat!([0, 9, 8, 0], back));
+    assert_eq!(steer.steer(&frame(LinkType::ETHERNET, &tagged)), expect);
+    let mut other = there;
+    other[21] ^= 1;
+    assert_ne!(steer.steer(&frame(LinkType::RAW, &other)), expect);
+    assert_ne!(Steer::new(4).steer(&frame(LinkType::RAW, &back)), expect);
+    assert_eq!(steer.steer(&frame(LinkType(147), &back)), Steering::Any);
+    assert_eq!(steer.steer(&frame(LinkType::ETHERNET, &back)), Steering::Any);
+    assert_eq!(*steer.counters(), Counters::default());
+}
+
+/// What a dissector counts of each frame, without its upper layers.
+fn count(frame: &Frame<'_>, defrag: &mut Defragmenter, counters: &mut Counters) -> Option<Vec<u8>> {
+    counters.frames += 1;
+    counters.bytes += frame.data.len() as u64;
+    counters.cut_frames += u64::from(frame.is_cut());
+    let payload = match decode(frame, defrag, counters) {
+        Decoded::Skip(reason) => {
+            counters.skip(reason);
+            return None;
+        }
+        Decoded::FragmentKept => None,
+        Decoded::Packet(packet) => Some(packet.payload.to_vec()),
+        Decoded::Datagram(datagram) => Some(datagram.packet().payload.to_vec()),
+    };
+    counters.dissected += 1;
+    payload
+}
+
+#[test]
+fn a_steered_capture_counts_like_an_unsteered_one() {
+    let segment = tcp(HELLO);
+    let fragment = |offset: u8, more: u8, piece: &[u8]| {
+        let mut ip = ipv4(6, piece);
+        ip[6..8].copy_from_slice(&[more, offset]);
+        ip
+    };
+    let frames = [
+        ip_hello(),
+        fragment(0, 0x20, &segment[..24]),
+        fragment(0, 0x20, &segment[..24]),
+        fragment(3, 0, &segment[24..]),
+        fragment(3, 0, &segment[24..]),
+        fragment(9, 0x20, &[0; 7]),
+        vec![0x45],
+        ipv4(1, &[8, 0, 0, 0]),
+        fragment(0xff, 0x3f, &[0; 8]),
+        ip_hello(),
+    ];
+    let (mut single, mut workers) = (Counters::default(), Counters::default());
+    let (mut at_single, mut at_workers) = (Vec::new(), Vec::new());
+    let mut defrag = Defragmenter::new(0);
+    let mut steer = Steer::new(7);
+    for (number, bytes) in (1..).zip(&frames) {
+        let frame = Frame { number, ..frame(LinkType::RAW, bytes) };
+        at_single.extend(count(&frame, &mut defrag, &mut single));
+        let datagram;
+        let handed_on = match steer.steer(&frame) {
+            Steering::Flow(_) | Steering::Any => Some(frame),
+            Steering::Kept => None,
+            Steering::Datagram { bytes, .. } => {
+                datagram = bytes;
+                Some(Frame { number, ..super::frame(LinkType::RAW, &datagram) })
+            }
+        };
+        let mut fresh = Defragmenter::new(0);
+        at_workers.extend(handed_on.and_then(|frame| count(&frame, &mut fresh, &mut workers)));
+    }
+    workers.absorb(steer.counters());
+    assert!(single.balances());
+    assert_eq!(workers, single);
+    assert_eq!(at_workers, at_single);
+    assert_eq!(at_single, [HELLO, HELLO, HELLO]);
+}
