@@ -38,11 +38,13 @@ impl Dissector {
         match decode(frame, &mut self.defrag, &mut self.counters) {
             Decoded::Packet(packet) => {
                 self.counters.dissected += 1;
-                self.packet(&packet, frame, seen);
+                // An IP length beyond what was on the wire is a lie, and no cut.
+                let behind_cut = frame.wire_len.saturating_sub(len_u32(frame.data));
+                self.packet(&packet, behind_cut, frame, seen);
             }
             Decoded::Datagram(datagram) => {
                 self.counters.dissected += 1;
-                self.packet(&datagram.packet(), frame, seen);
+                self.packet(&datagram.packet(), u32::MAX, frame, seen);
             }
             Decoded::FragmentKept => self.counters.dissected += 1,
             Decoded::Skip(reason) => self.counters.skip(reason),
@@ -50,10 +52,15 @@ impl Dissector {
     }
 
     #[inline]
-    fn packet(&mut self, packet: &Packet<'_>, frame: &Frame<'_>, seen: &mut impl Observer) {
+    fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        cut_max: u32,
+        frame: &Frame<'_>,
+        seen: &mut impl Observer,
+    ) {
         match packet.transport {
             TransportHeader::Tcp { src_port, dst_port, seq, ack, flags } => {
-                let captured = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX);
                 let segment = Segment {
                     source: Endpoint { addr: packet.src, port: src_port },
                     target: Endpoint { addr: packet.dst, port: dst_port },
@@ -61,7 +68,7 @@ impl Dissector {
                     ack: Seq(ack),
                     flags,
                     payload: packet.payload,
-                    cut: packet.payload_len.saturating_sub(captured),
+                    cut: packet.payload_len.saturating_sub(len_u32(packet.payload)).min(cut_max),
                     at: Mark { frame: frame.number, time: frame.time },
                     frame_len: frame.wire_len,
                 };
@@ -81,4 +88,9 @@ impl Dissector {
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
+}
+
+/// A count of captured bytes; captures beyond 4 GiB a frame do not exist.
+fn len_u32(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
