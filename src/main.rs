@@ -1,2 +1,7 @@
-//! The `tlsunset` command.
-fn main() {}
+//! The `tlsunset` command: arguments in, exit status out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tlsunset::main()
+}

@@ -8,7 +8,7 @@ mod reader;
 mod side;
 mod table;
 
-pub(crate) use key::{Key, Way};
+pub(crate) use key::Way;
 pub(crate) use table::{FlowTable, Segment};
 
 use crate::tls::Interner;

@@ -49,8 +49,6 @@ pub(crate) struct SideFacts {
     pub(crate) is_midstream: bool,
     /// Bytes that are no TLS followed the hello directly.
     pub(crate) left_tls: bool,
-    /// ServerHelloDone stands in the ServerHello's own record and nothing between the two.
-    pub(crate) bare_done: bool,
     /// What the hello imitates.
     pub(crate) pseudo: Option<PseudoTls>,
 }

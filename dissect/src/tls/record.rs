@@ -124,11 +124,6 @@ impl RecordReader {
         }
         Some(header)
     }
-
-    /// The header bytes that were read of a header that is not complete.
-    pub(crate) fn is_between_records(&self) -> bool {
-        self.current.is_none() && self.head_len == 0
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,50 @@
+# `make demo` shows the answer on a bundled capture; `make test` passes every test.
+# Both install what is missing of the system packages first.
+
+CARGO ?= cargo
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+TLSUNSET := target/release/tlsunset
+
+.PHONY: all demo test unit lint docs fuzz bench setup corpus
+
+all: $(TLSUNSET)
+
+demo: setup
+	$(CARGO) build --release --locked
+	@echo
+	@echo '$$ tlsunset analyze samples/demo/input.pcap'
+	@$(TLSUNSET) analyze samples/demo/input.pcap
+
+test: setup lint docs unit
+
+unit:
+	$(CARGO) test --workspace --locked
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --no-default-features -- -D warnings
+
+docs:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --document-private-items
+
+# Short runs of every fuzz target on stable Rust; see fuzz/README.md.
+fuzz:
+	fuzz/run
+
+bench:
+	$(CARGO) bench --locked
+
+# libpcap compiles and applies --filter expressions.
+setup:
+	@command -v $(CARGO) >/dev/null || { \
+	  echo 'Rust is needed: https://rustup.rs'; exit 1; }
+	@if command -v apt-get >/dev/null && { ! command -v cc >/dev/null || ! [ -e /usr/include/pcap.h ]; }; then \
+	  echo 'installing libpcap and a C linker'; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    build-essential libpcap-dev; \
+	fi
+
+$(TLSUNSET): setup
+	$(CARGO) build --release --locked

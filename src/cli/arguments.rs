@@ -1,0 +1,156 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::parse_size;
+
+/// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
+///
+/// It reads traffic and nothing else: it sends no packet, and decrypts none.
+#[derive(Debug, Parser)]
+#[command(name = "tlsunset", version, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  tlsunset analyze office.pcap
+  tlsunset analyze --out report/ captures/
+  tcpdump -i eth1 -w - 'tcp' | tlsunset analyze -
+
+Exit status: 0 done; 1 only with --check, when some host breaks; 2 when something failed.")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Analyze capture files
+    Analyze(AnalyzeArguments),
+}
+
+/// Arguments of `analyze`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tlsunset analyze office.pcap                   the answer on the terminal
+  tlsunset analyze --out report/ captures/       every file below captures/, all outputs to report/
+  tlsunset analyze --hosts - office.pcapng.gz    hosts.csv to standard output
+  tlsunset analyze --check --home 203.0.113.0/24 office.pcap && echo nobody breaks")]
+pub struct AnalyzeArguments {
+    /// Capture files (pcap, pcapng, also compressed), directories, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+
+    /// Options that several commands share.
+    #[command(flatten)]
+    pub common: CommonArguments,
+
+    /// Only frames that match this BPF filter, as tcpdump takes it
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
+
+    /// Map files into memory instead of reading them
+    #[arg(long, overrides_with = "no_mmap")]
+    pub mmap: bool,
+
+    /// Read files instead of mapping them into memory (the default)
+    #[arg(long)]
+    pub no_mmap: bool,
+
+    /// Most frames in a batch; smaller ones only cost time
+    #[arg(long, value_name = "N", hide = true)]
+    pub batch_frames: Option<usize>,
+}
+
+/// Options that several commands share.
+#[derive(Debug, Args)]
+pub struct CommonArguments {
+    /// What is to be enforced (repeatable)
+    #[arg(long = "policy", value_name = "NAME", default_value = "office365-tls12")]
+    pub policies: Vec<String>,
+
+    /// Microsoft's endpoint web-service JSON instead of the built-in list
+    #[arg(long, value_name = "FILE")]
+    pub endpoints: Option<PathBuf>,
+
+    /// What counts as inside (repeatable) [default: private, loopback and link-local ranges]
+    #[arg(long, value_name = "CIDR")]
+    pub home: Vec<String>,
+
+    /// Workers [default: the processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Ceiling for all flow state
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
+    pub memory: u64,
+
+    /// Write every output with its default name into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Write the connections as CSV to FILE, or - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub flows: Option<PathBuf>,
+
+    /// Write the hosts as CSV
+    #[arg(long, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
+
+    /// Write the handshake messages as CSV in Wireshark's columns
+    #[arg(long, value_name = "FILE")]
+    pub handshakes: Option<PathBuf>,
+
+    /// Write the summary as JSON
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+
+    /// Name of the sensor, carried in every row
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub sensor: String,
+
+    /// Exit with status 1 when any host breaks
+    #[arg(long)]
+    pub check: bool,
+
+    /// Print no summary and no notices, only errors
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Say more of what is done
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Whether to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+
+    /// Show no progress
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,11 @@
+//! The command line: what was typed ([`Arguments`]) and what it means ([`RunConfig`]).
+//!
+//! Nothing here opens a file or looks at the world.
+
+mod arguments;
+mod config;
+mod size;
+
+pub use arguments::{AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments};
+pub use config::{Output, RunConfig, Target, UsageError};
+pub use size::parse_size;

@@ -1,0 +1,162 @@
+//! The threads: frames from a source, through dissectors, to the facts of connections.
+//!
+//! With one worker everything happens in the calling thread. With more, the caller hands out
+//! batches: both directions of a connection reach the same worker, so workers share nothing but
+//! the table of hosts that is shown while they run. The facts do not depend on how many there are.
+
+mod dispatch;
+mod hosts;
+
+use std::time::{Duration, Instant};
+
+use capture::{Batch, CaptureError, Progress, Source};
+use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, Observer, Timestamp};
+
+pub use hosts::{LiveHost, LiveHosts};
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Workers, at least 1.
+    pub workers: usize,
+    /// Bounds for all workers together; each gets its share of the memory.
+    pub limits: Limits,
+    /// Keys the hash tables.
+    pub seed: u64,
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+pub struct Analysis {
+    /// The connections, in no particular order.
+    pub flows: Vec<FlowFacts>,
+    /// What became of the frames.
+    pub counters: Counters,
+    /// What could not be read. The frames before and behind it were.
+    pub errors: Vec<CaptureError>,
+    /// Time of the first frame.
+    pub first_time: Option<Timestamp>,
+    /// Time of the last frame.
+    pub last_time: Option<Timestamp>,
+}
+
+/// Told now and then how far the run is.
+pub trait Watcher {
+    /// Called between batches, ten times a second at most.
+    fn progress(&mut self, progress: &Progress, frames: u64, hosts: &LiveHosts);
+}
+
+/// Takes all frames of a source.
+///
+/// # Panics
+///
+/// When a frame is neither dissected nor skipped for a reason: the promise of the whole run.
+pub fn analyze(
+    source: &mut dyn Source,
+    settings: &Settings,
+    hosts: &LiveHosts,
+    watcher: &mut dyn Watcher,
+) -> Analysis {
+    let mut feed = Feed {
+        source,
+        hosts,
+        watcher,
+        last_told: Instant::now(),
+        frames: 0,
+        analysis: Analysis::default(),
+    };
+    if settings.workers <= 1 {
+        let mut worker = Worker::new(settings, hosts);
+        while let Some(batch) = feed.next() {
+            worker.take(&batch);
+            feed.source.recycle(batch);
+        }
+        let (flows, counters) = worker.finish();
+        feed.analysis.flows = flows;
+        feed.analysis.counters = counters;
+    } else {
+        dispatch::run(&mut feed, settings);
+    }
+    assert!(feed.analysis.counters.balances(), "every frame is dissected or skipped for a reason");
+    feed.analysis
+}
+
+/// The source with what is noted on the way: errors, times, progress.
+struct Feed<'a> {
+    source: &'a mut dyn Source,
+    hosts: &'a LiveHosts,
+    watcher: &'a mut dyn Watcher,
+    last_told: Instant,
+    frames: u64,
+    analysis: Analysis,
+}
+
+impl Feed<'_> {
+    /// The next batch with frames; errors are noted and passed over.
+    fn next(&mut self) -> Option<Batch> {
+        const TELL_EVERY: Duration = Duration::from_millis(100);
+        loop {
+            match self.source.next_batch()? {
+                Ok(batch) => {
+                    let descs = batch.descs();
+                    let (Some(first), Some(last)) = (descs.first(), descs.last()) else { continue };
+                    let time = |desc: &capture::FrameDesc| Timestamp::from_nanos(desc.time);
+                    self.analysis.first_time.get_or_insert(time(first));
+                    self.analysis.last_time = Some(time(last));
+                    self.frames += descs.len() as u64;
+                    if self.last_told.elapsed() >= TELL_EVERY {
+                        self.last_told = Instant::now();
+                        let progress = self.source.progress();
+                        self.watcher.progress(&progress, self.frames, self.hosts);
+                    }
+                    return Some(batch);
+                }
+                Err(error) => self.analysis.errors.push(error),
+            }
+        }
+    }
+}
+
+/// A dissector and what it learned.
+struct Worker<'a> {
+    dissector: Dissector,
+    seen: Seen<'a>,
+}
+
+struct Seen<'a> {
+    flows: Vec<FlowFacts>,
+    hosts: &'a LiveHosts,
+}
+
+impl<'a> Worker<'a> {
+    fn new(settings: &Settings, hosts: &'a LiveHosts) -> Self {
+        let mut limits = settings.limits.clone();
+        limits.memory_max /= settings.workers.max(1);
+        limits.attempts_max /= settings.workers.max(1);
+        Self {
+            dissector: Dissector::new(limits, settings.seed),
+            seen: Seen { flows: Vec::new(), hosts },
+        }
+    }
+
+    fn take(&mut self, batch: &Batch) {
+        for frame in batch.frames() {
+            self.dissector.push(&frame, &mut self.seen);
+        }
+    }
+
+    fn finish(mut self) -> (Vec<FlowFacts>, Counters) {
+        self.dissector.finish(&mut self.seen);
+        (self.seen.flows, self.dissector.counters().clone())
+    }
+}
+
+impl Observer for Seen<'_> {
+    fn flow(&mut self, facts: FlowFacts) {
+        self.flows.push(facts);
+    }
+
+    fn hello(&mut self, seen: HelloSeen) {
+        self.hosts.note(&seen);
+    }
+}
