@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod engine;
+mod progress;
 mod run;
 
 use std::process::ExitCode;

@@ -19,7 +19,15 @@ const ENTRIES_MAX: usize = 1 << 16;
 pub(crate) struct Interner {
     hasher: FixedState,
     offers: HashTable<(u64, Arc<Offer>)>,
-    certificates: HashTable<(u64, Box<[u8]>, Option<Arc<CertificateNames>>)>,
+    certificates: HashTable<Certificate>,
+}
+
+/// A certificate's hash and bytes, and the names in it.
+#[derive(Debug)]
+struct Certificate {
+    hash: u64,
+    der: Box<[u8]>,
+    names: Option<Arc<CertificateNames>>,
 }
 
 impl Interner {
@@ -56,15 +64,14 @@ impl Interner {
     pub(crate) fn certificate(&mut self, body: &[u8]) -> Option<Arc<CertificateNames>> {
         let der = leaf(body)?;
         let hash = self.hasher.hash_one(der);
-        let known =
-            self.certificates.find(hash, |(other, bytes, _)| *other == hash && **bytes == *der);
-        if let Some((_, _, names)) = known {
-            return names.clone();
+        let is_same = |other: &Certificate| other.hash == hash && *other.der == *der;
+        if let Some(known) = self.certificates.find(hash, is_same) {
+            return known.names.clone();
         }
         let names = leaf_names(body).map(Arc::new);
         if self.certificates.len() < ENTRIES_MAX / 16 {
-            let entry = (hash, Box::from(der), names.clone());
-            self.certificates.insert_unique(hash, entry, |(hash, ..)| *hash);
+            let entry = Certificate { hash, der: der.into(), names: names.clone() };
+            self.certificates.insert_unique(hash, entry, |other| other.hash);
         }
         names
     }

@@ -1,0 +1,283 @@
+//! Runs a command from its configuration to its outputs.
+//!
+//! Data goes to standard output, everything else to standard error. What fails is said when it
+//! happens and counted into the exit status at the end; it keeps nothing else from being done.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{self, IsTerminal as _, Write};
+use std::num::NonZero;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use capture::{Input, Options, Source as _};
+use console::Term;
+use dissect::Limits;
+use report::{
+    Endpoints, Home, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle,
+};
+
+use crate::cli::{Arguments, ColorChoice, Command, Output, RunConfig, Target};
+use crate::engine::{LiveHosts, Settings, analyze};
+use crate::progress::ProgressBar;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    has_failed: bool,
+    check_failed: bool,
+}
+
+impl Outcome {
+    /// The one place where the exit status is decided.
+    pub(crate) fn exit_code(self) -> ExitCode {
+        match self {
+            Self { has_failed: true, .. } => ExitCode::from(2),
+            Self { check_failed: true, .. } => ExitCode::from(1),
+            _ => ExitCode::SUCCESS,
+        }
+    }
+
+    const FAILED: Self = Self { has_failed: true, check_failed: false };
+}
+
+/// Runs what was asked for.
+pub(crate) fn run(arguments: Arguments) -> Outcome {
+    match arguments.command {
+        Command::Analyze(arguments) => match RunConfig::from_analyze(arguments) {
+            Ok(config) => Run::new(config).analyze(),
+            Err(error) => {
+                say(&format!("error: {error}"));
+                Outcome::FAILED
+            }
+        },
+    }
+}
+
+/// A run and what went wrong in it.
+struct Run {
+    config: RunConfig,
+    outcome: Outcome,
+}
+
+impl Run {
+    fn new(config: RunConfig) -> Self {
+        Self { config, outcome: Outcome::default() }
+    }
+
+    fn analyze(mut self) -> Outcome {
+        let Some(judge) = self.judge() else { return Outcome::FAILED };
+        // An output folder that can't be made is said before hours of work, not after.
+        let folder = self.config.out.clone().map(|path| OutputFolder::create(&path));
+        let folder = match folder.transpose() {
+            Ok(folder) => folder,
+            Err(error) => {
+                self.fail(&error);
+                return Outcome::FAILED;
+            }
+        };
+        let inputs: Vec<Input> =
+            self.config.inputs.iter().map(|input| Input::parse(input.as_os_str())).collect();
+        let options = self.capture_options();
+        let mut timeline = match capture::open(&inputs, &options) {
+            Ok(timeline) => timeline,
+            Err(error) => {
+                self.fail(&error);
+                return Outcome::FAILED;
+            }
+        };
+        let hosts = LiveHosts::default();
+        let mut progress = ProgressBar::new(self.config.shows_progress);
+        let analysis = analyze(&mut timeline, &self.settings(), &hosts, &mut progress);
+        progress.finish();
+        for notice in timeline.notices() {
+            self.notice(&notice);
+        }
+        for error in &analysis.errors {
+            self.fail(error);
+        }
+        let mut counters = analysis.counters;
+        counters.frames += timeline.progress().frames_filtered;
+        counters.skipped[dissect::SkipReason::Filtered as usize] +=
+            timeline.progress().frames_filtered;
+        let run = RunInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sensor: self.config.sensor.clone(),
+            policies: self.config.policies.clone(),
+            home: self.config.home.clone(),
+            inputs: self.config.inputs.iter().map(|input| input.display().to_string()).collect(),
+            errors: analysis.errors.iter().map(ToString::to_string).collect(),
+            bytes_read: timeline.progress().bytes_read,
+            first_time: analysis.first_time,
+            last_time: analysis.last_time,
+            counters,
+            capture: None,
+        };
+        let flows = judge.judge_all(analysis.flows);
+        let report = Report::new(&flows, &run, |addr| judge.is_inside(addr));
+        self.write(&report, folder.as_ref());
+        self.outcome.check_failed = self.config.check && report.any_breaks();
+        self.outcome
+    }
+
+    /// Everything that judges, from files and names; `None` after saying what is wrong.
+    fn judge(&self) -> Option<Judge> {
+        let mut policies = Vec::new();
+        for name in &self.config.policies {
+            match Policy::builtin(name) {
+                Some(policy) => policies.push(policy),
+                None => {
+                    let known = report::BUILTIN_NAMES.join(", ");
+                    say(&format!("error: there is no policy {name:?}; known are: {known}"));
+                    return None;
+                }
+            }
+        }
+        let endpoints = match &self.config.endpoints {
+            None => Endpoints::builtin(),
+            Some(path) => read_endpoints(path)?,
+        };
+        let home = match self.config.home.iter().map(|text| text.parse()).collect() {
+            Ok(prefixes) if self.config.home.is_empty() => {
+                let _: Vec<_> = prefixes;
+                Home::default()
+            }
+            Ok(prefixes) => Home::new(prefixes),
+            Err(error) => {
+                say(&format!("error: --home: {error}"));
+                return None;
+            }
+        };
+        let sensor = self.config.sensor.as_str().into();
+        Some(Judge::new(JudgeConfig { policies, endpoints, home, sensor }))
+    }
+
+    fn capture_options(&self) -> Options {
+        let mut options = Options {
+            filter: self.config.filter.clone(),
+            mmap: self.config.mmap,
+            ..Options::default()
+        };
+        if let Some(frames) = self.config.batch_frames {
+            options.max_batch_frames = frames.max(1);
+        }
+        options
+    }
+
+    fn settings(&self) -> Settings {
+        let processors = || available_parallelism().map_or(1, NonZero::get);
+        let memory_max = usize::try_from(self.config.memory_max).unwrap_or(usize::MAX);
+        Settings {
+            workers: self.config.workers.unwrap_or_else(processors),
+            limits: Limits { memory_max, ..Limits::default() },
+            // A number that nobody on the wire can know; it changes nothing in the report.
+            seed: RandomState::new().hash_one(std::process::id()),
+        }
+    }
+
+    /// Writes every output that was asked for; one that fails keeps no other from being written.
+    fn write(&mut self, report: &Report<'_>, folder: Option<&OutputFolder>) {
+        if let Some(folder) = folder {
+            for (name, output) in [
+                ("flows.csv", Output::Flows),
+                ("hosts.csv", Output::Hosts),
+                ("handshakes.csv", Output::Handshakes),
+                ("summary.json", Output::Summary),
+            ] {
+                let written = folder.write(name, |out| write_output(report, output, out));
+                self.check(written);
+            }
+            let written = folder.write("state.tlsunset", |out| report.write_state(out));
+            self.check(written);
+        }
+        for (output, target) in self.config.outputs.clone() {
+            match target {
+                Target::File(path) => {
+                    let written =
+                        report::write_file(&path, |out| write_output(report, output, out));
+                    self.check(written);
+                }
+                Target::Stdout => self.print(|out| write_output(report, output, out)),
+            }
+        }
+        if self.config.prints_summary {
+            let style = self.text_style();
+            self.print(|out| report.write_text(out, style));
+        }
+    }
+
+    fn text_style(&self) -> TextStyle {
+        const WIDTH_WITHOUT_TERMINAL: usize = 100;
+        let term = Term::stdout();
+        let width = match term.size_checked() {
+            Some((_, columns)) => usize::from(columns),
+            None => WIDTH_WITHOUT_TERMINAL,
+        };
+        let color = match self.config.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+            }
+        };
+        TextStyle { width, color }
+    }
+
+    /// Writes to standard output. That nobody reads it any more is no failure.
+    fn print(&mut self, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        match content(&mut out).and_then(|()| out.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => self.fail(&format!("can't write to standard output: {error}")),
+        }
+    }
+
+    fn check(&mut self, written: Result<(), report::OutputError>) {
+        if let Err(error) = written {
+            self.fail(&error);
+        }
+    }
+
+    fn fail(&mut self, error: &dyn std::fmt::Display) {
+        self.outcome.has_failed = true;
+        say(&format!("error: {error}"));
+    }
+
+    fn notice(&self, notice: &dyn std::fmt::Display) {
+        if self.config.prints_notices {
+            say(&format!("note: {notice}"));
+        }
+    }
+}
+
+fn write_output(report: &Report<'_>, output: Output, out: &mut dyn Write) -> io::Result<()> {
+    match output {
+        Output::Flows => report.write_flows(out),
+        Output::Hosts => report.write_hosts(out),
+        Output::Handshakes => report.write_handshakes(out),
+        Output::Summary => report.write_summary(out),
+    }
+}
+
+fn read_endpoints(path: &Path) -> Option<Endpoints> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            say(&format!("error: can't read {}: {error}", path.display()));
+            return None;
+        }
+    };
+    match Endpoints::from_json(&text) {
+        Ok(endpoints) => Some(endpoints),
+        Err(error) => {
+            say(&format!("error: {}: {error}", path.display()));
+            None
+        }
+    }
+}
+
+/// A line to standard error; when nobody reads it, nothing is lost.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "tlsunset: {line}");
+}
