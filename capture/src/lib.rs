@@ -1,1 +1,52 @@
 //! Where frames come from.
+//!
+//! [`open`] takes files, directories and standard input and gives one [`Timeline`]: all their
+//! frames in the order of their time, in [`Batch`]es that can be sent to another thread. Capture
+//! files are pcap, pcapng and snoop, each plain or compressed; what a file is, is told by its
+//! content.
+//!
+//! A packet stays in the block of bytes it was read into: a [`Batch`] is that block ([`Region`])
+//! and a list of spans. Damage is an error that says where and what, after the frames before it
+//! and, where the reader finds the next sound packet, before the frames behind it.
+//!
+//! ```no_run
+//! use capture::{Input, Options, Source};
+//!
+//! let mut timeline = capture::open(&[Input::parse("day.pcapng")], &Options::default())?;
+//! while let Some(step) = timeline.next_batch() {
+//!     match step {
+//!         Ok(batch) => {
+//!             for frame in batch.frames() {
+//!                 println!("{} {}", frame.time, frame.data.len());
+//!             }
+//!             timeline.recycle(batch);
+//!         }
+//!         Err(error) => eprintln!("{error}"),
+//!     }
+//! }
+//! # Ok::<(), capture::CaptureError>(())
+//! ```
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test may panic"))]
+
+mod batch;
+mod error;
+mod fetch;
+mod file;
+mod foreign;
+mod format;
+mod gather;
+mod input;
+mod open;
+mod region;
+mod resync;
+mod source;
+mod stream;
+mod timeline;
+
+pub use batch::{Batch, FrameDesc};
+pub use error::{CaptureError, Codec, Recovery};
+pub use input::{Input, Notice};
+pub use region::Region;
+pub use source::{Options, Progress, Source};
+pub use timeline::{Timeline, open, open_reader};
