@@ -7,6 +7,7 @@ mod coverage;
 mod hosts;
 pub mod iana;
 mod judged;
+mod output;
 pub mod rows;
 mod run;
 #[cfg(test)]
@@ -15,4 +16,5 @@ mod testkit;
 pub use coverage::{Bucket, CoverageLedger};
 pub use hosts::{HostOutcome, HostRow, HostTable, HostTally, concerns};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+pub use output::*;
 pub use run::{CaptureCounts, RunInfo};
