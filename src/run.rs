@@ -77,7 +77,7 @@ impl Run {
             }
         };
         let inputs: Vec<Input> =
-            self.config.inputs.iter().map(|input| Input::parse(input.as_os_str())).collect();
+            self.config.inputs.iter().map(Input::parse).collect();
         let options = self.capture_options();
         let mut timeline = match capture::open(&inputs, &options) {
             Ok(timeline) => timeline,
@@ -90,16 +90,16 @@ impl Run {
         let mut progress = ProgressBar::new(self.config.shows_progress);
         let analysis = analyze(&mut timeline, &self.settings(), &hosts, &mut progress);
         progress.finish();
-        for notice in timeline.notices() {
+        for notice in timeline.take_notices() {
             self.notice(&notice);
         }
         for error in &analysis.errors {
             self.fail(error);
         }
         let mut counters = analysis.counters;
-        counters.frames += timeline.progress().frames_filtered;
+        counters.frames += timeline.progress().filtered;
         counters.skipped[dissect::SkipReason::Filtered as usize] +=
-            timeline.progress().frames_filtered;
+            timeline.progress().filtered;
         let run = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sensor: self.config.sensor.clone(),
@@ -159,7 +159,7 @@ impl Run {
             ..Options::default()
         };
         if let Some(frames) = self.config.batch_frames {
-            options.max_batch_frames = frames.max(1);
+            options.batch_frames_max = frames.max(1);
         }
         options
     }

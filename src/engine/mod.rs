@@ -100,9 +100,8 @@ impl Feed<'_> {
                 Ok(batch) => {
                     let descs = batch.descs();
                     let (Some(first), Some(last)) = (descs.first(), descs.last()) else { continue };
-                    let time = |desc: &capture::FrameDesc| Timestamp::from_nanos(desc.time);
-                    self.analysis.first_time.get_or_insert(time(first));
-                    self.analysis.last_time = Some(time(last));
+                    self.analysis.first_time.get_or_insert(first.time);
+                    self.analysis.last_time = Some(last.time);
                     self.frames += descs.len() as u64;
                     if self.last_told.elapsed() >= TELL_EVERY {
                         self.last_told = Instant::now();

@@ -1,0 +1,96 @@
+//! Connections put together by host: the answer to "which of our hosts stop talking".
+//!
+//! A host is an address. It has a row as client and a row as server; each row counts the connections in which the
+//! host had that side. A row's verdict comes only from the connections whose outcome this side
+//! decides ([`concerns`]): towards Office 365 the client is judged, from Office 365 the server is,
+//! so that nobody is blamed for what the peer can't do. Invariant: the order of connections has no
+//! influence on anything here.
+
+mod row;
+mod tally;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use dissect::{Side, Upgrade};
+
+use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict, rows};
+
+pub use row::{HostOutcome, HostRow};
+pub use tally::HostTally;
+
+/// The hosts of a report.
+///
+/// Those inside, when any is; else all that were seen, as with a capture of public addresses.
+#[derive(Debug)]
+pub struct HostTable<'a> {
+    rows: Vec<HostRow<'a>>,
+}
+
+impl<'a> HostTable<'a> {
+    /// Puts connections together by host, where `inside` tells what counts as ours.
+    #[must_use]
+    pub fn new(flows: &'a [JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
+        let mut places = HashMap::new();
+        let mut rows: Vec<HostRow<'a>> = Vec::new();
+        for flow in flows {
+            for side in [Side::Client, Side::Server] {
+                let Some(addr) = listed_addr(flow, side) else { continue };
+                let place = *places.entry((addr, side)).or_insert_with(|| {
+                    rows.push(HostRow::new(flow, addr, side, inside(addr)));
+                    rows.len() - 1
+                });
+                rows[place].absorb(flow);
+            }
+        }
+        if rows.iter().any(|row| row.inside) {
+            rows.retain(|row| row.inside);
+        }
+        rows.sort_unstable_by_key(|row| (row.addr, row.side));
+        Self { rows }
+    }
+
+    /// The rows by address, the client's before the server's.
+    #[must_use]
+    pub fn rows(&self) -> &[HostRow<'a>] {
+        &self.rows
+    }
+}
+
+/// The address that has a row for this side of a connection; none for a proxy, which is no server
+/// of what was asked for.
+fn listed_addr(flow: &JudgedFlow, side: Side) -> Option<IpAddr> {
+    let facts = &flow.facts;
+    match (side, facts.upgrade) {
+        (Side::Client, _) => Some(rows::client(facts).addr),
+        (Side::Server, Upgrade::HttpConnect | Upgrade::Socks) => None,
+        (Side::Server, _) => Some(facts.server.addr),
+    }
+}
+
+/// Whether a judgement of a connection says something of this side's host.
+///
+/// Between Office 365 and us the side that stays behind is settled by who dialled: the client
+/// when we did, the server when Office 365 did. Its peer, a server of Microsoft or an inside relay
+/// in between, is not judged by it. Elsewhere, under policies that reach further, the cause tells;
+/// without a cause both sides have part in the outcome.
+#[must_use]
+pub fn concerns(flow: &JudgedFlow, judgement: &Judgement, side: Side) -> bool {
+    match flow.direction {
+        Direction::ToOffice365 => side == Side::Client,
+        Direction::FromOffice365 => side == Side::Server,
+        Direction::Other => match judgement.cause {
+            Some(Cause::ServerTooOld) => side == Side::Server,
+            Some(_) => side == Side::Client,
+            None => true,
+        },
+    }
+}
+
+/// A verdict that tells something of the policy: the connection was in its scope and is TLS.
+const fn is_deciding(verdict: Verdict) -> bool {
+    !matches!(verdict, Verdict::Unaffected | Verdict::OutOfScope)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! One host on one side: what was counted, and what each policy makes of it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use dissect::{Side, Timestamp, Version};
+
+use crate::{Direction, JudgedFlow, Judgement, Verdict, rows};
+
+/// A host as client or as server.
+#[derive(Debug)]
+pub struct HostRow<'a> {
+    /// Names of the sensors that saw it, sorted.
+    pub sensors: BTreeSet<&'a str>,
+    /// Its address.
+    pub addr: IpAddr,
+    /// Whether this row counts it as client or as server.
+    pub side: Side,
+    /// Whether it counts as ours.
+    pub inside: bool,
+    /// Time of the first frame of its connections.
+    pub first_seen: Timestamp,
+    /// Time of the last frame of its connections.
+    pub last_seen: Timestamp,
+    /// Its connections.
+    pub flows: u64,
+    /// Those to or from Office 365.
+    pub office365_flows: u64,
+    /// Its connections by negotiated version, SSL 2.0 to TLS 1.3.
+    pub negotiated: [u64; 6],
+    /// Its other connections: no version was seen, or one of DTLS.
+    pub undetermined: u64,
+    /// The highest version that it offered in any connection; `None` for servers.
+    pub offered_max: Option<Version>,
+    /// Names of the services, sorted.
+    pub services: BTreeSet<&'a str>,
+    /// Names of the servers, sorted: its own for a server, those it asked for as a client.
+    pub server_names: BTreeSet<&'a str>,
+    /// What each policy makes of it, in the order the policies were given.
+    pub outcomes: Vec<HostOutcome<'a>>,
+}
+
+impl<'a> HostRow<'a> {
+    /// An empty row, with the times and policies of a first connection.
+    pub(super) fn new(flow: &'a JudgedFlow, addr: IpAddr, side: Side, inside: bool) -> Self {
+        Self {
+            sensors: BTreeSet::new(),
+            addr,
+            side,
+            inside,
+            first_seen: flow.facts.first.time,
+            last_seen: flow.facts.last.time,
+            flows: 0,
+            office365_flows: 0,
+            negotiated: [0; 6],
+            undetermined: 0,
+            offered_max: None,
+            services: BTreeSet::new(),
+            server_names: BTreeSet::new(),
+            outcomes: flow.judgements.iter().map(HostOutcome::new).collect(),
+        }
+    }
+
+    /// Adds a connection in which the host had this side.
+    pub(super) fn absorb(&mut self, flow: &'a JudgedFlow) {
+        let facts = &flow.facts;
+        self.first_seen = self.first_seen.min(facts.first.time);
+        self.last_seen = self.last_seen.max(facts.last.time);
+        self.flows += 1;
+        self.office365_flows += u64::from(flow.direction != Direction::Other);
+        let place = rows::negotiated(facts).and_then(column);
+        match place.and_then(|place| self.negotiated.get_mut(place)) {
+            Some(count) => *count += 1,
+            None => self.undetermined += 1,
+        }
+        if self.side == Side::Client {
+            self.offered_max = better_offer(self.offered_max, rows::offered_max(facts));
+        }
+        self.sensors.insert(&flow.sensor);
+        self.services.extend(flow.service.as_ref().map(|(name, _)| &**name));
+        self.server_names.extend(flow.server_name.as_ref().map(|(name, _)| &**name));
+        for (outcome, judgement) in self.outcomes.iter_mut().zip(&flow.judgements) {
+            if super::concerns(flow, judgement, self.side) {
+                outcome.absorb(flow, judgement);
+            }
+        }
+    }
+}
+
+/// The place of a version among the columns; `None` for DTLS, which has none.
+const fn column(version: Version) -> Option<usize> {
+    match version {
+        Version::Ssl2 => Some(0),
+        Version::Ssl3 => Some(1),
+        Version::Tls10 => Some(2),
+        Version::Tls11 => Some(3),
+        Version::Tls12 => Some(4),
+        Version::Tls13 => Some(5),
+        Version::Dtls10 | Version::Dtls12 | Version::Dtls13 => None,
+    }
+}
+
+/// The better of two offers. A version of TLS stands above any of DTLS: media says nothing of what
+/// a host's TLS can do.
+fn better_offer(one: Option<Version>, other: Option<Version>) -> Option<Version> {
+    [one, other].into_iter().flatten().max_by_key(|version| (column(*version).is_some(), *version))
+}
+
+/// What one policy makes of a host on one side.
+#[derive(Debug)]
+pub struct HostOutcome<'a> {
+    /// The policy's name.
+    pub policy: &'a str,
+    /// Connections that concern this side, by verdict in the order of [`Verdict::ALL`].
+    counts: [u64; Verdict::ALL.len()],
+    /// The connection that decides and its judgement.
+    worst: Option<(&'a JudgedFlow, &'a Judgement)>,
+}
+
+impl<'a> HostOutcome<'a> {
+    fn new(judgement: &'a Judgement) -> Self {
+        Self { policy: &judgement.policy, counts: [0; Verdict::ALL.len()], worst: None }
+    }
+
+    fn absorb(&mut self, flow: &'a JudgedFlow, judgement: &'a Judgement) {
+        self.counts[judgement.verdict as usize] += 1;
+        let is_worse =
+            self.worst.is_none_or(|(known, its)| severity(flow, judgement) < severity(known, its));
+        if is_worse {
+            self.worst = Some((flow, judgement));
+        }
+    }
+
+    /// How many connections have this verdict.
+    #[must_use]
+    pub const fn count(&self, verdict: Verdict) -> u64 {
+        self.counts[verdict as usize]
+    }
+
+    /// The worst verdict; out of scope when no connection concerns this side.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.worst.map_or(Verdict::OutOfScope, |(_, judgement)| judgement.verdict)
+    }
+
+    /// The judgement that decides.
+    #[must_use]
+    pub fn judgement(&self) -> Option<&'a Judgement> {
+        self.worst.map(|(_, judgement)| judgement)
+    }
+
+    /// The connection that decides.
+    #[must_use]
+    pub fn flow(&self) -> Option<&'a JudgedFlow> {
+        self.worst.map(|(flow, _)| flow)
+    }
+}
+
+/// What orders judgements from worst to best: the verdict, then the cause in the order that causes
+/// outrank each other, then the earliest connection. Total, so that the order of input is nothing.
+fn severity<'a>(flow: &'a JudgedFlow, judgement: &'a Judgement) -> impl Ord + use<'a> {
+    (
+        judgement.verdict,
+        judgement.cause.is_none(),
+        judgement.cause,
+        flow.facts.first.time,
+        flow.facts.first,
+        rows::client(&flow.facts),
+        flow.facts.server,
+        &judgement.reason,
+        &judgement.fix,
+    )
+}

@@ -1,0 +1,129 @@
+//! Every output format, and writing them to a folder whole or not at all.
+//!
+//! A [`Report`] puts connections and run together once; each format gives bytes to any writer.
+//! Only `files` knows that there are files.
+
+mod csv;
+mod files;
+mod flows;
+mod handshakes;
+mod hosts;
+mod summary;
+mod text;
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, RunInfo};
+
+pub use files::{OutputError, OutputFolder, write_file};
+pub use flows::FLOW_COLUMNS;
+pub use handshakes::HANDSHAKE_COLUMNS;
+pub use hosts::HOST_COLUMNS;
+pub use text::TextStyle;
+
+/// Connections and run, put together for every output.
+#[derive(Debug)]
+pub struct Report<'a> {
+    flows: &'a [JudgedFlow],
+    run: &'a RunInfo,
+    hosts: HostTable<'a>,
+    tallies: Vec<HostTally>,
+    coverage: CoverageLedger,
+}
+
+impl<'a> Report<'a> {
+    /// A report of judged connections, in the order in which they are to appear.
+    ///
+    /// `inside` tells what counts as ours. Every connection has one judgement for each policy of
+    /// the run, in the same order.
+    #[must_use]
+    pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
+        let hosts = HostTable::new(flows, inside);
+        let tallies = HostTally::of(&hosts, &run.policies);
+        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of(flows) }
+    }
+
+    /// The connections.
+    #[must_use]
+    pub const fn flows(&self) -> &'a [JudgedFlow] {
+        self.flows
+    }
+
+    /// The run.
+    #[must_use]
+    pub const fn run(&self) -> &'a RunInfo {
+        self.run
+    }
+
+    /// The hosts.
+    #[must_use]
+    pub const fn hosts(&self) -> &HostTable<'a> {
+        &self.hosts
+    }
+
+    /// Hosts counted by fate, for each policy in the order given.
+    #[must_use]
+    pub fn tallies(&self) -> &[HostTally] {
+        &self.tallies
+    }
+
+    /// The ledger of what was seen.
+    #[must_use]
+    pub const fn coverage(&self) -> &CoverageLedger {
+        &self.coverage
+    }
+
+    /// Writes `flows.csv`: a row for each connection and policy.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_flows<W: Write>(&self, out: W) -> io::Result<()> {
+        flows::write_flows(out, self.flows)
+    }
+
+    /// Writes `hosts.csv`: a row for each host, side and policy.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_hosts<W: Write>(&self, out: W) -> io::Result<()> {
+        hosts::write_hosts(out, &self.hosts)
+    }
+
+    /// Writes `handshakes.csv`: a row for each frame that completed handshake messages.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_handshakes<W: Write>(&self, out: W) -> io::Result<()> {
+        let first_flow = || self.flows.iter().map(|flow| flow.facts.first.time).min();
+        let first_time = self.run.first_time.or_else(first_flow).unwrap_or_default();
+        handshakes::write_handshakes(out, self.flows, first_time)
+    }
+
+    /// Writes `summary.json`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_summary<W: Write>(&self, out: W) -> io::Result<()> {
+        summary::write_summary(out, self)
+    }
+
+    /// Writes the summary for people.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_text<W: Write>(&self, out: W, style: TextStyle) -> io::Result<()> {
+        text::write_text(out, self, style)
+    }
+
+    /// Whether any host breaks under any policy, as `--check` asks.
+    #[must_use]
+    pub fn any_breaks(&self) -> bool {
+        self.tallies.iter().any(|tally| tally.hosts(crate::Verdict::Breaks) > 0)
+    }
+}

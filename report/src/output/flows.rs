@@ -1,0 +1,124 @@
+//! `flows.csv`: a row for each connection and policy.
+
+use std::io::{self, Write};
+
+use super::csv::CsvTable;
+use crate::rows::{AlertCell, CoverageCell, FlowRow, Hex};
+use crate::{Cause, JudgedFlow};
+
+/// The columns of `flows.csv`, in their order.
+pub const FLOW_COLUMNS: [&str; 32] = [
+    "sensor",
+    "community_id",
+    "first_seen",
+    "last_seen",
+    "client_ip",
+    "client_port",
+    "server_ip",
+    "server_port",
+    "transport",
+    "protocol",
+    "upgrade",
+    "server_name",
+    "server_name_from",
+    "service",
+    "service_from",
+    "direction",
+    "offered_max",
+    "negotiated",
+    "cipher",
+    "group",
+    "alpn",
+    "ja3",
+    "ja4",
+    "resumed",
+    "established",
+    "alert",
+    "coverage",
+    "policy",
+    "verdict",
+    "cause",
+    "reason",
+    "fix",
+];
+
+/// Writes `flows.csv`: connections in the order given, a row for each policy in its order.
+pub(super) fn write_flows<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+    let mut table = CsvTable::new(out, &FLOW_COLUMNS)?;
+    for flow in flows {
+        for judgement in &flow.judgements {
+            write_row(&mut table, &FlowRow::new(flow, judgement))?;
+        }
+    }
+    table.finish()
+}
+
+fn write_row<W: Write>(table: &mut CsvTable<W>, row: &FlowRow<'_>) -> io::Result<()> {
+    table.text(row.sensor)?;
+    table.value(row.community_id)?;
+    table.time(row.first_seen)?;
+    table.time(row.last_seen)?;
+    table.value(row.client.addr)?;
+    table.number(row.client.port.into())?;
+    table.value(row.server.addr)?;
+    table.number(row.server.port.into())?;
+    table.word(row.transport)?;
+    table.word(row.protocol)?;
+    table.word(row.upgrade)?;
+    table.text(row.server_name.map_or("", |(name, _)| name))?;
+    table.word(row.server_name.map_or("", |(_, from)| from.name()))?;
+    table.text(row.service.map_or("", |(name, _)| name))?;
+    table.word(row.service.map_or("", |(_, from)| from.name()))?;
+    table.word(row.direction.name())?;
+    table.word(row.offered_max.map_or("", |version| version.name()))?;
+    table.word(row.negotiated.map_or("", |version| version.name()))?;
+    table.optional(row.cipher)?;
+    table.optional(row.group)?;
+    table.text_of(row.alpn)?;
+    table.optional(row.ja3.as_ref().map(|hash| Hex(hash)))?;
+    table.text(row.ja4.unwrap_or(""))?;
+    table.truth(row.resumed)?;
+    table.truth(row.established)?;
+    table.optional(row.alert.map(AlertCell))?;
+    table.value(CoverageCell(row.coverage))?;
+    table.text(row.policy)?;
+    table.word(row.verdict.name())?;
+    table.word(row.cause.map_or("", Cause::name))?;
+    table.text(row.reason)?;
+    table.text(row.fix)?;
+    table.end_record()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit;
+
+    fn csv(flows: &[JudgedFlow]) -> String {
+        let mut out = Vec::new();
+        write_flows(&mut out, flows).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn without_connections_there_is_a_header() {
+        assert_eq!(csv(&[]), format!("{}\n", FLOW_COLUMNS.join(",")));
+    }
+
+    #[test]
+    fn a_row_for_each_policy() {
+        let flow = testkit::old_client();
+        let text = csv(&[flow]);
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            rows,
+            ["lab,1:TOxGFMLU4fjwHy0nWQOtZ3JjDGk=,2018-10-31T00:00:00.000000Z,\
+                 2018-10-31T00:00:01.500000Z,10.0.0.7,50000,52.97.1.1,443,tcp,tls,direct,\
+                 outlook.office365.com,sni,Exchange Online,name,to-office365,TLSv1.0,TLSv1.0,\
+                 TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,secp256r1,,\
+                 000102030405060708090a0b0c0d0e0f,t10d120500_d94e65cdb899_c35b4a14be45,false,true,\
+                 ,complete,office365-tls12,breaks,client-too-old,\"offers TLSv1.0, nothing newer\",\
+                 update it",]
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! `summary.json`: the run in numbers, for scripts.
+//!
+//! Keys are always all there, zeros included, so that a script need not ask whether one exists.
+//! Invariants: `frames_read = frames_dissected + sum(skipped)`, and the buckets of `coverage` add
+//! up to `flows_watched`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use dissect::{LinkType, SkipReason};
+use serde::Serialize;
+
+use super::Report;
+use crate::{Bucket, HostTally, JudgedFlow, RunInfo, Verdict};
+
+/// Writes `summary.json`.
+pub(super) fn write_summary<W: Write>(mut out: W, report: &Report<'_>) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, &Summary::of(report)).map_err(io::Error::from)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    version: &'a str,
+    sensor: &'a str,
+    policies: &'a [String],
+    home: &'a [String],
+    inputs: &'a [String],
+    errors: &'a [String],
+    first_seen: Option<String>,
+    last_seen: Option<String>,
+    frames_read: u64,
+    frames_dissected: u64,
+    skipped: BTreeMap<&'static str, u64>,
+    bytes_read: u64,
+    flows: usize,
+    flows_watched: u64,
+    hosts: Hosts<'a>,
+    coverage: Ordered<7>,
+    capture_health: Vec<Finding>,
+    verdicts: BTreeMap<&'a str, BTreeMap<&'a str, Ordered<8>>>,
+    counters: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture: Option<BTreeMap<&'static str, u64>>,
+}
+
+impl<'a> Summary<'a> {
+    fn of(report: &'a Report<'_>) -> Self {
+        let run = report.run();
+        let ledger = report.coverage();
+        Self {
+            version: &run.version,
+            sensor: &run.sensor,
+            policies: &run.policies,
+            home: &run.home,
+            inputs: &run.inputs,
+            errors: &run.errors,
+            first_seen: run.first_time.map(|time| time.to_string()),
+            last_seen: run.last_time.map(|time| time.to_string()),
+            frames_read: run.counters.frames,
+            frames_dissected: run.counters.dissected,
+            skipped: SkipReason::ALL
+                .into_iter()
+                .map(|reason| (reason.name(), run.counters.skipped_for(reason)))
+                .collect(),
+            bytes_read: run.bytes_read,
+            flows: report.flows().len(),
+            flows_watched: ledger.total(),
+            hosts: Hosts::of(report.tallies()),
+            coverage: Ordered(Bucket::ALL.map(|bucket| (bucket.name(), ledger.count(bucket)))),
+            capture_health: findings(run),
+            verdicts: verdicts(report.flows()),
+            counters: counters(run),
+            capture: run.capture.map(|capture| {
+                BTreeMap::from([
+                    ("received", capture.received),
+                    ("kernel_drops", capture.kernel_drops),
+                    ("interface_drops", capture.interface_drops),
+                ])
+            }),
+        }
+    }
+}
+
+/// Hosts by fate: of the first policy at the top, of each under its name.
+#[derive(Serialize)]
+struct Hosts<'a> {
+    total: u64,
+    judged: u64,
+    #[serde(rename = "break")]
+    breaks: u64,
+    hidden_max: u64,
+    by_policy: BTreeMap<&'a str, PolicyHosts>,
+}
+
+#[derive(Serialize)]
+struct PolicyHosts {
+    judged: u64,
+    hidden_max: u64,
+    #[serde(flatten)]
+    by_verdict: Ordered<8>,
+}
+
+impl<'a> Hosts<'a> {
+    fn of(tallies: &'a [HostTally]) -> Self {
+        let first = tallies.first();
+        Self {
+            total: first.map_or(0, |tally| tally.total),
+            judged: first.map_or(0, |tally| tally.judged),
+            breaks: first.map_or(0, |tally| tally.hosts(Verdict::Breaks)),
+            hidden_max: first.map_or(0, |tally| tally.hidden_max),
+            by_policy: tallies
+                .iter()
+                .map(|tally| {
+                    let hosts = PolicyHosts {
+                        judged: tally.judged,
+                        hidden_max: tally.hidden_max,
+                        by_verdict: Ordered(
+                            Verdict::ALL.map(|verdict| (verdict.name(), tally.hosts(verdict))),
+                        ),
+                    };
+                    (tally.policy.as_str(), hosts)
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A JSON object of counts whose keys keep our order.
+struct Ordered<const N: usize>([(&'static str, u64); N]);
+
+impl<const N: usize> Serialize for Ordered<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0)
+    }
+}
+
+/// Something about the capture that its owner should know.
+#[derive(Serialize)]
+struct Finding {
+    finding: &'static str,
+    count: u64,
+    message: String,
+    fix: &'static str,
+}
+
+/// What the counters alone tell of the capture's quality.
+fn findings(run: &RunInfo) -> Vec<Finding> {
+    let counters = &run.counters;
+    let mut findings = Vec::new();
+    let mut add = |finding, count, message: String, fix| {
+        if count > 0 {
+            findings.push(Finding { finding, count, message, fix });
+        }
+    };
+    add(
+        "snap-length",
+        counters.cut_frames,
+        format!("{} frames were cut by the snap length", counters.cut_frames),
+        "capture whole frames, as tcpdump -s 0 does",
+    );
+    add(
+        "gaps",
+        counters.gaps,
+        format!("{} holes in connections never filled: packets are missing", counters.gaps),
+        "look for drops at the mirror port and at the capturing host",
+    );
+    add(
+        "overlap-conflicts",
+        counters.overlap_conflicts,
+        format!(
+            "{} segments overlap earlier ones with other content; the first copy counted",
+            counters.overlap_conflicts
+        ),
+        "see whether a middlebox rewrites packets or somebody evades inspection",
+    );
+    for (link, count) in &counters.unknown_link_types {
+        add(
+            "unknown-link-type",
+            *count,
+            format!("{count} frames are of {}, which is not decoded", LinkType(*link)),
+            "capture at an Ethernet port",
+        );
+    }
+    add(
+        "evicted",
+        counters.evicted_flows,
+        format!("{} connections were given up for want of memory", counters.evicted_flows),
+        "raise --memory",
+    );
+    if let Some(capture) = run.capture {
+        let drops = capture.kernel_drops + capture.interface_drops;
+        add(
+            "drops",
+            drops,
+            format!("{drops} frames were dropped before they reached the program"),
+            "narrow the capture with --filter, or raise --threads",
+        );
+    }
+    findings
+}
+
+/// Connections by policy, service and verdict. Those of no service are under `other`.
+fn verdicts(flows: &[JudgedFlow]) -> BTreeMap<&str, BTreeMap<&str, Ordered<8>>> {
+    let mut policies: BTreeMap<&str, BTreeMap<&str, Ordered<8>>> = BTreeMap::new();
+    for flow in flows {
+        let service = flow.service.as_ref().map_or("other", |(name, _)| &**name);
+        for judgement in &flow.judgements {
+            let counts = policies
+                .entry(&judgement.policy)
+                .or_default()
+                .entry(service)
+                .or_insert_with(|| Ordered(Verdict::ALL.map(|verdict| (verdict.name(), 0))));
+            counts.0[judgement.verdict as usize].1 += 1;
+        }
+    }
+    policies
+}
+
+fn counters(run: &RunInfo) -> BTreeMap<&'static str, u64> {
+    let counters = &run.counters;
+    BTreeMap::from([
+        ("captured_bytes", counters.bytes),
+        ("cut_frames", counters.cut_frames),
+        ("data_segments", counters.data_segments),
+        ("duplicate_segments", counters.duplicate_segments),
+        ("evicted_attempts", counters.evicted_attempts),
+        ("evicted_flows", counters.evicted_flows),
+        ("fragments", counters.fragments),
+        ("gaps", counters.gaps),
+        ("out_of_order_segments", counters.out_of_order_segments),
+        ("overlap_conflicts", counters.overlap_conflicts),
+        ("reassembled_datagrams", counters.reassembled_datagrams),
+    ])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use dissect::{Coverage, LinkType};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{CaptureCounts, testkit};
+
+fn inside(addr: std::net::IpAddr) -> bool {
+    addr.to_string().starts_with("10.")
+}
+
+fn run() -> RunInfo {
+    let mut run = RunInfo {
+        version: "0.1.0".to_owned(),
+        policies: vec!["office365-tls12".to_owned()],
+        ..RunInfo::default()
+    };
+    run.counters.frames = 12;
+    run.counters.dissected = 10;
+    run.counters.skip(SkipReason::NotIp);
+    run.counters.skip(SkipReason::UnknownLinkType);
+    run.counters.unknown_link_types.insert(LinkType(127).0, 1);
+    run.bytes_read = 4096;
+    run
+}
+
+fn summary(flows: &[JudgedFlow], run: &RunInfo) -> Value {
+    let mut out = Vec::new();
+    Report::new(flows, run, inside).write_summary(&mut out).unwrap();
+    assert_eq!(out.last(), Some(&b'\n'));
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn keys_are_all_there_without_connections() {
+    let summary = summary(&[], &RunInfo::default());
+    for key in [
+        "frames_read",
+        "frames_dissected",
+        "skipped",
+        "bytes_read",
+        "flows",
+        "hosts",
+        "coverage",
+        "capture_health",
+        "verdicts",
+    ] {
+        assert!(summary.get(key).is_some(), "{key}");
+    }
+    assert_eq!(summary.get("capture"), None);
+    assert_eq!(summary["hosts"]["break"], 0);
+    assert_eq!(summary["capture_health"], json!([]));
+}
+
+#[test]
+fn frames_connections_and_hosts_are_accounted_for() {
+    let broken = testkit::old_client();
+    let mut hidden =
+        testkit::judged(testkit::facts("10.0.0.8:2", "52.97.1.1:443"), Verdict::Unknown, None);
+    hidden.facts.coverage = Coverage::MIDSTREAM.with(Coverage::GAP);
+    let mut other =
+        testkit::judged(testkit::facts("10.0.0.9:2", "192.0.2.1:443"), Verdict::OutOfScope, None);
+    (other.direction, other.service) = (crate::Direction::Other, None);
+    let summary = summary(&[broken, hidden, other], &run());
+
+    assert_eq!(summary["frames_read"], 12);
+    assert_eq!(summary["frames_dissected"], 10);
+    assert_eq!(summary["skipped"]["not_ip"], 1);
+    assert_eq!(summary["skipped"]["unknown_link_type"], 1);
+    assert_eq!(summary["skipped"]["filtered"], 0);
+    assert_eq!((&summary["flows"], &summary["flows_watched"]), (&json!(3), &json!(2)));
+    assert_eq!(
+        summary["coverage"],
+        json!({
+            "complete": 1, "midstream": 1, "client-side-missing": 0, "server-side-missing": 0,
+            "gap": 0, "truncated": 0, "evicted": 0,
+        })
+    );
+    let hosts = &summary["hosts"];
+    assert_eq!(
+        (&hosts["total"], &hosts["judged"], &hosts["break"], &hosts["hidden_max"]),
+        (&json!(3), &json!(2), &json!(1), &json!(1))
+    );
+    assert_eq!(hosts["by_policy"]["office365-tls12"]["out-of-scope"], 1);
+    let verdicts = &summary["verdicts"]["office365-tls12"];
+    assert_eq!(verdicts["Exchange Online"]["breaks"], 1);
+    assert_eq!(verdicts["Exchange Online"]["unknown"], 1);
+    assert_eq!(verdicts["other"]["out-of-scope"], 1);
+    assert_eq!(summary["capture_health"][0]["finding"], "unknown-link-type");
+}
+
+#[test]
+fn a_live_capture_says_what_was_dropped() {
+    let mut run = run();
+    run.capture = Some(CaptureCounts { received: 12, kernel_drops: 3, interface_drops: 1 });
+    let summary = summary(&[], &run);
+    assert_eq!(
+        summary["capture"],
+        json!({ "received": 12, "kernel_drops": 3, "interface_drops": 1 })
+    );
+    let drops = summary["capture_health"].as_array().unwrap().last().unwrap();
+    assert_eq!((&drops["finding"], &drops["count"]), (&json!("drops"), &json!(4)));
+}

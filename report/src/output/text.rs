@@ -1,0 +1,205 @@
+//! The summary for people: the headline first, then whom it concerns and what to do.
+//!
+//! Fits the width it is given and asks no terminal for it. Everything that came from the wire or
+//! from files is made printable first, so that no name can steer the terminal it is shown on.
+
+mod layout;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use dissect::{SkipReason, Version};
+
+use super::Report;
+use crate::rows::{self, side_name};
+use crate::{Direction, HostOutcome, HostRow, HostTally, Verdict};
+use layout::{Ink, Page, count_of};
+
+/// How the summary for people is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextStyle {
+    /// Columns of the terminal; at least 40 are used.
+    pub width: usize,
+    /// Whether to use ANSI colours.
+    pub color: bool,
+}
+
+/// Hosts or reasons listed before a list is cut.
+const LISTED_MAX: usize = 20;
+
+/// Fates that are listed host by host, with their titles.
+const LISTED: [(Verdict, &str, Ink); 4] = [
+    (Verdict::Breaks, "Break", Ink::Red),
+    (Verdict::FailsToday, "Fail today", Ink::Red),
+    (Verdict::AtRisk, "At risk", Ink::Yellow),
+    (Verdict::Degrades, "Fall back to cleartext", Ink::Yellow),
+];
+
+pub(super) fn write_text<W: Write>(
+    mut out: W,
+    report: &Report<'_>,
+    style: TextStyle,
+) -> io::Result<()> {
+    let mut page = Page::new(style);
+    for tally in report.tallies() {
+        page.title(&headline(tally), headline_ink(tally));
+    }
+    for (index, tally) in report.tallies().iter().enumerate() {
+        for (verdict, title, ink) in LISTED {
+            hosts(&mut page, report, index, (verdict, title, ink), &tally.policy);
+        }
+    }
+    services(&mut page, report);
+    not_judged(&mut page, report);
+    frames(&mut page, report);
+    out.write_all(page.text().as_bytes())?;
+    out.flush()
+}
+
+/// The answer in one sentence.
+fn headline(tally: &HostTally) -> String {
+    let (breaks, judged, hidden) = (tally.hosts(Verdict::Breaks), tally.judged, tally.hidden_max);
+    let verb = if breaks == 1 { "breaks" } else { "break" };
+    let hosts = if judged == 1 { "host" } else { "hosts" };
+    let when = match tally.policy.as_str() {
+        "office365-tls12" => "on the day TLS 1.0 and 1.1 are switched off".to_owned(),
+        policy => format!("when {policy} is enforced"),
+    };
+    let rest = if judged == 0 {
+        "nothing was seen that could be judged".to_owned()
+    } else {
+        format!("at most {hidden} more {} hidden", if hidden == 1 { "is" } else { "are" })
+    };
+    format!("{breaks} of {judged} {hosts} {verb} {when}; {rest}")
+}
+
+fn headline_ink(tally: &HostTally) -> Ink {
+    match (tally.hosts(Verdict::Breaks), tally.hidden_max, tally.judged) {
+        (0, _, 0) => Ink::Plain,
+        (0, 0, _) => Ink::Green,
+        (0, ..) => Ink::Yellow,
+        _ => Ink::Red,
+    }
+}
+
+/// The hosts of one fate under one policy, with reason and fix.
+fn hosts(
+    page: &mut Page,
+    report: &Report<'_>,
+    policy: usize,
+    (verdict, title, ink): (Verdict, &str, Ink),
+    policy_name: &str,
+) {
+    let mut rows: Vec<(&HostRow<'_>, &HostOutcome<'_>)> = report
+        .hosts()
+        .rows()
+        .iter()
+        .filter_map(|row| Some((row, row.outcomes.get(policy)?)))
+        .filter(|(_, outcome)| outcome.verdict() == verdict)
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    // Those that are heard most first; the sort is stable, so equals stay in order of address.
+    rows.sort_by_key(|(_, outcome)| std::cmp::Reverse(outcome.count(verdict)));
+    page.gap();
+    let named = if report.tallies().len() > 1 { format!(", {policy_name}") } else { String::new() };
+    page.title(&format!("{title} ({}{named})", rows.len()), ink);
+    let listed = || rows.iter().take(LISTED_MAX);
+    let addr_width = listed().map(|(row, _)| row.addr.to_string().len()).max().unwrap_or(0).max(4);
+    page.line(&format!("  {:addr_width$}  SIDE    OFFERS    FLOWS", "HOST"));
+    for (row, outcome) in listed() {
+        page.line(&format!(
+            "  {:addr_width$}  {:6}  {:8}  {:>5}",
+            row.addr.to_string(),
+            side_name(row.side),
+            row.offered_max.map_or("-", Version::name),
+            outcome.count(verdict),
+        ));
+        let Some(judgement) = outcome.judgement() else { continue };
+        let reason = match judgement.cause {
+            Some(cause) => format!("{}: {}", cause.name(), judgement.reason),
+            None => judgement.reason.to_string(),
+        };
+        page.paragraph(6, &reason);
+        if !judgement.fix.is_empty() {
+            page.paragraph(6, &format!("fix: {}", judgement.fix));
+        }
+    }
+    page.more(rows.len().saturating_sub(LISTED_MAX), "hosts.csv");
+}
+
+/// Connections to and from watched services, by what was negotiated.
+fn services(page: &mut Page, report: &Report<'_>) {
+    let mut services: BTreeMap<&str, BTreeMap<Option<Version>, u64>> = BTreeMap::new();
+    for flow in report.flows().iter().filter(|flow| flow.direction != Direction::Other) {
+        let name = flow.service.as_ref().map_or("(no service)", |(name, _)| &**name);
+        let versions = services.entry(name).or_default();
+        *versions.entry(rows::negotiated(&flow.facts)).or_default() += 1;
+    }
+    if services.is_empty() {
+        return;
+    }
+    page.gap();
+    page.title("Connections by service and negotiated version", Ink::Plain);
+    for (name, versions) in services.iter().take(LISTED_MAX) {
+        let seen = versions
+            .iter()
+            .filter_map(|(version, count)| Some(format!("{} {count}", version.as_ref()?.name())));
+        let unseen = versions.get(&None).map(|count| format!("not seen {count}"));
+        let counts: Vec<String> = seen.chain(unseen).collect();
+        page.paragraph(2, &format!("{name}: {}", counts.join(", ")));
+    }
+    page.more(services.len().saturating_sub(LISTED_MAX), "summary.json");
+}
+
+/// Connections that stay unknown, by the reason why.
+fn not_judged(page: &mut Page, report: &Report<'_>) {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for flow in report.flows() {
+        let first = flow.judgements.first();
+        for judgement in first.iter().filter(|judgement| judgement.verdict == Verdict::Unknown) {
+            *reasons.entry(&judgement.reason).or_default() += 1;
+        }
+    }
+    if reasons.is_empty() {
+        return;
+    }
+    let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    page.gap();
+    page.title("Could not be judged", Ink::Plain);
+    for (reason, count) in reasons.iter().take(LISTED_MAX) {
+        page.paragraph(2, &format!("{}: {reason}", count_of(*count, "connection")));
+    }
+    page.more(reasons.len().saturating_sub(LISTED_MAX), "flows.csv");
+}
+
+/// Where every frame went, and what failed.
+fn frames(page: &mut Page, report: &Report<'_>) {
+    let counters = &report.run().counters;
+    let skipped: Vec<String> = SkipReason::ALL
+        .into_iter()
+        .filter(|reason| counters.skipped_for(*reason) > 0)
+        .map(|reason| format!("{} {}", counters.skipped_for(reason), reason.name()))
+        .collect();
+    let total: u64 = counters.skipped.iter().sum();
+    page.gap();
+    let detail =
+        if skipped.is_empty() { String::new() } else { format!(" ({})", skipped.join(", ")) };
+    page.paragraph(
+        0,
+        &format!(
+            "{} read: {} dissected, {total} skipped{detail}.",
+            count_of(counters.frames, "frame"),
+            counters.dissected
+        ),
+    );
+    for error in report.run().errors.iter().take(LISTED_MAX) {
+        page.paragraph(0, &format!("error: {error}"));
+    }
+    page.more(report.run().errors.len().saturating_sub(LISTED_MAX), "summary.json");
+}
+
+#[cfg(test)]
+mod tests;

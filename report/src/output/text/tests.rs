@@ -1,0 +1,106 @@
+use dissect::SkipReason;
+
+use super::*;
+use crate::{JudgedFlow, RunInfo, testkit};
+
+fn text(flows: &[JudgedFlow], run: &RunInfo, width: usize, color: bool) -> String {
+    let inside = |addr: std::net::IpAddr| addr.to_string().starts_with("10.");
+    let mut out = Vec::new();
+    Report::new(flows, run, inside).write_text(&mut out, TextStyle { width, color }).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn run() -> RunInfo {
+    let mut run = RunInfo { policies: vec!["office365-tls12".to_owned()], ..RunInfo::default() };
+    run.counters.frames = 3;
+    run.counters.dissected = 2;
+    run.counters.skip(SkipReason::NotIp);
+    run
+}
+
+fn unknown(client: &str, reason: &str) -> JudgedFlow {
+    let mut flow = testkit::judged(testkit::facts(client, "52.97.1.1:443"), Verdict::Unknown, None);
+    flow.judgements[0].reason = reason.into();
+    flow
+}
+
+#[test]
+fn the_answer_comes_first() {
+    let flows = [
+        testkit::old_client(),
+        unknown("10.0.0.8:1", "the capture begins after the handshake"),
+        unknown("10.0.0.9:1", "the capture begins after the handshake"),
+    ];
+    assert_eq!(
+        text(&flows, &run(), 100, false),
+        "\
+1 of 3 hosts breaks on the day TLS 1.0 and 1.1 are switched off; at most 2 more are hidden
+
+Break (1)
+  HOST      SIDE    OFFERS    FLOWS
+  10.0.0.7  client  TLSv1.0       1
+      client-too-old: offers TLSv1.0, nothing newer
+      fix: update it
+
+Connections by service and negotiated version
+  Exchange Online: TLSv1.0 1, not seen 2
+
+Could not be judged
+  2 connections: the capture begins after the handshake
+
+3 frames read: 2 dissected, 1 skipped (1 not_ip).
+"
+    );
+}
+
+#[test]
+fn nothing_seen_is_said() {
+    assert_eq!(
+        text(&[], &run(), 200, false),
+        "0 of 0 hosts break on the day TLS 1.0 and 1.1 are switched off; nothing was seen that \
+         could be judged\n\n3 frames read: 2 dissected, 1 skipped (1 not_ip).\n"
+    );
+}
+
+#[test]
+fn long_lists_are_cut() {
+    let flows: Vec<JudgedFlow> = (1..=25)
+        .map(|low| {
+            let client = format!("10.0.0.{low}:1");
+            let facts = testkit::facts(&client, "52.97.1.1:443");
+            testkit::judged(facts, Verdict::Breaks, None)
+        })
+        .collect();
+    let text = text(&flows, &run(), 80, false);
+    assert!(text.contains("Break (25)\n"), "{text}");
+    assert!(text.contains("\n  and 5 more (hosts.csv)\n"), "{text}");
+    assert!(!text.contains("10.0.0.21"), "{text}");
+}
+
+#[test]
+fn lines_fit_the_width() {
+    let mut flow = testkit::old_client();
+    flow.judgements[0].reason = "word ".repeat(60).into();
+    flow.judgements[0].fix = "x".repeat(300).into();
+    for width in [40, 63, 80] {
+        let text = text(&[flow.clone()], &run(), width, false);
+        for line in text.lines() {
+            assert!(line.len() <= width, "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn only_our_own_sequences_reach_the_terminal() {
+    let mut flow = unknown("10.0.0.8:1", "asked for \x1b]0;owned\x07");
+    flow.service.as_mut().unwrap().0 = "evil\x1b[2J".into();
+    let plain = text(&[flow.clone()], &run(), 80, false);
+    assert!(!plain.contains(|character: char| character.is_control() && character != '\n'));
+    assert!(plain.contains("evil\\u{1b}[2J"), "{plain}");
+
+    let colored = text(&[flow], &run(), 80, true);
+    let bare = ["\x1b[0m", "\x1b[1m", "\x1b[1;31m", "\x1b[1;32m", "\x1b[1;33m"]
+        .into_iter()
+        .fold(colored, |text, sequence| text.replace(sequence, ""));
+    assert_eq!(bare, plain);
+}

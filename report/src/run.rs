@@ -1,0 +1,44 @@
+//! What is known of a run beside its connections: inputs, counts, errors.
+//!
+//! Filled by whoever drives the run, carried into the summary and the saved state. It holds plain
+//! values only; nothing here is derived from connections.
+
+use dissect::{Counters, Timestamp};
+
+/// A run's circumstances and totals.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunInfo {
+    /// Version of the program, such as `0.1.0`.
+    pub version: String,
+    /// The sensor's name; empty by default.
+    pub sensor: String,
+    /// Names of the policies, in the order they were given.
+    pub policies: Vec<String>,
+    /// What counts as inside, as CIDR blocks.
+    pub home: Vec<String>,
+    /// The files, directories or interfaces that were read, as they were named.
+    pub inputs: Vec<String>,
+    /// What failed, a message each.
+    pub errors: Vec<String>,
+    /// Bytes read from the inputs, their headers included.
+    pub bytes_read: u64,
+    /// Time of the first frame of the capture; `None` without frames.
+    pub first_time: Option<Timestamp>,
+    /// Time of the last frame.
+    pub last_time: Option<Timestamp>,
+    /// What the dissectors counted; its `frames` are the frames read.
+    pub counters: Counters,
+    /// What a live capture reported; `None` for files.
+    pub capture: Option<CaptureCounts>,
+}
+
+/// What a live capture reports of itself, in frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CaptureCounts {
+    /// Delivered to the program; drops are not among them.
+    pub received: u64,
+    /// Dropped by the kernel because the program was too slow.
+    pub kernel_drops: u64,
+    /// Dropped by the interface or its driver.
+    pub interface_drops: u64,
+}
