@@ -75,11 +75,11 @@ impl Conversation {
         self.directions.iter().all(|direction| direction.reader.is_over())
     }
 
-    /// Whether nothing here is TLS: one direction is plain and the other shows nothing else.
+    /// Whether nothing here is TLS: one direction is plain and the other is too, or is silent.
     pub(crate) fn is_plain(&self) -> bool {
         let readers = self.directions.each_ref().map(|direction| &direction.reader);
         readers.iter().any(|reader| reader.is_plain())
-            && !readers.iter().any(|reader| reader.facts.has_hello() || reader.facts.saw_records)
+            && readers.iter().all(|reader| reader.is_plain() || !reader.facts.saw_payload)
     }
 
     /// A direction's reader.

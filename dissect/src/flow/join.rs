@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::side::SideFacts;
 use crate::tls::ServerHelloParts;
+use crate::upgrade::join as join_upgrades;
 use crate::{
     Alert, Coverage, End, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Protocol,
     PseudoTls, Refusal, RefusalKind, RoleFrom, Side, Transport, Upgrade, Version,
@@ -56,6 +57,10 @@ impl Halves {
         let protocol = roles.protocol();
         let messages = roles.messages();
         let alerts = roles.alerts();
+        let words = [&roles.client.prelude, &roles.server.prelude];
+        let upgrade = join_upgrades(words[0].upgrade, words[1].upgrade).unwrap_or(Upgrade::Direct);
+        let upgrade_name = words.iter().find_map(|words| words.name.clone());
+        let proxied_client = words[0].proxied.as_ref().map(|ends| ends.0);
         let Roles { client, server, .. } = roles;
         Some(FlowFacts {
             first: Mark::default(),
@@ -66,9 +71,9 @@ impl Halves {
             role_from,
             dialled_by,
             protocol,
-            upgrade: Upgrade::Direct,
-            upgrade_name: None,
-            proxied_client: None,
+            upgrade,
+            upgrade_name,
+            proxied_client,
             client_hello: client.client_hello,
             server_hello: server.server_hello,
             hello_retried: server.hello_retried,

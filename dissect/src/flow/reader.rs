@@ -11,6 +11,7 @@ use crate::tls::{
     ContentType, Joined, Joiner, RecordEvent, RecordReader, Sslv2Hello, header_chain, message,
     record_header, sslv2_client_hello_len, sslv2_server_hello,
 };
+use crate::upgrade::{Prelude, PreludeFacts, Step, Unwrap};
 
 /// Bytes that tell a beginning: the header of a record and of a handshake message with its
 /// version, or the header of an SSL 2.0 hello.
@@ -32,6 +33,9 @@ pub(crate) struct Reader {
     record_version: u16,
     joiner: Joiner,
     alert: Vec<u8>,
+    prelude: Prelude,
+    /// Takes off the packets in which records travel.
+    unwrap: Option<Box<Unwrap>>,
     is_record_start: bool,
     seen_bytes: u64,
     pub(crate) facts: SideFacts,
@@ -43,6 +47,8 @@ enum Stage {
     /// The stream's first bytes.
     #[default]
     Start,
+    /// A dialogue that may lead to TLS.
+    Prelude,
     /// The rest of an SSL 2.0 hello of this length.
     Sslv2Hello(usize),
     /// Records.
@@ -87,6 +93,8 @@ impl Reader {
         self.stage = Stage::Over;
         self.start = Vec::new();
         self.alert = Vec::new();
+        self.prelude = Prelude::default();
+        self.unwrap = None;
         self.joiner = Joiner::default();
     }
 
@@ -102,8 +110,17 @@ impl Reader {
         if self.seen_bytes > context.limits.undecided_bytes_max {
             return self.stop();
         }
+        let mut unwrapped = Vec::new();
+        let bytes = match &mut self.unwrap {
+            Some(unwrap) => {
+                unwrap.push(bytes, &mut unwrapped);
+                &unwrapped
+            }
+            None => bytes,
+        };
         match self.stage {
             Stage::Start => self.start(bytes, context),
+            Stage::Prelude => self.prelude(bytes, context),
             Stage::Sslv2Hello(len) => self.sslv2_hello(len, bytes, context),
             Stage::Records | Stage::Tentative { .. } => self.read_records(bytes, context),
             Stage::Lost { searched } => self.search(bytes, searched, context),
@@ -125,6 +142,10 @@ impl Reader {
             }
         }
         self.alert.clear();
+        if self.stage == Stage::Prelude {
+            self.prelude.gap();
+            return;
+        }
         match len.and_then(|len| self.records.gap(len).map(|header| (len, header))) {
             Some((len, header)) if matches!(self.stage, Stage::Records) => {
                 if header.kind == ContentType::Handshake && !self.facts.changed_cipher {
@@ -196,10 +217,43 @@ impl Reader {
             self.facts.saw_records = true;
             self.facts.sslv2_server_hello(context);
             self.stop();
-        } else if self.facts.is_midstream {
+        } else if self.facts.is_midstream && header_chain(bytes).is_some_and(|(n, _)| n > 0) {
             self.search(bytes, 0, context);
+        } else if self.facts.prelude == PreludeFacts::default() {
+            self.stage = Stage::Prelude;
+            self.prelude(bytes, context);
         } else {
             self.stop();
+        }
+    }
+
+    /// Follows the dialogue before TLS.
+    fn prelude(&mut self, bytes: &[u8], context: &mut Context<'_>) {
+        let may_be_records = matches!(bytes.first(), Some(20 | 21 | 23));
+        if self.facts.is_midstream && may_be_records && header_chain(bytes).is_some() {
+            return self.search(bytes, 0, context);
+        }
+        match self.prelude.push(bytes) {
+            Step::More => {}
+            Step::NotTls if self.facts.is_midstream => self.search(bytes, 0, context),
+            Step::NotTls => self.stop(),
+            Step::Tls { consumed } => {
+                let rest = bytes.get(consumed..).unwrap_or_default();
+                let first = [self.prelude.pending(), rest].concat();
+                self.facts.prelude = self.prelude.facts().clone();
+                self.prelude = Prelude::default();
+                self.facts.is_midstream = false;
+                self.stage = Stage::Start;
+                if let Some(wrapping) = self.facts.prelude.wrapped {
+                    let mut unwrap = Box::new(Unwrap::new(wrapping));
+                    let mut unwrapped = Vec::new();
+                    unwrap.push(&first, &mut unwrapped);
+                    self.unwrap = Some(unwrap);
+                    self.start(&unwrapped, context);
+                } else {
+                    self.start(&first, context);
+                }
+            }
         }
     }
 
@@ -461,6 +515,11 @@ mod tests {
         let check = |bytes: &[u8]| assert!(read(&[bytes], false).is_plain(), "{bytes:?}");
         check(b"GET / HTTP/1.1\r\n\r\n");
         check(b"SSH-2.0-OpenSSH_9.2\r\n");
+    }
+
+    #[test]
+    fn unknown_protocols_are_given_up_soon() {
+        let check = |bytes: &[u8]| assert!(read(&[bytes; 3], false).is_plain(), "{bytes:?}");
         check(b"\x16\x03\x01\x00\x10\x07abcdefghijklmnop");
         check(b"\x80\x2e\x01\x03\x01 random bytes that are no hello");
     }
@@ -472,7 +531,7 @@ mod tests {
         let reader = read(&[&data], true);
         assert!(reader.facts.saw_records);
         assert_eq!(reader.facts.application_records, 2);
-        let reader = read(&[&data], false);
+        let reader = read(&[&data, &data, &data], false);
         assert!(reader.is_plain());
     }
 

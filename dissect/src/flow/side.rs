@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::Context;
 use crate::tls::{ClientHelloParts, ServerHelloParts, SessionId, Sslv2Hello, message, named_curve};
+use crate::upgrade::PreludeFacts;
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
     ServerHello, Transport,
@@ -49,6 +50,8 @@ pub(crate) struct SideFacts {
     pub(crate) is_midstream: bool,
     /// Bytes that are no TLS followed the hello directly.
     pub(crate) left_tls: bool,
+    /// What came before TLS in this direction.
+    pub(crate) prelude: PreludeFacts,
     /// What the hello imitates.
     pub(crate) pseudo: Option<PseudoTls>,
 }
