@@ -13,6 +13,8 @@ mod counters;
 mod frame;
 mod observation;
 mod offer;
+#[cfg_attr(not(test), expect(dead_code, reason = "the dissector of TCP streams is its caller"))]
+mod upgrade;
 mod version;
 
 pub use counters::{Counters, SkipReason};
