@@ -57,7 +57,7 @@ pub(super) fn is_hello(bytes: &[u8], role: Option<Side>) -> bool {
         return false;
     }
     match bytes.first() {
-        Some(&HANDSHAKE) => hello_body_agrees(bytes),
+        Some(&HANDSHAKE) => is_one_record(bytes) || hello_body_agrees(bytes),
         Some(&ALERT) => false,
         _ => true,
     }
@@ -166,6 +166,14 @@ fn look_sslv2(bytes: &[u8]) -> Look {
         && (8..=32).contains(&challenge)
         && u32::from(total) == 9 + u32::from(specs) + u32::from(session) + u32::from(challenge);
     if consistent { Look::Yes } else { Look::No }
+}
+
+/// Whether these bytes are one record of one message and nothing else.
+fn is_one_record(bytes: &[u8]) -> bool {
+    let Some((header, body)) = bytes.split_at_checked(9) else { return false };
+    let record = usize::from(u16::from_be_bytes([header[3], header[4]]));
+    let message = u32::from_be_bytes([0, header[6], header[7], header[8]]) as usize;
+    record == 4 + message && message == body.len()
 }
 
 /// Walks a hello in its first record as far as it is there. Fields beyond the end are believed.

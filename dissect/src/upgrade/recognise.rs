@@ -5,9 +5,11 @@
 
 use super::http::Http;
 use super::lines::Lines;
+use super::openvpn::{self, OpenVpn};
 use super::server::begins;
+use super::socks::Socks;
 use super::xmpp::Xmpp;
-use super::{Dialogue, client, server};
+use super::{Dialogue, client, databases, ldap, proxy, rdp, server, tds};
 use crate::Side;
 
 /// Most bytes after which a beginning that still fits several protocols fits none.
@@ -58,10 +60,19 @@ pub(super) fn recognise(start: &[u8]) -> Opening {
     if PLAIN.iter().any(|opening| begins(start, opening) == Some(true)) {
         return Opening::Plain;
     }
-    let candidates: [Candidate; 6] = [
+    let candidates: [Candidate; 15] = [
         (begins(start, b"CONNECT "), || Dialogue::Http(Http::new(Side::Client))),
         (begins(start, b"OPTIONS "), || Dialogue::Http(Http::new(Side::Client))),
         (begins(start, b"HTTP/1."), || Dialogue::Http(Http::new(Side::Server))),
+        (proxy::may_open(start), || Dialogue::Proxy),
+        (databases::may_open_mysql(start), || Dialogue::MySql),
+        (databases::may_open_postgres_client(start), || Dialogue::PostgresClient),
+        (databases::may_open_postgres_server(start), || Dialogue::PostgresServer),
+        (ldap::may_open(start), || Dialogue::Ldap),
+        (rdp::may_open(start), || Dialogue::Rdp),
+        (tds::may_open(start), || Dialogue::Tds),
+        (Socks::may_open(start), || Dialogue::Socks(Socks::default())),
+        (openvpn::may_open(start), || Dialogue::OpenVpn(OpenVpn::default())),
         (Xmpp::may_open(start), || Dialogue::Xmpp(Xmpp::default())),
         (client::may_open(start), || Dialogue::Lines(Lines::new(Side::Client))),
         (server::may_open(start), || Dialogue::Lines(Lines::new(Side::Server))),

@@ -55,7 +55,7 @@ impl Xmpp {
             None => return None,
             Some(false) => {}
         }
-        let name = rest.strip_prefix(b"<")?;
+        let Some(name) = rest.strip_prefix(b"<") else { return Some(false) };
         let end = name.iter().position(|byte| b" \t\r\n/>".contains(byte));
         match end {
             Some(end) => Some(local(&name[..end]) == b"stream"),

@@ -1,5 +1,8 @@
 //! Scripts of every protocol, heard whole, byte by byte and split at random.
 
+mod binary;
+mod properties;
+
 use super::*;
 
 /// A ClientHello of the shape that old clients send: no extensions.
