@@ -19,6 +19,7 @@ mod observation;
 mod offer;
 mod tcp;
 mod tls;
+mod upgrade;
 mod version;
 
 pub use counters::{Counters, SkipReason};
