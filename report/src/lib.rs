@@ -10,6 +10,7 @@ mod judged;
 mod output;
 pub mod rows;
 mod run;
+pub mod state;
 #[cfg(test)]
 mod testkit;
 

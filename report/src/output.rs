@@ -121,6 +121,15 @@ impl<'a> Report<'a> {
         text::write_text(out, self, style)
     }
 
+    /// Writes `state.tlsunset`, which [`State::read`](crate::state::State::read) reads.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_state<W: Write>(&self, out: W) -> io::Result<()> {
+        crate::state::write(out, self.run, self.flows)
+    }
+
     /// Whether any host breaks under any policy, as `--check` asks.
     #[must_use]
     pub fn any_breaks(&self) -> bool {

@@ -91,6 +91,8 @@ fn write_row<W: Write>(table: &mut CsvTable<W>, row: &FlowRow<'_>) -> io::Result
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::testkit;
 
@@ -120,5 +122,21 @@ mod tests {
                  ,complete,office365-tls12,breaks,client-too-old,\"offers TLSv1.0, nothing newer\",\
                  update it",]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_connection_is_one_row_of_all_columns(
+            flows in prop::collection::vec(testkit::any_judged_flow(), 1..10),
+        ) {
+            let text = csv(&flows);
+            let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+            let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(rows.len(), flows.len());
+            for (row, flow) in rows.iter().zip(&flows) {
+                prop_assert_eq!(&row[5], flow.facts.proxied_client.unwrap_or(flow.facts.client).port.to_string());
+                prop_assert_eq!(&row[28], flow.judgements[0].verdict.name());
+            }
+        }
     }
 }

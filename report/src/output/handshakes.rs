@@ -34,8 +34,11 @@ pub(super) fn write_handshakes<W: Write>(
 ) -> io::Result<()> {
     let mut table = CsvTable::new(out, &HANDSHAKE_COLUMNS)?;
     let mut rows: Vec<Row<'_>> = flows.iter().flat_map(|flow| rows_of(&flow.facts)).collect();
-    // Several inputs may number their frames alike: then time tells.
-    rows.sort_by_key(|row| (row.first().at, row.facts.client, row.facts.server));
+    // Several inputs may number their frames alike: then time tells, and the ends.
+    rows.sort_by(|one, next| {
+        let ends = |row: &Row<'_>| (row.facts.client, row.facts.server);
+        one.first.at.cmp(&next.first.at).then_with(|| ends(one).cmp(&ends(next)))
+    });
     for row in &rows {
         row.write(&mut table, first_time)?;
     }
@@ -45,7 +48,8 @@ pub(super) fn write_handshakes<W: Write>(
 /// The messages of one sender that one frame completed.
 struct Row<'a> {
     facts: &'a FlowFacts,
-    /// Never empty.
+    first: &'a MessageMark,
+    /// All of them, the first too.
     messages: &'a [MessageMark],
 }
 
@@ -54,16 +58,12 @@ fn rows_of(facts: &FlowFacts) -> impl Iterator<Item = Row<'_>> {
     facts
         .messages
         .chunk_by(|one, next| one.at.frame == next.at.frame && one.from == next.from)
-        .map(move |messages| Row { facts, messages })
+        .filter_map(move |messages| Some(Row { facts, first: messages.first()?, messages }))
 }
 
 impl Row<'_> {
-    fn first(&self) -> &MessageMark {
-        &self.messages[0]
-    }
-
     fn write<W: Write>(&self, table: &mut CsvTable<W>, first_time: Timestamp) -> io::Result<()> {
-        let MessageMark { at, frame_len, from, .. } = *self.first();
+        let MessageMark { at, frame_len, from, .. } = *self.first;
         let (source, destination) = match from {
             Side::Client => (self.facts.client, self.facts.server),
             Side::Server => (self.facts.server, self.facts.client),

@@ -94,3 +94,10 @@ fn links_and_devices_stay_what_they_are() {
     write_file(Path::new("/dev/null"), |to| to.write_all(b"gone")).unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let error = write_file(Path::new("/dev/full"), |to| to.write_all(b"rows")).unwrap_err();
+    assert_eq!(error.source.kind(), ErrorKind::StorageFull);
+}

@@ -1,0 +1,307 @@
+//! `state.tlsunset`: a run as `merge`, `diff` and `explain` read it.
+//!
+//! Holds the facts of every connection without loss, and the run around them; no judgements, as
+//! those are made anew with the policies of the reader. Layout:
+//!
+//! ```text
+//! "tlsunset state 1\n" | frame | frame | ...
+//! frame = length u32 | CRC-32 of payload u32 | payload      (little endian)
+//! payload = items, each an `Item` in postcard's encoding
+//! ```
+//!
+//! The run is the first item and the end the last, so that a file cut short is told from a
+//! whole one. Invariant: what is read takes memory in proportion to the bytes that are there, never
+//! to a length that a file claims.
+
+mod codes;
+mod frames;
+mod rows;
+mod run_row;
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use dissect::{CertificateNames, FlowFacts, Offer};
+use serde::{Deserialize, Serialize};
+
+use crate::{JudgedFlow, NameSource, RunInfo};
+use frames::{FrameReader, FrameWriter};
+use rows::{CertificateRow, FactsRow, OfferRow};
+use run_row::RunRow;
+
+/// A saved run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The run: sensor, policies, home, inputs, counts.
+    pub run: RunInfo,
+    /// Its connections.
+    pub flows: Vec<SavedFlow>,
+}
+
+/// A connection as it is saved: all that judging needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedFlow {
+    /// The sensor's name; differs from the run's where runs were merged.
+    pub sensor: Arc<str>,
+    /// The server's name by a DNS answer, when no stronger source gave one.
+    pub dns_name: Option<Arc<str>>,
+    /// What was seen.
+    pub facts: FlowFacts,
+}
+
+/// A saved run could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The bytes are damaged.
+    #[error("the state file is damaged at byte {offset}: {what}; run the analysis again")]
+    Damaged {
+        /// Where the damaged frame begins.
+        offset: u64,
+        /// What was expected or found.
+        what: &'static str,
+    },
+    /// Reading failed.
+    #[error("can't read the state file: {0}")]
+    Io(#[from] io::Error),
+    /// Something else than a saved run.
+    #[error("not a state file: it doesn't begin with \"tlsunset state\"")]
+    NotState,
+    /// A version that this program does not know.
+    #[error(
+        "the state file has version {found}, this program reads version {VERSION}; \
+         run the analysis again, or use the program that wrote it"
+    )]
+    OtherVersion {
+        /// The version found, as it stands there.
+        found: String,
+    },
+    /// The file ends before its end.
+    #[error("the state file is cut short at byte {offset}; run the analysis again")]
+    Truncated {
+        /// Where the bytes ran out.
+        offset: u64,
+    },
+}
+
+const MAGIC: &[u8] = b"tlsunset state ";
+const VERSION: &str = "1";
+
+/// One thing in the file. Offers, certificates and sensors are numbered as they come, from 0, and
+/// come before the first connection that has them.
+#[derive(Serialize, Deserialize)]
+enum Item {
+    Run(Box<RunRow>),
+    Sensor(String),
+    Offer(Box<OfferRow>),
+    Certificate(CertificateRow),
+    Flow(Box<FactsRow>),
+    End { flows: u64 },
+}
+
+/// Writes a run and its connections.
+///
+/// # Errors
+///
+/// Whatever the writer fails with.
+pub fn write<W: Write>(out: W, run: &RunInfo, flows: &[JudgedFlow]) -> io::Result<()> {
+    let saved = flows.iter().map(|flow| {
+        let dns_name = match &flow.server_name {
+            Some((name, NameSource::Dns)) => Some(&**name),
+            _ => None,
+        };
+        (&*flow.sensor, dns_name, &flow.facts)
+    });
+    write_items(out, run, saved)
+}
+
+impl State {
+    /// Writes a run that was read or put together.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write<W: Write>(&self, out: W) -> io::Result<()> {
+        let saved =
+            self.flows.iter().map(|flow| (&*flow.sensor, flow.dns_name.as_deref(), &flow.facts));
+        write_items(out, &self.run, saved)
+    }
+
+    /// Reads a run.
+    ///
+    /// # Errors
+    ///
+    /// When reading fails, and when the bytes are no saved run of this version, whole and sound.
+    pub fn read<R: Read>(mut input: R) -> Result<Self, StateError> {
+        let header_len = read_header(&mut input)?;
+        let mut reader = Reader::default();
+        let mut frames = FrameReader::new(input, header_len);
+        while !reader.is_done {
+            let offset = frames.offset();
+            let mut payload = frames.next_frame()?;
+            let damaged = |what| StateError::Damaged { offset, what };
+            while !payload.is_empty() {
+                let (item, rest) = postcard::take_from_bytes::<Item>(payload)
+                    .map_err(|_| damaged("an item is malformed"))?;
+                reader.take(item).map_err(damaged)?;
+                payload = rest;
+            }
+        }
+        frames.expect_end()?;
+        Ok(reader.state)
+    }
+}
+
+fn write_items<'a, W: Write>(
+    mut out: W,
+    run: &RunInfo,
+    flows: impl Iterator<Item = (&'a str, Option<&'a str>, &'a FlowFacts)>,
+) -> io::Result<()> {
+    writeln!(out, "{}{VERSION}", String::from_utf8_lossy(MAGIC))?;
+    let mut frames = FrameWriter::new(out);
+    frames.push(&Item::Run(Box::new(RunRow::of(run))))?;
+    let (mut sensors, mut offers, mut certificates) =
+        (Numbers::default(), Numbers::default(), Numbers::default());
+    let mut count = 0;
+    for (sensor, dns_name, facts) in flows {
+        let sensor =
+            sensors.of(sensor, |sensor| frames.push(&Item::Sensor((*sensor).to_owned())))?;
+        let offer = match &facts.client_hello {
+            Some(hello) => Some(offers.of(&*hello.offer, |offer| {
+                frames.push(&Item::Offer(Box::new(OfferRow::of(offer))))
+            })?),
+            None => None,
+        };
+        let certificate = match &facts.certificate {
+            Some(names) => Some(certificates.of(&**names, |names| {
+                frames.push(&Item::Certificate(CertificateRow::of(names)))
+            })?),
+            None => None,
+        };
+        let row = FactsRow::of(facts, sensor, dns_name, offer, certificate);
+        frames.push(&Item::Flow(Box::new(row)))?;
+        count += 1;
+    }
+    frames.push(&Item::End { flows: count })?;
+    frames.finish()
+}
+
+/// Numbers given to things in the order in which they are first met.
+struct Numbers<'a, T: ?Sized>(HashMap<&'a T, u32>);
+
+impl<T: ?Sized> Default for Numbers<'_, T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<'a, T: ?Sized + Eq + std::hash::Hash> Numbers<'a, T> {
+    /// The number of a thing; one that is new is first introduced.
+    fn of(
+        &mut self,
+        thing: &'a T,
+        introduce: impl FnOnce(&'a T) -> io::Result<()>,
+    ) -> io::Result<u32> {
+        if let Some(number) = self.0.get(thing) {
+            return Ok(*number);
+        }
+        introduce(thing)?;
+        let number = u32::try_from(self.0.len()).map_err(io::Error::other)?;
+        self.0.insert(thing, number);
+        Ok(number)
+    }
+}
+
+/// Reads magic and version line; returns its length.
+fn read_header(input: &mut impl Read) -> Result<u64, StateError> {
+    /// Longer than any version that will be written.
+    const VERSION_LEN_MAX: usize = 16;
+    let mut magic = [0; MAGIC.len()];
+    match input.read_exact(&mut magic) {
+        Ok(()) if magic == MAGIC => {}
+        Ok(()) => return Err(StateError::NotState),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Err(StateError::NotState);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let mut version = Vec::new();
+    loop {
+        let mut byte = [0];
+        input.read_exact(&mut byte).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                StateError::Truncated { offset: (MAGIC.len() + version.len()) as u64 }
+            }
+            _ => error.into(),
+        })?;
+        match byte {
+            [b'\n'] if version == VERSION.as_bytes() => {
+                return Ok((MAGIC.len() + version.len() + 1) as u64);
+            }
+            [byte] if byte.is_ascii_alphanumeric() && version.len() < VERSION_LEN_MAX => {
+                version.push(byte);
+            }
+            [b'\n'] => {
+                let found = String::from_utf8_lossy(&version).into_owned();
+                return Err(StateError::OtherVersion { found });
+            }
+            _ => return Err(StateError::NotState),
+        }
+    }
+}
+
+/// Puts items together again.
+#[derive(Default)]
+struct Reader {
+    state: State,
+    has_run: bool,
+    is_done: bool,
+    sensors: Vec<Arc<str>>,
+    offers: Vec<Arc<Offer>>,
+    certificates: Vec<Arc<CertificateNames>>,
+}
+
+impl Reader {
+    fn take(&mut self, item: Item) -> Result<(), &'static str> {
+        if self.is_done {
+            return Err("items follow the end");
+        }
+        match item {
+            Item::Run(_) if self.has_run => return Err("there are two runs"),
+            Item::Run(row) => {
+                self.state.run = row.into_run()?;
+                self.has_run = true;
+            }
+            _ if !self.has_run => return Err("the run is not the first item"),
+            Item::Sensor(name) => self.sensors.push(name.into()),
+            Item::Offer(row) => self.offers.push(Arc::new(row.into_offer()?)),
+            Item::Certificate(row) => self.certificates.push(Arc::new(row.into_names())),
+            Item::Flow(row) => {
+                let sensor = numbered(&self.sensors, row.sensor)?;
+                let offer = row.offer().map(|number| numbered(&self.offers, number)).transpose()?;
+                let certificate = row
+                    .certificate()
+                    .map(|number| numbered(&self.certificates, number))
+                    .transpose()?;
+                let dns_name = row.dns_name.as_deref().map(Arc::from);
+                let facts = row.into_facts(offer, certificate)?;
+                self.state.flows.push(SavedFlow { sensor, dns_name, facts });
+            }
+            Item::End { flows } if flows == self.state.flows.len() as u64 => self.is_done = true,
+            Item::End { .. } => return Err("connections are missing"),
+        }
+        Ok(())
+    }
+}
+
+fn numbered<T: ?Sized>(things: &[Arc<T>], number: u32) -> Result<Arc<T>, &'static str> {
+    usize::try_from(number)
+        .ok()
+        .and_then(|number| things.get(number))
+        .cloned()
+        .ok_or("a connection refers to what is not there")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! The run as it is saved.
+
+use std::collections::BTreeMap;
+
+use dissect::{Counters, SkipReason, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{CaptureCounts, RunInfo};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct RunRow {
+    version: String,
+    sensor: String,
+    policies: Vec<String>,
+    home: Vec<String>,
+    inputs: Vec<String>,
+    errors: Vec<String>,
+    bytes_read: u64,
+    first_time: Option<i64>,
+    last_time: Option<i64>,
+    counters: CountersRow,
+    /// Received, dropped by the kernel, dropped by the interface.
+    capture: Option<(u64, u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CountersRow {
+    frames: u64,
+    bytes: u64,
+    dissected: u64,
+    /// By name, so that reasons may come and go between versions of the program.
+    skipped: BTreeMap<String, u64>,
+    unknown_link_types: BTreeMap<u16, u64>,
+    cut_frames: u64,
+    fragments: u64,
+    reassembled_datagrams: u64,
+    data_segments: u64,
+    out_of_order_segments: u64,
+    duplicate_segments: u64,
+    overlap_conflicts: u64,
+    gaps: u64,
+    evicted_flows: u64,
+    evicted_attempts: u64,
+}
+
+impl RunRow {
+    pub(super) fn of(run: &RunInfo) -> Self {
+        Self {
+            version: run.version.clone(),
+            sensor: run.sensor.clone(),
+            policies: run.policies.clone(),
+            home: run.home.clone(),
+            inputs: run.inputs.clone(),
+            errors: run.errors.clone(),
+            bytes_read: run.bytes_read,
+            first_time: run.first_time.map(Timestamp::as_nanos),
+            last_time: run.last_time.map(Timestamp::as_nanos),
+            counters: CountersRow::of(&run.counters),
+            capture: run.capture.map(|c| (c.received, c.kernel_drops, c.interface_drops)),
+        }
+    }
+
+    pub(super) fn into_run(self) -> Result<RunInfo, &'static str> {
+        Ok(RunInfo {
+            version: self.version,
+            sensor: self.sensor,
+            policies: self.policies,
+            home: self.home,
+            inputs: self.inputs,
+            errors: self.errors,
+            bytes_read: self.bytes_read,
+            first_time: self.first_time.map(Timestamp::from_nanos),
+            last_time: self.last_time.map(Timestamp::from_nanos),
+            counters: self.counters.into_counters()?,
+            capture: self.capture.map(|(received, kernel_drops, interface_drops)| CaptureCounts {
+                received,
+                kernel_drops,
+                interface_drops,
+            }),
+        })
+    }
+}
+
+impl CountersRow {
+    fn of(counters: &Counters) -> Self {
+        Self {
+            frames: counters.frames,
+            bytes: counters.bytes,
+            dissected: counters.dissected,
+            skipped: SkipReason::ALL
+                .into_iter()
+                .map(|reason| (reason.name().to_owned(), counters.skipped_for(reason)))
+                .collect(),
+            unknown_link_types: counters.unknown_link_types.clone(),
+            cut_frames: counters.cut_frames,
+            fragments: counters.fragments,
+            reassembled_datagrams: counters.reassembled_datagrams,
+            data_segments: counters.data_segments,
+            out_of_order_segments: counters.out_of_order_segments,
+            duplicate_segments: counters.duplicate_segments,
+            overlap_conflicts: counters.overlap_conflicts,
+            gaps: counters.gaps,
+            evicted_flows: counters.evicted_flows,
+            evicted_attempts: counters.evicted_attempts,
+        }
+    }
+
+    fn into_counters(self) -> Result<Counters, &'static str> {
+        let mut skipped = [0; SkipReason::ALL.len()];
+        for (name, count) in self.skipped {
+            let index = SkipReason::ALL.iter().position(|reason| reason.name() == name);
+            let slot = index.and_then(|index| skipped.get_mut(index));
+            *slot.ok_or("frames were skipped for an unknown reason")? = count;
+        }
+        Ok(Counters {
+            frames: self.frames,
+            bytes: self.bytes,
+            dissected: self.dissected,
+            skipped,
+            unknown_link_types: self.unknown_link_types,
+            cut_frames: self.cut_frames,
+            fragments: self.fragments,
+            reassembled_datagrams: self.reassembled_datagrams,
+            data_segments: self.data_segments,
+            out_of_order_segments: self.out_of_order_segments,
+            duplicate_segments: self.duplicate_segments,
+            overlap_conflicts: self.overlap_conflicts,
+            gaps: self.gaps,
+            evicted_flows: self.evicted_flows,
+            evicted_attempts: self.evicted_attempts,
+        })
+    }
+}
