@@ -3,6 +3,7 @@
 mod binary;
 mod properties;
 
+use super::look::{Look, looks_like_tls};
 use super::*;
 
 /// A ClientHello of the shape that old clients send: no extensions.

@@ -1,5 +1,6 @@
 //! What holds for any bytes and any split.
 
+use crate::upgrade::look::{Look, looks_like_tls};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
