@@ -3,6 +3,13 @@
 //! The crate takes the facts of connections ([`dissect::FlowFacts`]) or foreign CSV, never frames.
 #![forbid(unsafe_code)]
 
+mod endpoints;
 mod judged;
+mod services;
 
+pub use endpoints::{
+    AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
+    PrefixError,
+};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+pub use services::Service;
