@@ -5,6 +5,7 @@
 
 mod endpoints;
 mod judged;
+mod policy;
 mod services;
 
 pub use endpoints::{
@@ -12,4 +13,5 @@ pub use endpoints::{
     PrefixError,
 };
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
 pub use services::Service;
