@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod endpoints;
+mod judge;
 mod judged;
+mod names;
 mod policy;
 mod services;
 
@@ -12,6 +14,8 @@ pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
 };
+pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+pub use names::NameBook;
 pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
 pub use services::Service;
