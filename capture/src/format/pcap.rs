@@ -201,7 +201,7 @@ impl Pcap {
             };
             let is_sound = follower.cap_len <= self.usual_len_max
                 && follower.wire_len <= CANDIDATE_WIRE_LEN_MAX
-                && follower.wire_len >= follower.cap_len
+                && (follower.wire_len >= follower.cap_len || wire_len < cap_len)
                 && (follower.sub < self.sub_limit() || !is_sub_sound)
                 && next.get(..16).is_some_and(|header| header.iter().any(|byte| *byte != 0));
             if !is_sound {
