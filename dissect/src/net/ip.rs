@@ -30,6 +30,7 @@ pub(super) mod protocol {
     pub(in crate::net) const DESTINATION_OPTIONS: u8 = 60;
     pub(in crate::net) const OSPF: u8 = 89;
     pub(in crate::net) const ETHERIP: u8 = 97;
+    pub(in crate::net) const L2TP: u8 = 115;
     pub(in crate::net) const MOBILITY: u8 = 135;
     pub(in crate::net) const MPLS: u8 = 137;
     pub(in crate::net) const SHIM6: u8 = 140;

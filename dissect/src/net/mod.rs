@@ -11,9 +11,13 @@ mod defrag;
 mod ethernet;
 mod ip;
 mod link;
+mod shim;
 mod span;
 mod steer;
 mod transport;
+mod tunnel;
+mod udp_tunnel;
+mod wireless;
 
 #[cfg(test)]
 mod tests;
@@ -224,8 +228,14 @@ enum Upper<'a> {
 fn upper<'a>(ip: &IpHeader, protocol: u8, span: Span<'a>) -> Result<Upper<'a>, SkipReason> {
     let (transport, payload) = match protocol {
         protocol::TCP => transport::tcp(span)?,
-        protocol::UDP => transport::udp(span)?,
-        _ => return Err(SkipReason::OtherTransport),
+        protocol::UDP => {
+            let (transport, payload) = transport::udp(span)?;
+            if let Some(inner) = udp_tunnel::inner(transport.ports(), payload) {
+                return Ok(Upper::Tunnel(inner));
+            }
+            (transport, payload)
+        }
+        _ => return tunnel::inner(protocol, span).map(Upper::Tunnel),
     };
     // A span is at most a frame (whose length on the wire is a u32) and half a mebibyte.
     let payload_len = u32::try_from(payload.wire_len()).unwrap_or(u32::MAX);
