@@ -22,7 +22,6 @@ VERSIONS = {
     "curl_cffi": (f"{sys.executable} -c 'import curl_cffi as c; print(\"curl_cffi\", c.__version__,"
                   " \"(BoringSSL, impersonating Chrome)\")'"),
     "java": "java -version 2>&1 | head -1 | sed 's/openjdk version/OpenJDK/; s/$/ (keytool)/'",
-    "sipp": "sipp -v | grep -o 'SIPp v[0-9.]*'",
     "kamailio": "kamailio -v | head -1 | cut -d' ' -f1-3 | sed 's/version: //'",
     "prosody": "dpkg-query -W -f 'Prosody ${Version}' prosody",
     "postfix": "postconf -d mail_version | sed 's/.*= /Postfix /'",

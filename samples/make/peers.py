@@ -221,11 +221,13 @@ def s_client(ns, source, target, options, feed=b"", pause_s=0.5, environment=Non
             child.stdin.write(feed)
             child.stdin.flush()
             time.sleep(pause_s)
-        child.stdin.close()
     except BrokenPipeError:
         pass  # it was refused and has gone
-    printed = child.stdout.read()
-    child.wait(WAIT_S)
+    try:
+        printed, _ = child.communicate(timeout=WAIT_S)
+    except subprocess.TimeoutExpired:
+        child.terminate()
+        printed, _ = child.communicate()
     return printed.decode(errors="replace")
 
 

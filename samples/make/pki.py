@@ -35,9 +35,10 @@ def certificate(*names):
     return pem, key
 
 
-def settings():
-    """An openssl.cnf that lets other programs speak what their distribution forbids."""
-    path = HOME / "openssl.cnf"
+def settings(old=False):
+    """An openssl.cnf that lets programs speak what their distribution forbids; `old` leaves out newer extensions."""
+    path = HOME / ("old.cnf" if old else "openssl.cnf")
     path.write_text("openssl_conf = d\n[d]\nssl_conf = s\n[s]\nsystem_default = t\n[t]\n"
-                    "MinProtocol = TLSv1\nCipherString = ALL:@SECLEVEL=0\n")
+                    "MinProtocol = TLSv1\nCipherString = ALL:@SECLEVEL=0\n"
+                    + ("Options = -ExtendedMasterSecret,-EncryptThenMac\n" if old else ""))
     return path
