@@ -14,7 +14,7 @@ use capture::{Input, Options, Source as _};
 use console::Term;
 use dissect::Limits;
 use report::{
-    Endpoints, Home, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle,
+    Endpoints, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle,
 };
 
 use crate::cli::{Arguments, ColorChoice, Command, Output, RunConfig, Target};
@@ -114,7 +114,7 @@ impl Run {
             capture: None,
         };
         let flows = judge.judge_all(analysis.flows);
-        let report = Report::new(&flows, &run, |addr| judge.is_inside(addr));
+        let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
         self.write(&report, folder.as_ref());
         self.outcome.check_failed = self.config.check && report.any_breaks();
         self.outcome
@@ -138,11 +138,7 @@ impl Run {
             Some(path) => read_endpoints(path)?,
         };
         let home = match self.config.home.iter().map(|text| text.parse()).collect() {
-            Ok(prefixes) if self.config.home.is_empty() => {
-                let _: Vec<_> = prefixes;
-                Home::default()
-            }
-            Ok(prefixes) => Home::new(prefixes),
+            Ok(home) => home,
             Err(error) => {
                 say(&format!("error: --home: {error}"));
                 return None;
