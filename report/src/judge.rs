@@ -9,21 +9,21 @@ mod fixes;
 mod history;
 mod rules;
 #[cfg(test)]
-mod testkit;
+pub(crate) mod testkit;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use std::sync::Arc;
 
-use dissect::{Endpoint, FlowFacts, Timestamp, Transport, Upgrade};
+use dissect::{Endpoint, FlowFacts, Timestamp, Transport};
 
 use self::history::History;
 use self::rules::Case;
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{JudgedFlow, Judgement};
-use crate::names::{Hearsay, NameBook, place};
+use crate::names::{NameBook, place};
 use crate::policy::Policy;
 
 /// What verdicts rest on beside the connections.
@@ -113,14 +113,7 @@ impl Judge {
         words: &mut Words,
     ) -> JudgedFlow {
         let client = client_of(&facts).addr;
-        let hearsay = match facts.upgrade {
-            // What stands behind a proxy's address changes with each connection.
-            Upgrade::HttpConnect | Upgrade::Socks => Hearsay::default(),
-            _ => Hearsay {
-                certificate: history.certificate_of(facts.server),
-                dns: names.lookup(client, facts.server.addr, facts.first.time),
-            },
-        };
+        let hearsay = history.hearsay(&facts, names);
         let place = place(&facts, hearsay, &self.endpoints, &self.home);
         let judgements = self
             .policies

@@ -74,8 +74,11 @@ pub(crate) struct Place<'a> {
 /// Names beside those that the connection itself carries.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Hearsay<'a> {
-    /// The certificate that the same server showed elsewhere.
+    /// The certificate that the same server showed elsewhere to clients that named nobody.
     pub(crate) certificate: Option<&'a CertificateNames>,
+    /// The certificate that it showed to clients with SNI: what others get may differ, so it
+    /// counts when it names an endpoint and is no objection when it does not.
+    pub(crate) certificate_by_sni: Option<&'a CertificateNames>,
     /// A DNS answer.
     pub(crate) dns: Option<&'a str>,
 }
@@ -142,7 +145,11 @@ fn names_of<'a>(
         .certificate
         .as_deref()
         .or(hearsay.certificate)
-        .and_then(|certificate| certificate_name(certificate, endpoints));
+        .and_then(|certificate| certificate_name(certificate, endpoints))
+        .or_else(|| {
+            let name = certificate_name(hearsay.certificate_by_sni?, endpoints)?;
+            endpoints.service_of_name(name).and(Some(name))
+        });
     [
         (sni, NameSource::Sni),
         (asked, asked_from),

@@ -1,5 +1,7 @@
 //! What to do about a verdict: plain steps for each cause.
 
+use std::fmt::Write as _;
+
 use dissect::{Coverage, Version};
 
 use super::rules::{Case, Ground, Ruling};
@@ -15,13 +17,13 @@ pub(super) fn write_fix(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         Some(Cause::ClientCapped) if is_tls12 => out.push_str(FIX_CLIENT_CAPPED),
         Some(Cause::ServerTooOld) if is_tls12 => out.push_str(FIX_SERVER_TOO_OLD),
         Some(Cause::ClientTooOld) => {
-            put(out, format_args!("Update or replace the client so that it offers {minimum}."));
+            put!(out, "Update or replace the client so that it offers {minimum}.");
         }
         Some(Cause::ClientCapped) => {
-            put(out, format_args!("Lift the setting that keeps the client below {minimum}."));
+            put!(out, "Lift the setting that keeps the client below {minimum}.");
         }
         Some(Cause::ServerTooOld) => {
-            put(out, format_args!("Update the server so that it selects {minimum}."));
+            put!(out, "Update the server so that it selects {minimum}.");
         }
         Some(Cause::NoCommonSuite) => write_fix_numbers(out, case, "suites", |policy| {
             policy.suites13.iter().chain(&policy.suites).copied().collect()
@@ -45,15 +47,13 @@ fn write_fix_numbers(
     what: &str,
     numbers: impl Fn(&Policy) -> Vec<u16>,
 ) {
-    put(
+    put!(
         out,
-        format_args!(
-            "Allow at least one of these {what} in the client's TLS settings, or \
+        "Allow at least one of these {what} in the client's TLS settings, or \
          update its TLS library:"
-        ),
     );
     for number in numbers(case.policy) {
-        put(out, format_args!(" 0x{number:04X}"));
+        put!(out, " 0x{number:04X}");
     }
     out.push('.');
 }

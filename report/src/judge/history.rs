@@ -14,6 +14,7 @@ use dissect::{
 use super::client_of;
 use super::rules::refusal_of;
 use crate::endpoints::normal;
+use crate::names::{Hearsay, NameBook};
 use crate::policy::{Policy, Way};
 
 /// How long after a failed attempt a lower hello is its retry.
@@ -98,10 +99,23 @@ impl History {
         self.offers.get(&client).is_some_and(|best| *best >= minimum)
     }
 
-    /// The names of the certificate that a server shows to who names nobody.
-    pub(super) fn certificate_of(&self, server: Endpoint) -> Option<&CertificateNames> {
-        let known = self.certificates.get(&server)?;
-        (!known.is_ambiguous).then_some(&*known.certificate)
+    /// What a server's certificates in other connections and the DNS say of its name.
+    pub(super) fn hearsay<'a>(&'a self, facts: &FlowFacts, names: &'a NameBook) -> Hearsay<'a> {
+        if matches!(facts.upgrade, Upgrade::HttpConnect | Upgrade::Socks) {
+            // What stands behind a proxy's address changes with each connection.
+            return Hearsay::default();
+        }
+        let known = self.certificates.get(&facts.server);
+        let shown = |is_default| {
+            known
+                .filter(|known| known.is_default == is_default && !known.is_ambiguous)
+                .map(|known| &*known.certificate)
+        };
+        Hearsay {
+            certificate: shown(true),
+            certificate_by_sni: shown(false),
+            dns: names.lookup(client_of(facts).addr, facts.server.addr, facts.first.time),
+        }
     }
 
     /// Whether a hello without any version that is enough follows, within a minute, one of the

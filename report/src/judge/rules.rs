@@ -24,7 +24,7 @@ pub(super) struct Case<'a> {
 }
 
 /// A verdict, its cause, and what it rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Ruling {
     pub(super) verdict: Verdict,
     pub(super) cause: Option<Cause>,
@@ -32,7 +32,7 @@ pub(super) struct Ruling {
 }
 
 /// What a verdict rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Ground {
     /// A handshake that is enough was given up, which says nothing of versions.
     AbortedLater,
@@ -247,6 +247,8 @@ impl Case<'_> {
 
     fn server_by_refusal(&self) -> Ruling {
         match self.way {
+            // A HelloRetryRequest is an answer of TLS 1.3.
+            Some(_) if self.facts.hello_retried => plain(Verdict::Unknown, Ground::RefusedThough),
             Some(Way::Through { .. }) => {
                 self.server_too_old(Verdict::FailsToday, Ground::RefusedThough)
             }

@@ -2,7 +2,7 @@
 //!
 //! Sentences name the facts that decide. They are shared: many connections have the same one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -15,10 +15,19 @@ use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Undecided, Way};
 use crate::services::Service;
 
+/// Appends to a string, which can't fail.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {
+        $out.write_fmt(format_args!($($text)*)).expect("writing to a string can't fail")
+    };
+}
+pub(super) use put;
+
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     shared: HashSet<Arc<str>>,
+    fixes: HashMap<(Arc<str>, Ruling, Coverage), Arc<str>>,
     draft: String,
 }
 
@@ -45,12 +54,10 @@ impl Words {
         write_reason(&mut draft, case, ruling);
         if let Some((prefix, service)) = overruled {
             let service = service.name();
-            put(
-                &mut draft,
-                format_args!(
-                    "; counted by address, since {prefix} serves {service} alone, although the \
+            put!(
+                draft,
+                "; counted by address, since {prefix} serves {service} alone, although the \
                      server's name is none of its endpoints"
-                ),
             );
         }
         let shared = self.share(&draft);
@@ -60,159 +67,148 @@ impl Words {
 
     /// What to do about it; empty when there is nothing to do.
     pub(super) fn fix(&mut self, case: &Case<'_>, ruling: &Ruling) -> Arc<str> {
-        let mut draft = std::mem::take(&mut self.draft);
-        draft.clear();
+        // Everything that a fix is made of; the texts are long, and few.
+        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage);
+        if let Some(known) = self.fixes.get(&about) {
+            return Arc::clone(known);
+        }
+        let mut draft = String::new();
         write_fix(&mut draft, case, ruling);
         let shared = self.share(&draft);
-        self.draft = draft;
+        self.fixes.insert(about, Arc::clone(&shared));
         shared
     }
 }
 
-pub(super) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("writing to a string can't fail");
-}
-
 fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
-    let who = &case.policy.requirer;
     let minimum = case.policy.minimum;
     match ruling.ground {
         Ground::NotConcerned => write_not_concerned(out, case),
         Ground::Dtls => out.push_str("DTLS carries media here, which the policy leaves alone"),
         Ground::Quic => out.push_str("QUIC has TLSv1.3 and nothing older"),
-        Ground::PseudoTls => put(
+        Ground::PseudoTls => put!(
             out,
-            format_args!(
-                "only looks like TLS: {} that opens a media relay's connection",
-                imitation(case)
-            ),
+            "only looks like TLS: {} that opens a media relay's connection",
+            imitation(case)
         ),
-        Ground::PseudoTlsIntercepted => put(
+        Ground::PseudoTlsIntercepted => put!(
             out,
-            format_args!(
-                "{} was answered by a certificate: something on the way ends TLS where the media relay \
+            "{} was answered by a certificate: something on the way ends TLS where the media relay \
              should answer",
-                imitation(case)
-            ),
+            imitation(case)
         ),
         Ground::OfferFails => write_offer_fails(out, case, ruling),
         Ground::OfferPasses => write_offer_passes(out, case),
         Ground::OfferUndecided(why) => write_offer_undecided(out, case, why),
         Ground::RefusedThough => write_refused_though(out, case, ruling),
         Ground::AbortedLater => {
-            put(
+            put!(
                 out,
-                format_args!(
-                    "refused for another reason: {} was selected, which is enough, \
+                "refused for another reason: {} was selected, which is enough, \
                  and then the handshake was given up",
-                    selected(case)
-                ),
+                selected(case)
             );
             write_alert_after(out, case);
         }
         Ground::Retry => {
             write_offer(out, case);
-            put(
+            put!(
                 out,
-                format_args!(
-                    "; a retry within 60 s of a hello that reaches {minimum} and was \
+                "; a retry within 60 s of a hello that reaches {minimum} and was \
                  refused or not answered: somebody on the way refuses the higher hello"
-                ),
             );
             write_answer(out, case);
         }
+        Ground::NothingSeen => write_nothing_seen(out, case),
+        _ => write_choice(out, case, ruling),
+    }
+}
+
+/// The reasons that rest on what the server selected.
+fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
+    let who = &case.policy.requirer;
+    let minimum = case.policy.minimum;
+    match ruling.ground {
         Ground::ServerChoseLess if ruling.cause == Some(Cause::Middlebox) => {
             write_offer(out, case);
-            put(
+            put!(
                 out,
-                format_args!(
-                    "; {} was selected where {who} would select {minimum} or better: \
+                "; {} was selected where {who} would select {minimum} or better: \
                  somebody else answers",
-                    selected(case)
-                ),
+                selected(case)
             );
             write_abort(out, case);
         }
         Ground::ServerChoseLess => {
-            put(out, format_args!("the server selected {} although ", selected(case)));
+            put!(out, "the server selected {} although ", selected(case));
             write_offered(out, case);
-            put(out, format_args!(" was offered; {who} requires {minimum}"));
+            put!(out, " was offered; {who} requires {minimum}");
             write_mail(out, ruling);
         }
         Ground::OfferTooLowToTell => {
             write_offer(out, case);
-            put(
-                out,
-                format_args!("; too little to show whether the server could select {minimum}"),
-            );
+            put!(out, "; too little to show whether the server could select {minimum}");
         }
         Ground::ServerChoseEnough => {
-            put(out, format_args!("the server selected {}, which {who} accepts", selected(case)))
+            put!(out, "the server selected {}, which {who} accepts", selected(case))
         }
         Ground::ServerChoseOutside => write_chose_outside(out, case),
         Ground::ChoiceProves => {
-            put(
+            put!(
                 out,
-                format_args!(
-                    "the server selected {}, which {who} accepts and which the client \
+                "the server selected {}, which {who} accepts and which the client \
                  must have offered; ",
-                    selected(case)
-                ),
+                selected(case)
             );
             write_unseen(out, case, "the ClientHello was not seen whole");
         }
         Ground::MarkBlamesClient => {
-            put(
+            put!(
                 out,
-                format_args!(
-                    "the server selected {} and its random carries the downgrade mark \
+                "the server selected {} and its random carries the downgrade mark \
                  of RFC 8446: it could do better and the client offered no more; {who} requires \
                  {minimum}",
-                    selected(case)
-                ),
+                selected(case)
             );
             write_capped(out, case, ruling);
             write_mail(out, ruling);
         }
         Ground::MarkClearsServer => {
-            put(
+            put!(
                 out,
-                format_args!(
-                    "the server selected {}, but its random carries the downgrade mark \
+                "the server selected {}, but its random carries the downgrade mark \
                  of RFC 8446: it could do better than the hello that reached it asked for; ",
-                    selected(case)
-                ),
+                selected(case)
             );
             write_unseen(out, case, "no hello that low was seen");
         }
         Ground::ServerSideOnly => {
-            put(
+            put!(
                 out,
-                format_args!(
-                    "the server selected {}, but whether more was offered is not known: ",
-                    selected(case)
-                ),
+                "the server selected {}, but whether more was offered is not known: ",
+                selected(case)
             );
             write_unseen(out, case, "the ClientHello was not captured");
         }
         Ground::ServerHelloCut => {
-            write_unseen(out, case, "the deciding part of the ServerHello was not captured");
+            out.push_str("the part of the ServerHello that decides was not captured: ");
+            write_unseen(out, case, "it is cut");
         }
         Ground::ServerUnseen => {
-            put(out, format_args!("the server's choice decides and was not seen: "));
+            put!(out, "the server's choice decides and was not seen: ");
             write_unseen(out, case, "no ServerHello was captured");
         }
-        Ground::NothingSeen => write_nothing_seen(out, case),
+        ground => debug_assert!(false, "{ground:?} rests on something else"),
     }
 }
 
 fn write_not_concerned(out: &mut String, case: &Case<'_>) {
     match case.direction {
         Direction::Other => {
-            put(out, format_args!("neither end is {}", case.policy.requirer));
+            put!(out, "neither end is {}", case.policy.requirer);
         }
         direction => {
-            put(out, format_args!("the policy is not about connections {}", direction.name()));
+            put!(out, "the policy is not about connections {}", direction.name());
         }
     }
 }
@@ -228,8 +224,8 @@ const fn imitation(case: &Case<'_>) -> &'static str {
 /// `offers at most TLSv1.0`.
 fn write_offer(out: &mut String, case: &Case<'_>) {
     match (case.facts.offered_max(), offered_top(case.facts)) {
-        (Some(top), _) => put(out, format_args!("offers at most {top}")),
-        (None, Some(top)) => put(out, format_args!("offers {top} or more")),
+        (Some(top), _) => put!(out, "offers at most {top}"),
+        (None, Some(top)) => put!(out, "offers {top} or more"),
         (None, None) => out.push_str("offers no version of TLS"),
     }
 }
@@ -237,8 +233,8 @@ fn write_offer(out: &mut String, case: &Case<'_>) {
 /// `TLSv1.2`, as an object.
 fn write_offered(out: &mut String, case: &Case<'_>) {
     match (case.facts.offered_max(), offered_top(case.facts)) {
-        (Some(top), _) => put(out, format_args!("{top}")),
-        (None, Some(top)) => put(out, format_args!("{top} or more")),
+        (Some(top), _) => put!(out, "{top}"),
+        (None, Some(top)) => put!(out, "{top} or more"),
         (None, None) => out.push_str("nothing"),
     }
 }
@@ -248,12 +244,12 @@ fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     write_offer(out, case);
     match case.way {
         Some(Way::NoSuite) => {
-            put(out, format_args!(", but none of the suites that {who} accepts from then on"));
+            put!(out, ", but none of the suites that {who} accepts from then on");
         }
         Some(Way::NoGroup) => {
-            put(out, format_args!(" with ECDHE, but none of the groups that {who} accepts"))
+            put!(out, " with ECDHE, but none of the groups that {who} accepts")
         }
-        _ => put(out, format_args!("; {who} requires {}", case.policy.minimum)),
+        _ => put!(out, "; {who} requires {}", case.policy.minimum),
     }
     write_capped(out, case, ruling);
     write_answer(out, case);
@@ -273,7 +269,7 @@ fn write_capped(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
             out.push_str("; its extensions include some that came with TLSv1.2 or later");
         }
         Some(Capped::Elsewhere) => {
-            put(out, format_args!("; the same host offers {minimum} or better elsewhere"));
+            put!(out, "; the same host offers {minimum} or better elsewhere");
         }
         None => {}
     }
@@ -285,7 +281,7 @@ fn write_answer(out: &mut String, case: &Case<'_>) {
         out.push_str("; refused ");
         write_refusal(out, kind);
     } else if let Some(version) = case.facts.negotiated() {
-        put(out, format_args!("; today {version} is selected"));
+        put!(out, "; today {version} is selected");
     } else if case.facts.server_hello.is_none() {
         out.push_str("; no answer was seen");
     }
@@ -322,7 +318,7 @@ fn write_alert(out: &mut String, description: u8) {
         112 => "unrecognized_name",
         116 => "certificate_required",
         120 => "no_application_protocol",
-        _ => return put(out, format_args!("{description}")),
+        _ => return put!(out, "{description}"),
     };
     out.push_str(name);
 }
@@ -335,14 +331,12 @@ fn write_mail(out: &mut String, ruling: &Ruling) {
 
 fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     write_offer(out, case);
-    put(out, format_args!("; version, suite and group are shared with {}", case.policy.requirer));
+    put!(out, "; version, suite and group are shared with {}", case.policy.requirer);
     if let Some(Way::Through { shadowed_by: Some(version) }) = case.way {
-        put(
+        put!(
             out,
-            format_args!(
-                "; warning: {version} is offered too but shares nothing, and servers \
+            "; warning: {version} is offered too but shares nothing, and servers \
              that speak {version} choose it first"
-            ),
         );
     }
     if case.facts.server_hello.is_none() {
@@ -353,12 +347,10 @@ fn write_offer_passes(out: &mut String, case: &Case<'_>) {
 fn write_offer_undecided(out: &mut String, case: &Case<'_>, why: Undecided) {
     let who = &case.policy.requirer;
     match why {
-        Undecided::NoGroupsExtension => put(
+        Undecided::NoGroupsExtension => put!(
             out,
-            format_args!(
-                "only ECDHE suites are shared with {who}, and the hello has no supported_groups: the \
+            "only ECDHE suites are shared with {who}, and the hello has no supported_groups: the \
              choice is the server's"
-            ),
         ),
         Undecided::Cut => {
             out.push_str("the part of the ClientHello that decides was not captured: ");
@@ -375,7 +367,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     let who = &case.policy.requirer;
     let by_server = ruling.cause == Some(Cause::ServerTooOld);
     if by_server {
-        put(out, format_args!("the server refused what {who} offers"));
+        put!(out, "the server refused what {who} offers");
     } else {
         out.push_str("refused for another reason");
     }
@@ -385,7 +377,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     }
     out.push_str("): ");
     write_offer(out, case);
-    put(out, format_args!("; the offer has a way through {}", case.policy.name));
+    put!(out, "; the offer has a way through {}", case.policy.name);
     write_mail(out, ruling);
 }
 
@@ -399,17 +391,17 @@ fn write_abort(out: &mut String, case: &Case<'_>) {
 fn write_alert_after(out: &mut String, case: &Case<'_>) {
     let side = |side| if side == Side::Client { "client" } else { "server" };
     if let Some(alert) = case.facts.alerts.iter().find(|alert| alert.is_fatal()) {
-        put(out, format_args!(" by the {}, alert ", side(alert.from)));
+        put!(out, " by the {}, alert ", side(alert.from));
         write_alert(out, alert.description);
     } else if let Some(end) = case.facts.end {
         let kind = if end.kind == EndKind::Reset { "RST" } else { "FIN" };
-        put(out, format_args!(" by the {}, {kind}", side(end.by)));
+        put!(out, " by the {}, {kind}", side(end.by));
     }
 }
 
 fn write_chose_outside(out: &mut String, case: &Case<'_>) {
     let who = &case.policy.requirer;
-    put(out, format_args!("the server selected {}, which is none of {who}'s", selected(case)));
+    put!(out, "the server selected {}, which is none of {who}'s", selected(case));
     if case.direction == Direction::FromOffice365 || case.facts.client_hello.is_some() {
         out.push_str("; it may hold others");
     } else {
