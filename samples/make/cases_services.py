@@ -33,10 +33,9 @@ def options_request(source, name):
             "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n").encode()
 
 
-def sip_rows(ns, source, target, names, options, method, offered, expected, **truth):
+def sip_rows(ns, source, target, names, options, method, offered, expected, mine=None, **truth):
     """One OPTIONS over mutual TLS from openssl s_client to kamailio, whose log tells the version and the port."""
-    mine = SIPFED_NAME if ns == CLOUD else EDGE_NAME
-    pem, key = pki.certificate(mine)
+    pem, key = pki.certificate(mine or (SIPFED_NAME if ns == CLOUD else EDGE_NAME))
     with servers.kamailio(CLOUD if ns == OFFICE else OFFICE, target[0], names, method) as log:
         s_client(ns, source, target, f"{options} -cert {pem} -key {key} -noservername -quiet -no_ign_eof",
                  options_request(source, names[0]), environment={"OPENSSL_CONF": str(pki.settings(old=offered < V12))})
@@ -218,8 +217,8 @@ def http_connect_rows(source):
     thread = threading.Thread(target=serve_one, args=(listener, server(SHAREPOINT_NAME), web(SHAREPOINT_NAME)[1], done))
     thread.start()
     with servers.tinyproxy(CLOUD, PROXY[0]):
-        sh(f"env OPENSSL_CONF={pki.settings()} curl -s --interface {source[0]} --local-port {source[1]} --cacert {pki.authority()}"
-           f" --proxy http://{PROXY[0]}:{PROXY[1]} --tlsv1.0 --tls-max 1.0 --ciphers ALL:@SECLEVEL=0"
+        sh(f"env OPENSSL_CONF={pki.settings(old=True)} curl -s --interface {source[0]} --local-port {source[1]}"
+           f" --cacert {pki.authority()} --proxy http://{PROXY[0]}:{PROXY[1]} --tlsv1.0 --tls-max 1.0 --ciphers ALL:@SECLEVEL=0"
            f" https://{SHAREPOINT_NAME}/", ns=OFFICE)
         thread.join()
     listener.close()

@@ -321,6 +321,7 @@ def ssl2_rows(source, port):
        f" -sslserver {OUTLOOK[0]}:443", ns=OFFICE, check=False)
     thread.join()
     listener.close()
+    sh("sysctl -qw net.ipv4.ip_local_port_range='32768 60999'", ns=OFFICE)
     assert done.server_said == "TLSv1.0", done
     return [row((source, port), OUTLOOK, done, V10, OUTLOOK_NAME, established="true", verdict="breaks", cause="client-too-old")]
 

@@ -26,6 +26,22 @@ def tshark(path):
     return [dict(zip(FIELDS, line.split("|"))) for line in done.stdout.splitlines()]
 
 
+def by_time(path, rows):
+    """The rows in the order of their connections' first frames."""
+    command = ["tshark", "-r", str(path), "-Y", "tcp", "-T", "fields", "-E", "separator=|", "-E", "occurrence=l"]
+    for field in ["ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport"]:
+        command += ["-e", field]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first = {}
+    for number, line in enumerate(done.stdout.splitlines()):
+        v4, v6, port, to_v4, to_v6, to_port = line.split("|")
+        ends = (v4 or v6, port, to_v4 or to_v6, to_port)
+        first.setdefault(ends, number)
+        first.setdefault(ends[2:] + ends[:2], number)
+    return sorted(rows, key=lambda row: first[
+        (row.client_ip, str(row.client_port), row.server_ip, str(row.server_port))])
+
+
 def known(values):
     return [TLS_VERSIONS[value] for value in values.split(",") if value in TLS_VERSIONS]
 

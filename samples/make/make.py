@@ -73,8 +73,10 @@ def make(case):
     folder = SAMPLES / case.name
     folder.mkdir(exist_ok=True)
     path = folder / case.file
-    rows = case.make(path)
-    Net.remove()
+    try:
+        rows = check.by_time(path, case.make(path))
+    finally:
+        Net.remove()
     write_truth(folder / "truth.csv", rows)
     frames = check.frames(path)
     if case.checked:
