@@ -146,6 +146,15 @@ impl Pcap {
         })
     }
 
+    /// A packet is mostly captured as long as it is.
+    pub(super) fn suggested_lens(&self, bytes: &[u8]) -> [Option<usize>; 2] {
+        let record = self.record_of(bytes);
+        let lens = record.map_or([0; 2], |record| [record.wire_len, record.cap_len]);
+        lens.map(|len| {
+            (1..=CANDIDATE_LEN_MAX).contains(&len).then_some(self.header_len + len as usize)
+        })
+    }
+
     pub(super) fn last_sec(&self) -> Option<i64> {
         self.last_sec.map(i64::from)
     }
