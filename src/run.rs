@@ -13,9 +13,7 @@ use std::thread::available_parallelism;
 use capture::{Input, Options, Source as _};
 use console::Term;
 use dissect::Limits;
-use report::{
-    Endpoints, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle,
-};
+use report::{Endpoints, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle};
 
 use crate::cli::{Arguments, ColorChoice, Command, Output, RunConfig, Target};
 use crate::engine::{LiveHosts, Settings, analyze};
@@ -76,8 +74,7 @@ impl Run {
                 return Outcome::FAILED;
             }
         };
-        let inputs: Vec<Input> =
-            self.config.inputs.iter().map(Input::parse).collect();
+        let inputs: Vec<Input> = self.config.inputs.iter().map(Input::parse).collect();
         let options = self.capture_options();
         let mut timeline = match capture::open(&inputs, &options) {
             Ok(timeline) => timeline,
@@ -98,8 +95,7 @@ impl Run {
         }
         let mut counters = analysis.counters;
         counters.frames += timeline.progress().filtered;
-        counters.skipped[dissect::SkipReason::Filtered as usize] +=
-            timeline.progress().filtered;
+        counters.skipped[dissect::SkipReason::Filtered as usize] += timeline.progress().filtered;
         let run = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sensor: self.config.sensor.clone(),

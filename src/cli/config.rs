@@ -163,10 +163,7 @@ mod tests {
         assert_eq!(config("analyze a --hosts - --flows -"), Err(UsageError::StdoutTwice));
         assert_eq!(config("analyze - -"), Err(UsageError::StdinTwice));
         let outputs = config("analyze - --hosts - --flows f").unwrap().outputs;
-        let expect = [
-            (Output::Flows, Target::File("f".into())),
-            (Output::Hosts, Target::Stdout),
-        ];
+        let expect = [(Output::Flows, Target::File("f".into())), (Output::Hosts, Target::Stdout)];
         assert_eq!(outputs, expect);
     }
 }

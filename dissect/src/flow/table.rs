@@ -391,7 +391,7 @@ impl Attempt {
         self.starts[way.index()] = Some(start);
         if is_answer {
             self.starts[way.reverse().index()].get_or_insert(ack);
-            self.dialled = self.dialled.or(Some(way.reverse()));
+            self.dialled = self.dialled.or_else(|| Some(way.reverse()));
         } else {
             self.dialled = Some(way);
         }
