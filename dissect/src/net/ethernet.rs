@@ -41,10 +41,31 @@ const LENGTH_MAX: u16 = 1500;
 /// An Ethernet frame.
 #[inline]
 pub(super) fn frame(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
+    header(span).map(|(number, rest)| Next::EtherType(number, rest))
+}
+
+/// The EtherType or length of an Ethernet frame, and what follows it.
+#[inline]
+pub(super) fn header(span: Span<'_>) -> Result<(u16, Span<'_>), SkipReason> {
     let Ok(header) = Ethernet2HeaderSlice::from_slice(span.data()) else {
         return Err(SkipReason::TruncatedLink);
     };
-    Ok(Next::EtherType(header.ether_type().0, span.skip(header.slice().len())?))
+    Ok((header.ether_type().0, span.skip(header.slice().len())?))
+}
+
+/// Whether an EtherType announces a VLAN tag.
+#[inline]
+pub(super) const fn is_vlan(number: u16) -> bool {
+    matches!(number, et::CUSTOMER_VLAN | et::SERVICE_VLAN | et::QINQ_9100 | et::QINQ_9200)
+}
+
+/// The identifier in a VLAN tag (IEEE 802.1Q §9.6), the EtherType behind it, and what follows.
+#[inline]
+pub(super) fn vlan_tag(span: Span<'_>) -> Result<(u16, u16, Span<'_>), SkipReason> {
+    let Ok(tag) = SingleVlanHeaderSlice::from_slice(span.data()) else {
+        return Err(SkipReason::TruncatedLink);
+    };
+    Ok((tag.vlan_identifier().value(), tag.ether_type().0, span.skip(tag.slice().len())?))
 }
 
 /// What follows an EtherType or length field. `vlan` takes the identifier of a tag.
@@ -56,12 +77,10 @@ pub(super) fn ether_type<'a>(
 ) -> Result<Next<'a>, SkipReason> {
     match number {
         et::IPV4 | et::IPV6 => Ok(Next::Ip(span)),
-        et::CUSTOMER_VLAN | et::SERVICE_VLAN | et::QINQ_9100 | et::QINQ_9200 => {
-            let Ok(tag) = SingleVlanHeaderSlice::from_slice(span.data()) else {
-                return Err(SkipReason::TruncatedLink);
-            };
-            *vlan = Some(tag.vlan_identifier().value());
-            Ok(Next::EtherType(tag.ether_type().0, span.skip(tag.slice().len())?))
+        _ if is_vlan(number) => {
+            let (id, number, rest) = vlan_tag(span)?;
+            *vlan = Some(id);
+            Ok(Next::EtherType(number, rest))
         }
         _ => rare_ether_type(number, span),
     }

@@ -11,6 +11,7 @@ mod defrag;
 mod ethernet;
 mod ip;
 mod link;
+mod plain;
 mod shim;
 mod span;
 mod steer;
@@ -132,6 +133,9 @@ pub(crate) fn decode<'a>(
     defrag: &mut Defragmenter,
     counters: &mut Counters,
 ) -> Decoded<'a> {
+    if let Some(packet) = plain::packet(frame) {
+        return Decoded::Packet(packet);
+    }
     match walk(frame.link, Span::new(frame.data, frame.wire_len)) {
         Walked::Packet(packet) => Decoded::Packet(packet),
         Walked::Fragment(fragment) => match reassemble(&fragment, frame.time, defrag, counters) {
@@ -235,14 +239,12 @@ fn upper<'a>(ip: &IpHeader, protocol: u8, span: Span<'a>) -> Result<Upper<'a>, S
         }
         _ => return tunnel::inner(protocol, span).map(Upper::Tunnel),
     };
-    // A span is at most a frame (whose length on the wire is a u32) and half a mebibyte.
-    let payload_len = u32::try_from(payload.wire_len()).unwrap_or(u32::MAX);
     Ok(Upper::Packet(Packet {
         src: ip.src,
         dst: ip.dst,
         transport,
         payload: payload.data(),
-        payload_len,
+        payload_len: payload.wire_len_u32(),
         ttl: ip.ttl,
         vlan: None,
         tunnelled: false,

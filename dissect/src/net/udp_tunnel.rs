@@ -104,18 +104,16 @@ fn vxlan_anywhere(span: Span<'_>) -> Option<Next<'_>> {
     if ethernet::is_plausible(rest) { vxlan(span).ok() } else { None }
 }
 
-/// Generic protocol extension for VXLAN (draft-ietf-nvo3-vxlan-gpe §3.1).
+/// Generic protocol extension for VXLAN (draft-ietf-nvo3-vxlan-gpe §3.1). Not every sender sets
+/// the flag that a protocol number is there; plain VXLAN has zeros in its place.
 fn vxlan_gpe(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
-    const NEXT_PROTOCOL: u8 = 0x04;
     let &[flags, _, _, protocol, ..] = span.head::<8>()?;
     let rest = span.skip(8)?;
-    if flags & 0x08 == 0 || flags & 0xc0 != 0 {
-        return Err(SkipReason::NotIp);
+    match protocol {
+        _ if flags & 0x08 == 0 || flags & 0xc0 != 0 => Err(SkipReason::NotIp),
+        0 => Ok(Next::Ethernet(rest)),
+        _ => shim::numbered(protocol, rest),
     }
-    if flags & NEXT_PROTOCOL == 0 {
-        return Ok(Next::Ethernet(rest));
-    }
-    shim::numbered(protocol, rest)
 }
 
 /// Geneve (RFC 8926 §3.4): version 0, options of a length in words, an EtherType.

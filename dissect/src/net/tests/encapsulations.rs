@@ -217,6 +217,7 @@ fn tunnels() -> Vec<Case> {
         ("vxlan back", ipv4(17, &udp(4789, 50_000, &vxlan(8, &inner)))),
         ("vxlan-gpe plain", over_udp(4790, &vxlan(8, &inner))),
         ("vxlan-gpe ipv4", over_udp(4790, &cat!([0x0c, 0, 0, 1, 0, 0, 5, 0], ip))),
+        ("vxlan-gpe flag", over_udp(4790, &cat!([0x08, 0, 0, 1, 0, 0, 5, 0], ip))),
         (
             "vxlan-gpe nsh",
             over_udp(4790, &cat!([0x0c, 0, 0, 4, 0, 0, 5, 0, 0, 2, 2, 3, 0, 0, 0, 0], inner)),

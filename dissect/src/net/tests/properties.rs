@@ -121,6 +121,12 @@ pub(super) fn one_outcome(link: u16, bytes: &[u8], extra: u32) -> Result<(), Tes
     let mut counters = Counters::default();
     let decoded = decode(&frame, &mut Defragmenter::new(0), &mut counters);
     let steered = Steer::new(0).steer(&frame);
+    if let Some(short) = plain::packet(&frame) {
+        let Walked::Packet(long) = walk(link, Span::new(bytes, wire_len)) else {
+            return Err(TestCaseError::fail("only the short way finds a packet"));
+        };
+        prop_assert_eq!(short, long);
+    }
     match decoded {
         Decoded::Packet(packet) => {
             prop_assert!(packet.payload.len() <= packet.payload_len as usize);
