@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Folder, Row, analyze, csv_file, samples};
+use common::{Folder, Row, analyze_to, csv_file, samples};
 
 /// What identifies a connection, and what the ends know of it.
 const ENDS: [&str; 4] = ["client_ip", "client_port", "server_ip", "server_port"];
@@ -29,9 +29,7 @@ fn every_connection_is_as_its_ends_say() {
     let mut differences = String::new();
     for sample in samples() {
         let folder = Folder::new("truth");
-        let out = folder.path().as_os_str();
-        let inputs = sample.inputs.iter().map(|path| path.as_os_str());
-        analyze(inputs.chain(["--out".as_ref(), out])).expect(0);
+        analyze_to(folder.path(), sample.arguments()).expect(0);
         let truth: Vec<_> = csv_file(&sample.folder.join("truth.csv")).iter().map(known).collect();
         let ours: Vec<_> = csv_file(&folder.join("flows.csv")).iter().map(known).collect();
         for (who, rows, others) in [("ends", &truth, &ours), ("tlsunset", &ours, &truth)] {

@@ -128,6 +128,11 @@ pub fn analyze<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ran {
     tlsunset().arg("analyze").args(arguments).output().unwrap().into()
 }
 
+/// Runs `tlsunset analyze` with `arguments` and `--out`.
+pub fn analyze_to<A: AsRef<OsStr>>(out: &Path, arguments: impl IntoIterator<Item = A>) -> Ran {
+    tlsunset().arg("analyze").args(arguments).arg("--out").arg(out).output().unwrap().into()
+}
+
 /// Runs `tlsunset analyze` with `input` on standard input.
 pub fn analyze_piped(arguments: &[&OsStr], input: &[u8]) -> Ran {
     let mut command = tlsunset();
@@ -150,6 +155,13 @@ pub struct Sample {
     pub folder: PathBuf,
     /// Its captures, sorted by name.
     pub inputs: Vec<PathBuf>,
+}
+
+impl Sample {
+    /// Its captures as arguments.
+    pub fn arguments(&self) -> impl Iterator<Item = &OsStr> {
+        self.inputs.iter().map(|path| path.as_os_str())
+    }
 }
 
 /// All samples with a capture, sorted by name.

@@ -72,8 +72,21 @@ pub fn offsets(file: &[u8]) -> Vec<usize> {
     offsets
 }
 
-/// Whether an Ethernet frame of IPv4 goes to the larger of its two ends: one of two directions.
+/// Whether a packet goes to the larger of its two addresses: one of two directions.
 pub fn goes_up(packet: &Packet) -> bool {
-    let end = |range| packet.data.get::<std::ops::Range<usize>>(range);
-    end(26..30) < end(30..34)
+    let at = |index: usize| packet.data.get(index).copied().unwrap_or(0);
+    let header = match packet.link {
+        // Behind the Ethernet header and its VLAN tags.
+        1 => (0..3)
+            .map(|tags| 14 + 4 * tags)
+            .find(|start| [[0x08, 0x00], [0x86, 0xdd]].contains(&[at(start - 2), at(start - 1)])),
+        101 => Some(0),
+        113 => Some(16),
+        276 => Some(20),
+        _ => None,
+    };
+    let Some(header) = header else { return false };
+    let (source, len) = if at(header) >> 4 == 6 { (8, 16) } else { (12, 4) };
+    let address = |start: usize| packet.data.get(start..start + len);
+    address(header + source) < address(header + source + len)
 }
