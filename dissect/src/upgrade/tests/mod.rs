@@ -324,7 +324,7 @@ fn xmpp_in_the_clear_is_plain() {
 
 #[test]
 fn a_hello_is_told_from_its_first_bytes() {
-    for (bytes, look) in [
+    for (bytes, expect) in [
         (client_hello(), Look::Yes),
         (server_hello(), Look::Yes),
         (b"\x15\x03\x01\x00\x02\x02\x46".to_vec(), Look::Yes),
@@ -341,8 +341,8 @@ fn a_hello_is_told_from_its_first_bytes() {
         (b"\x16\x03\x01\x00\x08\x01\x00\x00\x04\x03\x01".to_vec(), Look::No),
         (b"\x17\x03\x03\x00\x20".to_vec(), Look::No),
     ] {
-        assert_eq!(look(&bytes, None), look, "{}", bytes.escape_ascii());
-        if look == Look::Yes {
+        assert_eq!(look(&bytes, None), expect, "{}", bytes.escape_ascii());
+        if expect == Look::Yes {
             let needed = bytes.len().min(11);
             for len in 0..needed {
                 let early = look(&bytes[..len], None);
