@@ -147,7 +147,7 @@ fn what_may_not_be_read_is_named_and_the_rest_read() {
 
     let folder = Folder::new("command");
     let secret = folder.write("secret.pcap", demo());
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&secret).is_ok() {
         return eprintln!("SKIPPED what_may_not_be_read: root may read everything");
     }
