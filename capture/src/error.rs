@@ -128,6 +128,8 @@ pub enum Recovery {
         /// From the damage to the end of what was searched.
         bytes: u64,
     },
+    /// The damage is in the file header, without which nothing can be read.
+    Unread,
 }
 
 impl fmt::Display for Recovery {
@@ -140,6 +142,7 @@ impl fmt::Display for Recovery {
             Self::Stopped { bytes } => {
                 write!(f, "no sound packet in the {bytes} bytes that follow, stopped here")
             }
+            Self::Unread => f.write_str("nothing of the file was read"),
         }
     }
 }

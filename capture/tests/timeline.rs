@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use capture::{Input, Options, Source};
 use common::{
@@ -342,6 +342,8 @@ fn progress_counts_files_and_bytes() {
 
 #[cfg(feature = "libpcap")]
 mod filters {
+    use std::path::Path;
+
     use super::*;
 
     fn with_filter(expression: &str) -> Options {
@@ -420,4 +422,12 @@ mod filters {
         // Makes sense on radio captures only.
         assert!(open_with(Path::new("x"), &with_filter("type mgt")).is_ok());
     }
+}
+
+#[cfg(not(feature = "libpcap"))]
+#[test]
+fn a_build_without_libpcap_says_so_when_a_filter_is_wanted() {
+    let options = Options { filter: Some("tcp".to_owned()), ..Options::default() };
+    let error = open_with("x".as_ref(), &options).err().unwrap().to_string();
+    assert!(error.contains("this build has no libpcap"), "{error}");
 }
