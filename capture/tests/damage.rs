@@ -501,3 +501,31 @@ fn a_carried_capture_with_its_file_header_is_not_read() {
     assert!(!log.data().contains(&&[0x55; 70][..]));
     assert!(log.frames.len() >= 38, "{}", log.frames.len());
 }
+
+#[test]
+fn the_longest_frame_is_64_mebibytes() {
+    let longest = vec![0x5a; 64 << 20];
+    let file = Pcap::with(Order::Little, MICROS, (2, 4), 64 << 20, 1).frame(EPOCH, 0, &longest);
+    assert!(read(&file.bytes).data() == [longest.as_slice()]);
+    let file = Pcapng::ethernet().frame(0, &longest);
+    assert!(read(&file.bytes).data() == [longest.as_slice()]);
+    // A megabyte is for the header and options of a block.
+    let file = Pcapng::ethernet().block(0x4000_0bad, &vec![0; (65 << 20) - 12]).frame(0, b"x");
+    assert_eq!(read(&file.bytes).errors, []);
+    let file = Pcapng::ethernet().block(0x4000_0bad, &vec![0; (65 << 20) - 8]).frame(0, b"x");
+    assert!(read(&file.bytes).errors[0].1.contains("found a block length of 68157444 bytes"));
+}
+
+#[test]
+fn a_section_has_at_most_65536_interfaces() {
+    let mut file = Pcapng::new(Order::Little);
+    for _ in 0..65_536 {
+        file = file.interface(1, 0, &[]);
+    }
+    let ticks = u64::from(EPOCH) * 1_000_000;
+    let full = file.clone().enhanced(65_535, ticks, 1, b"x");
+    assert_eq!(read(&full.bytes).errors, []);
+    let log = read(&file.interface(1, 0, &[]).enhanced(65_535, ticks, 1, b"x").bytes);
+    assert_eq!(log.frames.len(), 1);
+    assert!(log.error().contains("expected at most 65536 interfaces, found one more"));
+}

@@ -193,6 +193,22 @@ fn links_that_lead_in_circles_or_nowhere_end() {
     assert_eq!(words(&Log::drain(&mut timeline)), "one1 one1");
 }
 
+#[test]
+fn directories_are_walked_64_deep() {
+    let folder = Folder::new("deep");
+    let nested = |depth: usize| "d/".repeat(depth);
+    folder.file(&format!("{}deep.pcap", nested(63)), &file("deep", &[1]));
+    let mut timeline = open(&[folder.path()]);
+    assert_eq!(timeline.take_notices(), []);
+    assert_eq!(words(&Log::drain(&mut timeline)), "deep1");
+    folder.file(&format!("{}deeper.pcap", nested(64)), &file("deeper", &[2]));
+    let mut timeline = open(&[folder.path()]);
+    let notices = timeline.take_notices();
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].message.contains("too many directories inside each other"));
+    assert_eq!(words(&Log::drain(&mut timeline)), "deep1");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_as_it_comes() {
