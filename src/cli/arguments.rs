@@ -68,17 +68,9 @@ pub struct AnalyzeArguments {
 /// Options that several commands share.
 #[derive(Debug, Args)]
 pub struct CommonArguments {
-    /// What is to be enforced (repeatable)
-    #[arg(long = "policy", value_name = "NAME", default_value = "office365-tls12")]
-    pub policies: Vec<String>,
-
-    /// Microsoft's endpoint web-service JSON instead of the built-in list
-    #[arg(long, value_name = "FILE")]
-    pub endpoints: Option<PathBuf>,
-
-    /// What counts as inside (repeatable) [default: private, loopback and link-local ranges]
-    #[arg(long, value_name = "CIDR")]
-    pub home: Vec<String>,
+    /// What is to be enforced, and on whom.
+    #[command(flatten)]
+    pub judging: JudgingArguments,
 
     /// Workers [default: the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -88,11 +80,47 @@ pub struct CommonArguments {
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
     pub memory: u64,
 
+    /// What is written where.
+    #[command(flatten)]
+    pub outputs: OutputArguments,
+
+    /// Name of the sensor, carried in every row
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub sensor: String,
+
+    /// Say more of what is done
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Show no progress
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+/// What is to be enforced, and on whom.
+#[derive(Debug, Args)]
+pub struct JudgingArguments {
+    /// What is to be enforced (repeatable) [default: office365-tls12; of a saved run, its own]
+    #[arg(long = "policy", value_name = "NAME")]
+    pub policies: Vec<String>,
+
+    /// Microsoft's endpoint web-service JSON instead of the built-in list
+    #[arg(long, value_name = "FILE")]
+    pub endpoints: Option<PathBuf>,
+
+    /// What counts as inside (repeatable) [default: private, loopback and link-local ranges]
+    #[arg(long, value_name = "CIDR")]
+    pub home: Vec<String>,
+}
+
+/// What is written where.
+#[derive(Debug, Args)]
+pub struct OutputArguments {
     /// Write every output with its default name into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Write the connections as CSV to FILE, or - for standard output
+    /// Write the connections to FILE, or - for standard output
     #[arg(long, value_name = "FILE")]
     pub flows: Option<PathBuf>,
 
@@ -108,10 +136,6 @@ pub struct CommonArguments {
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
 
-    /// Name of the sensor, carried in every row
-    #[arg(long, value_name = "NAME", default_value = "")]
-    pub sensor: String,
-
     /// Exit with status 1 when any host breaks
     #[arg(long)]
     pub check: bool,
@@ -120,17 +144,9 @@ pub struct CommonArguments {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Say more of what is done
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-
     /// Whether to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-
-    /// Show no progress
-    #[arg(long)]
-    pub no_progress: bool,
 }
 
 /// When to use colours.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{AnalyzeArguments, ColorChoice, CommonArguments};
+use super::{AnalyzeArguments, ColorChoice, JudgingArguments, OutputArguments};
 
 /// Everything that a run needs to know, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,34 +17,48 @@ pub struct RunConfig {
     pub mmap: bool,
     /// Most frames in a batch; `None` for as many as fit.
     pub batch_frames: Option<usize>,
-    /// Names of policies, at least one.
-    pub policies: Vec<String>,
-    /// The endpoint web service's JSON.
-    pub endpoints: Option<PathBuf>,
-    /// What is inside, as typed; empty for the default ranges.
-    pub home: Vec<String>,
+    /// What judges.
+    pub judging: Judging,
     /// Workers; `None` for as many as there are processors.
     pub workers: Option<usize>,
     /// Bytes of flow state.
     pub memory_max: u64,
+    /// What is written where.
+    pub outputs: Outputs,
+    /// Name of the sensor.
+    pub sensor: String,
+    /// Whether more is said than needed.
+    pub is_verbose: bool,
+    /// Whether progress may be shown.
+    pub shows_progress: bool,
+}
+
+/// What judges, as typed: nothing of it was looked up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judging {
+    /// Names of policies; empty for the default, or those of a saved run.
+    pub policies: Vec<String>,
+    /// The endpoint web service's JSON.
+    pub endpoints: Option<PathBuf>,
+    /// What is inside; empty for the default ranges, or those of a saved run.
+    pub home: Vec<String>,
+}
+
+/// What is written where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outputs {
     /// Folder for all outputs.
     pub out: Option<PathBuf>,
     /// Single outputs and where they go.
-    pub outputs: Vec<(Output, Target)>,
-    /// Name of the sensor.
-    pub sensor: String,
+    pub single: Vec<(Output, Target)>,
     /// Whether a host that breaks makes exit status 1.
     pub check: bool,
     /// Whether the summary for people is printed.
     pub prints_summary: bool,
     /// Whether notices are printed.
     pub prints_notices: bool,
-    /// Whether more is said than needed.
-    pub is_verbose: bool,
     /// When to use colours.
     pub color: ColorChoice,
-    /// Whether progress may be shown.
-    pub shows_progress: bool,
 }
 
 /// One of the outputs.
@@ -98,29 +112,47 @@ impl RunConfig {
         if inputs.iter().filter(|input| input.as_os_str() == "-").count() > 1 {
             return Err(UsageError::StdinTwice);
         }
-        let outputs = outputs(&common);
-        if outputs.iter().filter(|(_, target)| *target == Target::Stdout).count() > 1 {
-            return Err(UsageError::StdoutTwice);
-        }
         Ok(Self {
             inputs,
             filter,
             mmap,
             batch_frames,
-            policies: without_repetition(common.policies),
-            endpoints: common.endpoints,
-            home: common.home,
+            judging: common.judging.into(),
             workers: common.threads.map(usize::from),
             memory_max: common.memory,
-            prints_summary: !common.quiet && common.out.is_none() && outputs.is_empty(),
-            prints_notices: !common.quiet,
-            out: common.out,
-            outputs,
+            shows_progress: !common.no_progress && !common.outputs.quiet,
+            outputs: Outputs::from_arguments(common.outputs)?,
             sensor: common.sensor,
-            check: common.check,
             is_verbose: common.verbose > 0,
-            color: common.color,
-            shows_progress: !common.no_progress && !common.quiet,
+        })
+    }
+}
+
+impl From<JudgingArguments> for Judging {
+    fn from(arguments: JudgingArguments) -> Self {
+        let JudgingArguments { policies, endpoints, home } = arguments;
+        Self { policies: without_repetition(policies), endpoints, home }
+    }
+}
+
+impl Outputs {
+    /// Checks the options that say what is written where.
+    ///
+    /// # Errors
+    ///
+    /// When two outputs would be mixed on standard output.
+    pub fn from_arguments(arguments: OutputArguments) -> Result<Self, UsageError> {
+        let single = single_outputs(&arguments);
+        if single.iter().filter(|(_, target)| *target == Target::Stdout).count() > 1 {
+            return Err(UsageError::StdoutTwice);
+        }
+        Ok(Self {
+            prints_summary: !arguments.quiet && arguments.out.is_none() && single.is_empty(),
+            prints_notices: !arguments.quiet,
+            out: arguments.out,
+            single,
+            check: arguments.check,
+            color: arguments.color,
         })
     }
 }
@@ -136,12 +168,12 @@ fn without_repetition(names: Vec<String>) -> Vec<String> {
     kept
 }
 
-fn outputs(common: &CommonArguments) -> Vec<(Output, Target)> {
+fn single_outputs(arguments: &OutputArguments) -> Vec<(Output, Target)> {
     let files = [
-        (Output::Flows, &common.flows),
-        (Output::Hosts, &common.hosts),
-        (Output::Handshakes, &common.handshakes),
-        (Output::Summary, &common.summary),
+        (Output::Flows, &arguments.flows),
+        (Output::Hosts, &arguments.hosts),
+        (Output::Handshakes, &arguments.handshakes),
+        (Output::Summary, &arguments.summary),
     ];
     let given = files.into_iter().filter_map(|(output, path)| Some((output, path.as_ref()?)));
     given.map(|(output, path)| (output, Target::of(path))).collect()
@@ -162,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_summary_is_printed_when_nothing_else_is_asked_for() {
-        let check = |line, expect| assert_eq!(config(line).unwrap().prints_summary, expect);
+        let check = |line, expect| assert_eq!(config(line).unwrap().outputs.prints_summary, expect);
         check("analyze a.pcap", true);
         check("analyze a.pcap -q", false);
         check("analyze a.pcap --out dir", false);
@@ -173,14 +205,15 @@ mod tests {
     fn standard_streams_are_used_once() {
         assert_eq!(config("analyze a --hosts - --flows -"), Err(UsageError::StdoutTwice));
         assert_eq!(config("analyze - -"), Err(UsageError::StdinTwice));
-        let outputs = config("analyze - --hosts - --flows f").unwrap().outputs;
+        let outputs = config("analyze - --hosts - --flows f").unwrap().outputs.single;
         let expect = [(Output::Flows, Target::File("f".into())), (Output::Hosts, Target::Stdout)];
         assert_eq!(outputs, expect);
     }
 
     #[test]
     fn a_policy_is_applied_once() {
-        let policies = config("analyze a --policy x --policy y --policy x").unwrap().policies;
+        let policies =
+            config("analyze a --policy x --policy y --policy x").unwrap().judging.policies;
         assert_eq!(policies, ["x", "y"]);
     }
 }

@@ -6,6 +6,9 @@ mod arguments;
 mod config;
 mod size;
 
-pub use arguments::{AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments};
-pub use config::{Output, RunConfig, Target, UsageError};
+pub use arguments::{
+    AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, JudgingArguments,
+    OutputArguments,
+};
+pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
 pub use size::parse_size;

@@ -1,0 +1,100 @@
+//! `analyze`: capture files in, every output out.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use capture::{Input, Options, Progress, Source as _};
+use dissect::Limits;
+use report::{OutputFolder, Report, RunInfo};
+
+use super::console::Console;
+use super::{Outcome, judging, outputs};
+use crate::cli::RunConfig;
+use crate::engine::{LiveHosts, Settings, analyze as analyze_frames};
+use crate::progress::{ProgressBar, say};
+
+/// Analyzes capture files.
+pub(super) fn analyze(config: RunConfig) -> Outcome {
+    if let Some(file) = outputs::file_named_twice(&config.outputs, &config.inputs) {
+        let file = file.display();
+        say(format_args!("error: {file} is named twice; an output needs a file of its own"));
+        return Outcome::FAILED;
+    }
+    let mut console = Console::new(config.outputs.prints_notices);
+    if let Err(error) = run(&config, &mut console) {
+        console.fail(&error);
+    }
+    console.outcome
+}
+
+/// An error ends the run; what is said on the way does not.
+fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
+    let judge = judging::judge(&config.judging, &config.sensor)?;
+    let begin = Instant::now();
+    // An output folder that can't be made is said before hours of work, not after.
+    let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
+    let folder = folder.map_err(|error| error.to_string())?;
+    let inputs: Vec<Input> = config.inputs.iter().map(Input::parse).collect();
+    let timeline = capture::open(&inputs, &capture_options(config));
+    let mut timeline = timeline.map_err(|error| error.to_string())?;
+    let hosts = LiveHosts::default();
+    let mut progress = ProgressBar::new(config.shows_progress);
+    console.notices(&timeline.take_notices());
+    let analysis = analyze_frames(&mut timeline, &settings(config), &hosts, &mut progress);
+    progress.finish();
+    console.notices(&timeline.take_notices());
+    console.outcome.has_failed |= !analysis.errors.is_empty();
+    if config.is_verbose {
+        console.notice(&pace(&timeline.progress(), begin.elapsed()));
+    }
+    let mut counters = analysis.counters;
+    counters.frames += timeline.progress().filtered;
+    counters.skipped[dissect::SkipReason::Filtered as usize] += timeline.progress().filtered;
+    let run = RunInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sensor: config.sensor.clone(),
+        policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
+        home: config.judging.home.clone(),
+        inputs: config.inputs.iter().map(|input| input.display().to_string()).collect(),
+        errors: analysis.errors.iter().map(ToString::to_string).collect(),
+        bytes_read: timeline.progress().bytes_read,
+        first_time: analysis.first_time,
+        last_time: analysis.last_time,
+        counters,
+        capture: None,
+    };
+    let flows = judge.judge_all(analysis.flows);
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let state = |out: &mut dyn std::io::Write| report.write_state(out);
+    outputs::write(console, &config.outputs, folder.as_ref(), &report, state);
+    Ok(())
+}
+
+fn capture_options(config: &RunConfig) -> Options {
+    let mut options =
+        Options { filter: config.filter.clone(), mmap: config.mmap, ..Options::default() };
+    if let Some(frames) = config.batch_frames {
+        options.batch_frames_max = frames.max(1);
+    }
+    options
+}
+
+fn settings(config: &RunConfig) -> Settings {
+    let processors = || available_parallelism().map_or(1, NonZero::get);
+    let memory_max = usize::try_from(config.memory_max).unwrap_or(usize::MAX);
+    Settings {
+        workers: config.workers.unwrap_or_else(processors),
+        limits: Limits { memory_max, ..Limits::default() },
+        // A number that nobody on the wire can know; it changes nothing in the report.
+        seed: RandomState::new().hash_one(std::process::id()),
+    }
+}
+
+/// What was read, and how fast.
+fn pace(progress: &Progress, elapsed: Duration) -> String {
+    let Progress { files_done, bytes_read, frames, .. } = progress;
+    let seconds = elapsed.as_secs_f64();
+    format!("read {bytes_read} bytes and {frames} frames of {files_done} files in {seconds:.3} s")
+}

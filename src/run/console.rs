@@ -1,0 +1,76 @@
+//! What a command says on its way: data to standard output, messages to standard error.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+use console::Term;
+use report::{OutputError, TextStyle};
+
+use super::Outcome;
+use crate::cli::ColorChoice;
+use crate::progress::say;
+
+/// Says things, and remembers what failed.
+#[derive(Debug)]
+pub(super) struct Console {
+    pub(super) outcome: Outcome,
+    prints_notices: bool,
+}
+
+impl Console {
+    pub(super) fn new(prints_notices: bool) -> Self {
+        Self { outcome: Outcome::default(), prints_notices }
+    }
+
+    /// Writes to standard output. That nobody reads it any more is no failure.
+    pub(super) fn print(&mut self, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        match content(&mut out).and_then(|()| out.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => self.fail(&format!("can't write to standard output: {error}")),
+        }
+    }
+
+    /// A file may be a pipe, too, that nobody reads any more.
+    pub(super) fn check(&mut self, written: Result<(), OutputError>) {
+        match written {
+            Err(error) if error.source.kind() != ErrorKind::BrokenPipe => self.fail(&error),
+            _ => {}
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: &dyn Display) {
+        self.outcome.has_failed = true;
+        say(format_args!("error: {error}"));
+    }
+
+    pub(super) fn notices(&self, notices: &[impl Display]) {
+        for notice in notices {
+            self.notice(notice);
+        }
+    }
+
+    pub(super) fn notice(&self, notice: &dyn Display) {
+        if self.prints_notices {
+            say(format_args!("note: {notice}"));
+        }
+    }
+}
+
+/// How text for people is laid out on standard output.
+pub(super) fn text_style(color: ColorChoice) -> TextStyle {
+    const WIDTH_WITHOUT_TERMINAL: usize = 100;
+    let term = Term::stdout();
+    let width = match term.size_checked() {
+        Some((_, columns)) => usize::from(columns),
+        None => WIDTH_WITHOUT_TERMINAL,
+    };
+    let color = match color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        // A terminal that is not dumb, and NO_COLOR is not set.
+        ColorChoice::Auto => term.features().colors_supported(),
+    };
+    TextStyle { width, color }
+}
