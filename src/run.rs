@@ -5,8 +5,11 @@
 
 mod analyze;
 mod console;
+mod explain;
 mod judging;
 mod outputs;
+mod proof;
+mod saved;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Analyze(arguments) => {
             checked(RunConfig::from_analyze(arguments), analyze::analyze)
         }
+        Command::Explain(arguments) => explain::explain(arguments),
     }
 }
 

@@ -26,7 +26,7 @@ pub use counters::{Counters, SkipReason};
 pub use dissector::Dissector;
 pub use frame::{Frame, LinkType, Timestamp};
 pub use limits::Limits;
-pub use net::{Steer, Steering};
+pub use net::{Glance, GlancedPacket, Steer, Steering, glance};
 pub use observation::{
     Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,
     MessageKind, MessageMark, Observer, Protocol, PseudoTls, Refusal, RefusalKind, RoleFrom,

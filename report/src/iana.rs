@@ -3,9 +3,13 @@
 //! Suites come from the registry's table in `tls-parser`; what that table lacks, the groups and
 //! the alerts are listed here. A number without a name is shown as a number and never guessed.
 
+mod extensions;
+
 use std::fmt;
 
 use tls_parser::TlsCipherSuite;
+
+pub use extensions::{Extension, extension};
 
 /// The registered name of a cipher suite; `None` when nobody registered the number.
 #[must_use]

@@ -7,6 +7,7 @@
 
 mod fixes;
 mod history;
+mod rule_words;
 mod rules;
 #[cfg(test)]
 pub(crate) mod testkit;
@@ -25,6 +26,7 @@ use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{JudgedFlow, Judgement};
 use crate::names::{NameBook, place};
 use crate::policy::Policy;
+use crate::state::SavedFlow;
 
 /// What verdicts rest on beside the connections.
 #[derive(Debug, Clone)]
@@ -105,6 +107,29 @@ impl Judge {
         flows.into_iter().map(|facts| self.judge(facts, &history, names, &mut words)).collect()
     }
 
+    /// Judges the connections of a saved run; each keeps its sensor and the name that DNS gave.
+    #[must_use]
+    pub fn judge_saved(&self, mut flows: Vec<SavedFlow>) -> Vec<JudgedFlow> {
+        flows.sort_by_cached_key(|flow| order(&flow.facts));
+        let mut names = NameBook::default();
+        let (mut all, mut sensors) = (Vec::with_capacity(flows.len()), Vec::new());
+        for flow in flows {
+            let facts = flow.facts;
+            if let Some(name) = &flow.dns_name {
+                let (client, server) = (client_of(&facts).addr, facts.server.addr);
+                names.insert(client, server, facts.first.time, name);
+            }
+            sensors.push(flow.sensor);
+            all.push(facts);
+        }
+        // The sort in there is stable: connections stay beside their sensors.
+        let mut judged = self.judge_all_named(all, &names);
+        for (flow, sensor) in judged.iter_mut().zip(sensors) {
+            flow.sensor = sensor;
+        }
+        judged
+    }
+
     fn judge(
         &self,
         facts: FlowFacts,
@@ -135,6 +160,7 @@ impl Judge {
                     policy: Arc::clone(&policy.name),
                     verdict: ruling.verdict,
                     cause: ruling.cause,
+                    rule: case.rule_words(&ruling),
                     reason: words.reason(&case, &ruling, overruled),
                     fix: words.fix(&case, &ruling),
                 }
@@ -160,9 +186,10 @@ pub fn client_of(facts: &FlowFacts) -> Endpoint {
 }
 
 /// The order of reports; what follows the server only separates what is equal up to there.
-type Order = (Timestamp, Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
+pub(crate) type Order =
+    (Timestamp, Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
 
-fn order(facts: &FlowFacts) -> Order {
+pub(crate) fn order(facts: &FlowFacts) -> Order {
     (
         facts.first.time,
         client_of(facts),

@@ -169,6 +169,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Why; `None` when the verdict needs no cause.
     pub cause: Option<Cause>,
+    /// The rule that decided, in words; the same for all connections that it decides.
+    pub rule: &'static str,
     /// The verdict in words, with the facts that decide it. Shared, as many connections have it.
     pub reason: Arc<str>,
     /// What to do; empty when there is nothing to fix.

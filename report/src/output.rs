@@ -4,10 +4,12 @@
 //! Only `files` knows that there are files.
 
 mod csv;
+mod explain;
 mod files;
 mod flows;
 mod handshakes;
 mod hosts;
+mod layout;
 mod summary;
 mod text;
 
@@ -16,6 +18,7 @@ use std::net::IpAddr;
 
 use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, RunInfo};
 
+pub use explain::{Explanation, HostQuery};
 pub use files::{OutputError, OutputFolder, write_file};
 pub use flows::FLOW_COLUMNS;
 pub use handshakes::HANDSHAKE_COLUMNS;

@@ -91,6 +91,25 @@ impl Policy {
             && (version >= Version::Tls12 || !is_tls12_suite(suite))
     }
 
+    /// Whether a suite is enough in any version that is.
+    #[must_use]
+    pub fn accepts_suite(&self, suite: u16) -> bool {
+        self.enough_versions().any(|version| self.has_suite(version, suite))
+    }
+
+    /// Whether a group is enough in any version that is.
+    #[must_use]
+    pub fn accepts_group(&self, group: u16) -> bool {
+        self.enough_versions().any(|version| self.groups_for(version).contains(&group))
+    }
+
+    fn enough_versions(&self) -> impl Iterator<Item = Version> {
+        let minimum = self.minimum;
+        [Version::Ssl3, Version::Tls10, Version::Tls11, Version::Tls12, Version::Tls13]
+            .into_iter()
+            .filter(move |version| *version >= minimum)
+    }
+
     /// What a server's choice of version, suite and group is.
     ///
     /// A group that was not seen is no objection: in a full handshake of TLS 1.2 it may have been

@@ -16,6 +16,8 @@ pub struct RunInfo {
     pub policies: Vec<String>,
     /// What counts as inside, as CIDR blocks.
     pub home: Vec<String>,
+    /// The file of the endpoint list, as it was named; empty for the built-in one.
+    pub endpoints: String,
     /// The files, directories or interfaces that were read, as they were named.
     pub inputs: Vec<String>,
     /// What failed, a message each.

@@ -9,7 +9,8 @@
 //! payload = items, each an `Item` in postcard's encoding
 //! ```
 //!
-//! The run is the first item and the end the last, so that a file cut short is told from a
+//! Of merged runs each connection stands behind the run that it is of, so that merging again loses
+//! nothing. The run is the first item and the end the last, so that a file cut short is told from a
 //! whole one. Invariant: what is read takes memory in proportion to the bytes that are there, never
 //! to a length that a file claims.
 
@@ -33,9 +34,11 @@ use run_row::RunRow;
 /// A saved run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// The run: sensor, policies, home, inputs, counts.
+    /// The run: sensor, policies, home, inputs, counts. Of merged runs what they add up to.
     pub run: RunInfo,
-    /// Its connections.
+    /// The runs that were merged; none for a run of its own.
+    pub parts: Vec<RunInfo>,
+    /// Its connections, in the order of `parts` where there are any.
     pub flows: Vec<SavedFlow>,
 }
 
@@ -46,6 +49,8 @@ pub struct SavedFlow {
     pub sensor: Arc<str>,
     /// The server's name by a DNS answer, when no stronger source gave one.
     pub dns_name: Option<Arc<str>>,
+    /// Which of the merged runs saw it, by its place among [`State::parts`]; 0 without any.
+    pub part: usize,
     /// What was seen.
     pub facts: FlowFacts,
 }
@@ -98,7 +103,11 @@ enum Item {
     Certificate(CertificateRow),
     Flow(Box<FactsRow>),
     End { flows: u64 },
+    Part(Box<RunRow>),
 }
+
+/// A connection to be written: sensor, DNS name, part and facts.
+type ToWrite<'a> = (&'a str, Option<&'a str>, usize, &'a FlowFacts);
 
 /// Writes a run and its connections.
 ///
@@ -111,9 +120,9 @@ pub fn write<W: Write>(out: W, run: &RunInfo, flows: &[JudgedFlow]) -> io::Resul
             Some((name, NameSource::Dns)) => Some(&**name),
             _ => None,
         };
-        (&*flow.sensor, dns_name, &flow.facts)
+        (&*flow.sensor, dns_name, 0, &flow.facts)
     });
-    write_items(out, run, saved)
+    write_items(out, run, &[], saved)
 }
 
 impl State {
@@ -123,9 +132,11 @@ impl State {
     ///
     /// Whatever the writer fails with.
     pub fn write<W: Write>(&self, out: W) -> io::Result<()> {
-        let saved =
-            self.flows.iter().map(|flow| (&*flow.sensor, flow.dns_name.as_deref(), &flow.facts));
-        write_items(out, &self.run, saved)
+        let saved = self
+            .flows
+            .iter()
+            .map(|flow| (&*flow.sensor, flow.dns_name.as_deref(), flow.part, &flow.facts));
+        write_items(out, &self.run, &self.parts, saved)
     }
 
     /// Reads a run.
@@ -156,7 +167,8 @@ impl State {
 fn write_items<'a, W: Write>(
     mut out: W,
     run: &RunInfo,
-    flows: impl Iterator<Item = (&'a str, Option<&'a str>, &'a FlowFacts)>,
+    parts: &[RunInfo],
+    flows: impl Iterator<Item = ToWrite<'a>>,
 ) -> io::Result<()> {
     writeln!(out, "{}{VERSION}", String::from_utf8_lossy(MAGIC))?;
     let mut frames = FrameWriter::new(out);
@@ -164,7 +176,11 @@ fn write_items<'a, W: Write>(
     let (mut sensors, mut offers, mut certificates) =
         (Numbers::default(), Numbers::default(), Numbers::default());
     let mut count = 0;
-    for (sensor, dns_name, facts) in flows {
+    let mut parts = parts.iter().enumerate().peekable();
+    for (sensor, dns_name, part, facts) in flows {
+        while let Some((_, run)) = parts.next_if(|(index, _)| *index <= part) {
+            frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
+        }
         let sensor =
             sensors.of(sensor, |sensor| frames.push(&Item::Sensor((*sensor).to_owned())))?;
         let offer = match &facts.client_hello {
@@ -182,6 +198,9 @@ fn write_items<'a, W: Write>(
         let row = FactsRow::of(facts, sensor, dns_name, offer, certificate);
         frames.push(&Item::Flow(Box::new(row)))?;
         count += 1;
+    }
+    for (_, run) in parts {
+        frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
     }
     frames.push(&Item::End { flows: count })?;
     frames.finish()
@@ -274,6 +293,10 @@ impl Reader {
                 self.has_run = true;
             }
             _ if !self.has_run => return Err("the run is not the first item"),
+            Item::Part(_) if self.state.parts.is_empty() && !self.state.flows.is_empty() => {
+                return Err("a connection stands before the run that it is of");
+            }
+            Item::Part(row) => self.state.parts.push(row.into_run()?),
             Item::Sensor(name) => self.sensors.push(name.into()),
             Item::Offer(row) => self.offers.push(Arc::new(row.into_offer()?)),
             Item::Certificate(row) => self.certificates.push(Arc::new(row.into_names())),
@@ -286,7 +309,8 @@ impl Reader {
                     .transpose()?;
                 let dns_name = row.dns_name.as_deref().map(Arc::from);
                 let facts = row.into_facts(offer, certificate)?;
-                self.state.flows.push(SavedFlow { sensor, dns_name, facts });
+                let part = self.state.parts.len().saturating_sub(1);
+                self.state.flows.push(SavedFlow { sensor, dns_name, part, facts });
             }
             Item::End { flows } if flows == self.state.flows.len() as u64 => self.is_done = true,
             Item::End { .. } => return Err("connections are missing"),

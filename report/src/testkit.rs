@@ -107,6 +107,7 @@ pub(crate) fn judgement(verdict: Verdict, cause: Option<Cause>) -> Judgement {
         policy: "office365-tls12".into(),
         verdict,
         cause,
+        rule: "a rule",
         reason: "offers TLSv1.0, nothing newer".into(),
         fix: "update it".into(),
     }
@@ -356,6 +357,7 @@ fn any_judgement() -> impl Strategy<Value = Judgement> {
             policy: "office365-tls12".into(),
             verdict: Verdict::ALL[verdict],
             cause,
+            rule: "a rule",
             reason: reason.into(),
             fix: fix.into(),
         },

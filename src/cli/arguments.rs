@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::parse_size;
+use super::{ExplainArguments, parse_size};
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -16,6 +16,7 @@ Examples:
   tlsunset analyze office.pcap
   tlsunset analyze --out report/ captures/
   tcpdump -i eth1 -w - 'tcp' | tlsunset analyze -
+  tlsunset explain report/ 10.20.1.11
 
 Exit status: 0 done; 1 only with --check, when some host breaks; 2 when something failed.")]
 pub struct Arguments {
@@ -29,6 +30,8 @@ pub struct Arguments {
 pub enum Command {
     /// Analyze capture files
     Analyze(AnalyzeArguments),
+    /// Explain every connection of one host in words, with the evidence
+    Explain(ExplainArguments),
 }
 
 /// Arguments of `analyze`.

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod config;
+mod saved;
 mod size;
 
 pub use arguments::{
@@ -11,4 +12,5 @@ pub use arguments::{
     OutputArguments,
 };
 pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
+pub use saved::ExplainArguments;
 pub use size::parse_size;

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,8 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
         sensor: config.sensor.clone(),
         policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
         home: config.judging.home.clone(),
-        inputs: config.inputs.iter().map(|input| input.display().to_string()).collect(),
+        endpoints: config.judging.endpoints.as_ref().map(shown).unwrap_or_default(),
+        inputs: config.inputs.iter().map(shown).collect(),
         errors: analysis.errors.iter().map(ToString::to_string).collect(),
         bytes_read: timeline.progress().bytes_read,
         first_time: analysis.first_time,
@@ -70,6 +72,10 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let state = |out: &mut dyn std::io::Write| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state);
     Ok(())
+}
+
+fn shown(path: &PathBuf) -> String {
+    path.display().to_string()
 }
 
 fn capture_options(config: &RunConfig) -> Options {

@@ -9,6 +9,7 @@
 
 mod defrag;
 mod ethernet;
+mod glance;
 mod ip;
 mod link;
 mod plain;
@@ -31,6 +32,7 @@ use self::span::Span;
 use crate::{Counters, Frame, LinkType, SkipReason, Timestamp};
 
 pub(crate) use self::defrag::Defragmenter;
+pub use self::glance::{Glance, Packet as GlancedPacket, glance};
 pub use self::steer::{Steer, Steering};
 
 /// Most headers below IP that are followed in one frame, tags and labels included. Provider

@@ -117,7 +117,7 @@ impl Case<'_> {
 
     /// Who stays behind: the client towards Office 365, the server that Office 365 dials. Where
     /// a policy is for everyone, the client when its offer fails, else who is inside.
-    fn decider(&self) -> Side {
+    pub(super) fn decider(&self) -> Side {
         match self.direction {
             Direction::ToOffice365 => Side::Client,
             Direction::FromOffice365 => Side::Server,

@@ -114,10 +114,7 @@ impl fmt::Display for Info<'_> {
             }
             match message.kind {
                 MessageKind::ClientHello => self.client_hello(f)?,
-                MessageKind::ServerHello => f.write_str("Server Hello")?,
-                MessageKind::HelloRetryRequest => f.write_str("Hello Retry Request")?,
-                MessageKind::Handshake(number) => handshake(f, number)?,
-                MessageKind::Alert { level, description } => alert(f, level, description)?,
+                kind => MessageWords(kind).fmt(f)?,
             }
         }
         Ok(())
@@ -130,6 +127,21 @@ impl Info<'_> {
         match hello.and_then(|hello| hello.server_name.as_deref()) {
             Some(name) => write!(f, "Client Hello (SNI={name})"),
             None => f.write_str("Client Hello"),
+        }
+    }
+}
+
+/// A kind of message in Wireshark's words.
+pub(super) struct MessageWords(pub(super) MessageKind);
+
+impl fmt::Display for MessageWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            MessageKind::ClientHello => f.write_str("Client Hello"),
+            MessageKind::ServerHello => f.write_str("Server Hello"),
+            MessageKind::HelloRetryRequest => f.write_str("Hello Retry Request"),
+            MessageKind::Handshake(number) => handshake(f, number),
+            MessageKind::Alert { level, description } => alert(f, level, description),
         }
     }
 }

@@ -3,8 +3,6 @@
 //! Fits the width it is given and asks no terminal for it. Everything that came from the wire or
 //! from files is made printable first, so that no name can steer the terminal it is shown on.
 
-mod layout;
-
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -13,9 +11,9 @@ use std::net::IpAddr;
 use dissect::{SkipReason, Version};
 
 use super::Report;
+use super::layout::{Ink, Page, count_of};
 use crate::rows::{self, side_name};
 use crate::{Direction, HostOutcome, HostRow, HostTally, Verdict};
-use layout::{Ink, Page, count_of};
 
 /// How the summary for people is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

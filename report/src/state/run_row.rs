@@ -21,6 +21,7 @@ pub(super) struct RunRow {
     counters: CountersRow,
     /// Received, dropped by the kernel, dropped by the interface.
     capture: Option<(u64, u64, u64)>,
+    endpoints: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +58,7 @@ impl RunRow {
             last_time: run.last_time.map(Timestamp::as_nanos),
             counters: CountersRow::of(&run.counters),
             capture: run.capture.map(|c| (c.received, c.kernel_drops, c.interface_drops)),
+            endpoints: run.endpoints.clone(),
         }
     }
 
@@ -77,6 +79,7 @@ impl RunRow {
                 kernel_drops,
                 interface_drops,
             }),
+            endpoints: self.endpoints,
         })
     }
 }

@@ -11,7 +11,7 @@ fn bytes(state: &State) -> Vec<u8> {
 
 fn sample() -> State {
     let flow = old_client();
-    let saved = SavedFlow { sensor: "lab".into(), dns_name: None, facts: flow.facts };
+    let saved = SavedFlow { sensor: "lab".into(), dns_name: None, part: 0, facts: flow.facts };
     let mut run = RunInfo {
         sensor: "lab".to_owned(),
         policies: vec!["office365-tls12".to_owned()],
@@ -20,7 +20,7 @@ fn sample() -> State {
     };
     run.counters.frames = 1;
     run.counters.skip(dissect::SkipReason::NotIp);
-    State { run, flows: vec![saved.clone(), saved] }
+    State { run, parts: Vec::new(), flows: vec![saved.clone(), saved] }
 }
 
 #[test]
@@ -138,6 +138,7 @@ proptest! {
     ) {
         let mut state = sample();
         state.flows.extend(facts.into_iter().map(|(facts, sensor, dns_name)| SavedFlow {
+            part: 0,
             sensor: sensor.into(),
             dns_name: dns_name.map(Into::into),
             facts,

@@ -31,12 +31,14 @@ pub(super) struct Page {
     text: String,
     width: usize,
     color: bool,
+    /// Text was taken already.
+    is_begun: bool,
 }
 
 impl Page {
     pub(super) const fn new(style: TextStyle) -> Self {
         let width = if style.width < WIDTH_MIN { WIDTH_MIN } else { style.width };
-        Self { text: String::new(), width, color: style.color }
+        Self { text: String::new(), width, color: style.color, is_begun: false }
     }
 
     /// The text so far.
@@ -44,9 +46,15 @@ impl Page {
         &self.text
     }
 
+    /// Takes the text so far, so that it can be written before the rest is known.
+    pub(super) fn take(&mut self) -> String {
+        self.is_begun |= !self.text.is_empty();
+        std::mem::take(&mut self.text)
+    }
+
     /// An empty line between sections.
     pub(super) fn gap(&mut self) {
-        if !self.text.is_empty() {
+        if self.is_begun || !self.text.is_empty() {
             self.text.push('\n');
         }
     }

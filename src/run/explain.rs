@@ -1,0 +1,45 @@
+//! `explain`: one host of a saved run in words, and the packets that prove it.
+
+use report::{Explanation, HostQuery, Report};
+
+use super::console::{Console, text_style};
+use super::{Outcome, judging, proof, saved};
+use crate::cli::{ExplainArguments, Judging};
+
+/// Explains a host.
+pub(super) fn explain(arguments: ExplainArguments) -> Outcome {
+    let mut console = Console::new(true);
+    if let Err(error) = run(arguments, &mut console) {
+        console.fail(&error);
+    }
+    console.outcome
+}
+
+fn run(arguments: ExplainArguments, console: &mut Console) -> Result<(), String> {
+    let state = saved::read(&arguments.run)?;
+    let typed: Judging = arguments.judging.into();
+    let judge = judging::judge(&saved::judging(&typed, &state.run), &state.run.sensor)?;
+    let host = HostQuery::parse(&arguments.host);
+    let run = state.run;
+    let flows = judge.judge_saved(state.flows);
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let explanation = Explanation { report: &report, policies: judge.policies(), host: &host };
+    let found = explanation.flows();
+    if found.is_empty() {
+        let (host, dir) = (&arguments.host, arguments.run.display());
+        return Err(format!(
+            "there is no connection of {host} in {dir}; hosts.csv lists the hosts, and flows.csv \
+             the names of servers"
+        ));
+    }
+    let style = text_style(arguments.color);
+    console.print(|out| explanation.write(out, style));
+    if let Some(file) = &arguments.proof {
+        let inputs = match arguments.from.is_empty() {
+            true => run.inputs.iter().map(Into::into).collect(),
+            false => arguments.from,
+        };
+        proof::write(console, file, &inputs, &found, &judge)?;
+    }
+    Ok(())
+}

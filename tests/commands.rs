@@ -1,0 +1,137 @@
+//! The commands beside `analyze`: what they say of saved runs, and the laws that they keep.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Folder, Ran, Row, Sample, analyze_to, csv_file, sample, samples, tlsunset};
+
+/// A sample's outputs in a folder of their own.
+fn saved(sample: &Sample) -> Folder {
+    let folder = Folder::new("commands");
+    analyze_to(folder.path(), sample.arguments()).expect(0);
+    folder
+}
+
+fn saved_demo() -> Folder {
+    let folder = Folder::new("commands");
+    analyze_to(folder.path(), [sample("demo")]).expect(0);
+    folder
+}
+
+fn explain(run: &Path, host: &str, more: &[&str]) -> Ran {
+    tlsunset().arg("explain").arg(run).arg(host).args(more).output().unwrap().into()
+}
+
+/// What has to be equal of a host's connections wherever they are read from.
+fn verdicts(rows: &[Row], host: &str) -> Vec<[String; 6]> {
+    let of_host = rows.iter().filter(|row| row["client_ip"] == host || row["server_ip"] == host);
+    let columns = ["client_ip", "client_port", "server_ip", "policy", "verdict", "cause"];
+    let mut found: Vec<_> = of_host.map(|row| columns.map(|column| row[column].clone())).collect();
+    found.sort();
+    found
+}
+
+fn flows(folder: &Path) -> Vec<Row> {
+    csv_file(&folder.join("flows.csv"))
+}
+
+// explain
+
+#[test]
+fn a_host_is_explained_with_every_connection() {
+    let folder = saved_demo();
+    let rows = flows(folder.path());
+    for host in csv_file(&folder.join("hosts.csv")) {
+        let host = &host["host_ip"];
+        let ran = explain(folder.path(), host, &[]).expect(0).says_nothing();
+        let expected = verdicts(&rows, host);
+        assert!(ran.stdout.starts_with(&format!("{host}: {} connection", expected.len())));
+        for (index, row) in expected.iter().enumerate() {
+            let title = format!("Connection {} of {}, ", index + 1, expected.len());
+            assert!(ran.stdout.contains(&title), "{}", ran.stdout);
+            assert!(ran.stdout.contains(&format!("Verdict under office365-tls12: {}", row[4])));
+        }
+        assert!(!ran.stdout.contains('\x1b'));
+    }
+}
+
+#[test]
+fn the_evidence_of_an_old_client_is_told() {
+    let folder = saved_demo();
+    let ran = explain(folder.path(), "10.20.1.11", &["--color", "always"]).expect(0);
+    for part in [
+        "Connection 1 of 2, breaks: 10.20.1.11:",
+        "Version fields: record version 03 01 (TLSv1.0), legacy_version 03 01 (TLSv1.0),",
+        "Rule: the client's offer decides",
+        "Fix: ",
+        "In Wireshark: ip.addr == 10.20.1.11 && ",
+        "\x1b[1;31m",
+    ] {
+        assert!(ran.stdout.contains(part), "no {part:?} in:\n{}", ran.stdout);
+    }
+    let by_name = explain(folder.path(), "outlook.office365.com", &[]).expect(0);
+    assert!(by_name.stdout.starts_with("outlook.office365.com: "));
+}
+
+#[test]
+fn what_can_t_be_explained_is_said() {
+    let folder = saved_demo();
+    explain(folder.path(), "192.0.2.1", &[]).expect(2).says(&["192.0.2.1", "hosts.csv"]);
+    explain(&folder.join("nowhere"), "x", &[]).expect(2).says(&["nowhere", "--out"]);
+    explain(&folder.join("flows.csv"), "x", &[]).expect(2).says(&["flows.csv", "not a state file"]);
+    let ran = explain(folder.path(), "10.20.1.11", &["--policy", "no-such"]);
+    ran.expect(2).says(&["no-such"]);
+}
+
+#[test]
+fn a_proof_gives_the_same_verdicts() {
+    for sample in samples() {
+        let folder = saved(&sample);
+        let rows = flows(folder.path());
+        let proof = folder.join("proof.pcapng");
+        let mut hosts: Vec<String> =
+            csv_file(&folder.join("hosts.csv")).iter().map(|row| row["host_ip"].clone()).collect();
+        hosts.dedup();
+        for host in hosts {
+            let ran = explain(folder.path(), &host, &["--proof", proof.to_str().unwrap()]);
+            let ran = ran.expect(0);
+            assert!(!ran.stderr.contains("judged otherwise"), "{}: {}", sample.name, ran.stderr);
+            let again = Folder::new("commands");
+            analyze_to(again.path(), [&proof]).expect(0);
+            let (expected, found) = (verdicts(&rows, &host), verdicts(&flows(again.path()), &host));
+            assert_eq!(expected, found, "{} of {}", host, sample.name);
+            assert_eq!(flows(again.path()).len(), found.len(), "nothing of others is in it");
+        }
+    }
+}
+
+#[test]
+fn a_proof_is_copied_from_elsewhere_and_takes_the_place_of_no_input() {
+    let folder = Folder::new("commands");
+    let (captures, report) = (folder.join("captures"), folder.join("report"));
+    fs::create_dir(&captures).unwrap();
+    let input = captures.join("input.pcap");
+    fs::copy(sample("demo"), &input).unwrap();
+    analyze_to(&report, [&input]).expect(0);
+    let bytes = fs::read(&input).unwrap();
+    let refused = |proof: &Path, more: &[&str]| {
+        let proof = ["--proof", proof.to_str().unwrap()];
+        let arguments: Vec<&str> = proof.iter().chain(more).copied().collect();
+        explain(&report, "10.20.1.11", &arguments).expect(2)
+    };
+    refused(&input, &[]).says(&["part of the input"]);
+    refused(&captures.join("p"), &["--from", captures.to_str().unwrap()]).says(&["part of"]);
+    assert_eq!(fs::read(&input).unwrap(), bytes);
+
+    fs::remove_file(&input).unwrap();
+    let proof = folder.join("proof.pcapng");
+    refused(&proof, &[]).says(&["input.pcap"]);
+    let from = sample("demo");
+    let arguments = ["--proof", proof.to_str().unwrap(), "--from", from.to_str().unwrap()];
+    explain(&report, "10.20.1.11", &arguments).expect(0).says(&["packets are in"]);
+    assert!(fs::metadata(&proof).unwrap().len() < fs::metadata(&from).unwrap().len() / 4);
+    let other = sample("tls12-ok");
+    refused(&proof, &["--from", other.to_str().unwrap()]).says(&["no packet"]);
+}
