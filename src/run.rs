@@ -5,6 +5,7 @@
 
 mod analyze;
 mod console;
+mod diff;
 mod explain;
 mod judging;
 mod outputs;
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Analyze(arguments) => {
             checked(RunConfig::from_analyze(arguments), analyze::analyze)
         }
+        Command::Diff(arguments) => diff::diff(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
     }
 }

@@ -5,6 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use common::pcap;
 use common::{Folder, Ran, Row, Sample, analyze_to, csv_file, sample, samples, tlsunset};
 
 /// A sample's outputs in a folder of their own.
@@ -18,6 +19,26 @@ fn saved_demo() -> Folder {
     let folder = Folder::new("commands");
     analyze_to(folder.path(), [sample("demo")]).expect(0);
     folder
+}
+
+/// The outputs of a sample whose host inside has another address, `10.20.1.host`.
+fn saved_as(name: &str, host: u8) -> Folder {
+    let mut packets = pcap::read(&sample(name));
+    for packet in &mut packets {
+        for address in [26..30, 30..34] {
+            if let Some(bytes @ [10, 20, 1, _]) = packet.data.get_mut(address) {
+                bytes[3] = host;
+            }
+        }
+    }
+    let folder = Folder::new("commands");
+    let input = folder.write("input.pcap", pcap::write(&packets));
+    analyze_to(folder.path(), [&input]).expect(0);
+    folder
+}
+
+fn diff(runs: &[&Path], more: &[&str]) -> Ran {
+    tlsunset().arg("diff").args(runs).args(more).output().unwrap().into()
 }
 
 fn explain(run: &Path, host: &str, more: &[&str]) -> Ran {
@@ -134,4 +155,62 @@ fn a_proof_is_copied_from_elsewhere_and_takes_the_place_of_no_input() {
     assert!(fs::metadata(&proof).unwrap().len() < fs::metadata(&from).unwrap().len() / 4);
     let other = sample("tls12-ok");
     refused(&proof, &["--from", other.to_str().unwrap()]).says(&["no packet"]);
+}
+
+// diff
+
+/// What `diff --csv` says of each host: address, status, before, after.
+fn statuses(runs: &[&Path]) -> Vec<String> {
+    let ran = diff(runs, &["--csv", "-"]).expect(0);
+    let rows = common::table(&ran.stdout, b',');
+    let columns = ["host_ip", "status", "before", "after"];
+    rows.iter().map(|row| columns.map(|column| row[column].as_str()).join(" ")).collect()
+}
+
+#[test]
+fn what_became_of_a_host_is_told() {
+    let (old, good) = (saved_as("tls10-client-outlook", 7), saved_as("tls12-ok", 7));
+    let (other, late) = (saved_as("tls12-ok", 8), saved_as("midstream", 7));
+    let check = |before: &Folder, after: &Folder, expect: &[&str]| {
+        assert_eq!(statuses(&[before.path(), after.path()]), expect);
+    };
+    check(&old, &good, &["10.20.1.7 fixed breaks passes"]);
+    check(&old, &old, &["10.20.1.7 still-old breaks breaks"]);
+    check(&good, &old, &["10.20.1.7 relapsed passes breaks"]);
+    check(&other, &old, &["10.20.1.7 new  breaks"]);
+    check(&old, &other, &["10.20.1.7 silent-since breaks "]);
+    check(&old, &late, &["10.20.1.7 silent-since breaks unknown"]);
+    check(&good, &other, &[]);
+}
+
+#[test]
+fn check_asks_for_hosts_that_break() {
+    let (old, good) = (saved_as("tls10-client-outlook", 7), saved_as("tls12-ok", 7));
+    diff(&[good.path(), old.path()], &["--check"]).expect(1);
+    diff(&[old.path(), old.path()], &["--check"]).expect(1);
+    diff(&[good.path(), old.path()], &[]).expect(0);
+    let ran = diff(&[old.path(), good.path()], &["--check"]).expect(0);
+    assert!(ran.stdout.starts_with("Under office365-tls12: 0 relapsed, 0 new, 0 still old, "));
+    assert!(ran.stdout.contains("\nFixed (1)\n"), "{}", ran.stdout);
+    let state = old.join("state.tlsunset");
+    diff(&[&state, good.path()], &["--quiet"]).expect(0);
+    diff(&[old.path(), &old.join("none")], &["--check"]).expect(2).says(&["none"]);
+    diff(&[old.path()], &[]).expect(2);
+    diff(&[old.path(), good.path()], &["--csv", "-", "--burn-down", "-"]).expect(2);
+}
+
+#[test]
+fn many_runs_burn_down() {
+    let (old, good) = (saved_as("tls10-client-outlook", 7), saved_as("tls12-ok", 7));
+    let late = saved_as("midstream", 7);
+    let runs = [old.path(), late.path(), good.path(), late.path()];
+    let ran = diff(&runs, &["--burn-down", "-"]).expect(0);
+    let rows = common::table(&ran.stdout, b',');
+    assert_eq!(rows.len(), 4);
+    let count =
+        |column: &str| rows.iter().map(|row| row[column].parse::<u64>().unwrap()).sum::<u64>();
+    assert_eq!((count("breaks"), count("hidden")), (1, 2));
+    assert!(rows.iter().all(|row| row["date"].len() == 10));
+    let text = diff(&runs, &[]).expect(0).stdout;
+    assert!(text.contains("Run by run"), "{text}");
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod coverage;
+pub mod diff;
 mod endpoints;
 mod hosts;
 pub mod iana;

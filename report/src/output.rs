@@ -4,6 +4,7 @@
 //! Only `files` knows that there are files.
 
 mod csv;
+mod diff;
 mod explain;
 mod files;
 mod flows;
@@ -18,6 +19,7 @@ use std::net::IpAddr;
 
 use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, RunInfo};
 
+pub use diff::{BURN_DOWN_COLUMNS, DIFF_COLUMNS};
 pub use explain::{Explanation, HostQuery};
 pub use files::{OutputError, OutputFolder, write_file};
 pub use flows::FLOW_COLUMNS;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{ExplainArguments, parse_size};
+use super::{DiffArguments, ExplainArguments, parse_size};
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -30,6 +30,8 @@ pub struct Arguments {
 pub enum Command {
     /// Analyze capture files
     Analyze(AnalyzeArguments),
+    /// Compare runs: what was fixed, what is still old, new, relapsed or silent
+    Diff(DiffArguments),
     /// Explain every connection of one host in words, with the evidence
     Explain(ExplainArguments),
 }

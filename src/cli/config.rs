@@ -84,7 +84,9 @@ pub enum Target {
 }
 
 impl Target {
-    fn of(path: &Path) -> Self {
+    /// Standard output for `-`, else the file of this name.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
         if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_owned()) }
     }
 }

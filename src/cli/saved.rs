@@ -43,3 +43,44 @@ pub struct ExplainArguments {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 }
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tlsunset diff monday/ friday/                  what was fixed, what is still old, what is new
+  tlsunset diff --csv - monday/ friday/          a row for each host
+  tlsunset diff --burn-down chart.csv week*/     a row for each run
+  tlsunset diff --check monday/ friday/ || echo not there yet
+
+A host that is not seen any more is never called fixed: it is silent since. More than two runs are
+compared in the order of time.")]
+pub struct DiffArguments {
+    /// Folders that --out wrote, or state files: before, after, and more
+    #[arg(value_name = "RUN", num_args = 2.., required = true)]
+    pub runs: Vec<PathBuf>,
+
+    /// What judges.
+    #[command(flatten)]
+    pub judging: JudgingArguments,
+
+    /// Write a row for each host as CSV to FILE, or - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+
+    /// Write a row for each run as CSV to FILE, or - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub burn_down: Option<PathBuf>,
+
+    /// Exit with status 1 when any host breaks in the last run, or relapsed
+    #[arg(long)]
+    pub check: bool,
+
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Whether to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}

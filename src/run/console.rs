@@ -7,7 +7,7 @@ use console::Term;
 use report::{OutputError, TextStyle};
 
 use super::Outcome;
-use crate::cli::ColorChoice;
+use crate::cli::{ColorChoice, Target};
 use crate::progress::say;
 
 /// Says things, and remembers what failed.
@@ -29,6 +29,18 @@ impl Console {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             Err(error) => self.fail(&format!("can't write to standard output: {error}")),
+        }
+    }
+
+    /// Writes an output to where it is to go.
+    pub(super) fn put(
+        &mut self,
+        target: &Target,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) {
+        match target {
+            Target::Stdout => self.print(content),
+            Target::File(path) => self.check(report::write_file(path, content)),
         }
     }
 

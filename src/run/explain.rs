@@ -20,8 +20,7 @@ fn run(arguments: ExplainArguments, console: &mut Console) -> Result<(), String>
     let typed: Judging = arguments.judging.into();
     let judge = judging::judge(&saved::judging(&typed, &state.run), &state.run.sensor)?;
     let host = HostQuery::parse(&arguments.host);
-    let run = state.run;
-    let flows = judge.judge_saved(state.flows);
+    let (run, flows) = saved::judged(state, &judge);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
     let explanation = Explanation { report: &report, policies: judge.policies(), host: &host };
     let found = explanation.flows();

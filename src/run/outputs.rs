@@ -52,12 +52,7 @@ pub(super) fn write(
         }
     }
     for (output, target) in &outputs.single {
-        match target {
-            Target::File(path) => {
-                console.check(report::write_file(path, |out| write_one(report, *output, out)));
-            }
-            Target::Stdout => console.print(|out| write_one(report, *output, out)),
-        }
+        console.put(target, |out| write_one(report, *output, out));
     }
     if outputs.prints_summary {
         let style = text_style(outputs.color);

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use report::RunInfo;
 use report::state::State;
+use report::{Judge, JudgedFlow, RunInfo};
 
 use crate::cli::Judging;
 
@@ -38,4 +38,11 @@ pub(super) fn judging(typed: &Judging, run: &RunInfo) -> Judging {
         endpoints: typed.endpoints.clone().or_else(|| endpoints().map(Into::into)),
         home: or(&typed.home, &run.home),
     }
+}
+
+/// Judges a saved run anew; its policies become those of the judge.
+pub(super) fn judged(state: State, judge: &Judge) -> (RunInfo, Vec<JudgedFlow>) {
+    let mut run = state.run;
+    run.policies = judge.policies().iter().map(|policy| policy.name.to_string()).collect();
+    (run, judge.judge_saved(state.flows))
 }

@@ -1,0 +1,78 @@
+//! `diff`: saved runs compared, the earlier with the later.
+
+use report::Report;
+use report::diff::{Diff, Snapshot};
+use report::state::State;
+
+use super::console::{Console, text_style};
+use super::{Outcome, judging, saved};
+use crate::cli::{DiffArguments, Judging, Target, UsageError};
+
+/// Compares runs.
+pub(super) fn diff(arguments: DiffArguments) -> Outcome {
+    let mut console = Console::new(!arguments.quiet);
+    if let Err(error) = run(arguments, &mut console) {
+        console.fail(&error);
+    }
+    console.outcome
+}
+
+fn run(arguments: DiffArguments, console: &mut Console) -> Result<(), String> {
+    let targets =
+        [arguments.csv.as_deref().map(Target::of), arguments.burn_down.as_deref().map(Target::of)];
+    if targets == [Some(Target::Stdout), Some(Target::Stdout)] {
+        return Err(UsageError::StdoutTwice.to_string());
+    }
+    let mut states = Vec::with_capacity(arguments.runs.len());
+    for path in &arguments.runs {
+        states.push((path.display().to_string(), saved::read(path)?));
+    }
+    let mut typed: Judging = arguments.judging.into();
+    if typed.policies.is_empty() {
+        // Each run under every policy, or there would be nothing to compare.
+        let all = states.iter().flat_map(|(_, state)| &state.run.policies);
+        for policy in all {
+            if !typed.policies.contains(policy) {
+                typed.policies.push(policy.clone());
+            }
+        }
+    }
+    let mut policies = Vec::new();
+    let mut runs = Vec::with_capacity(states.len());
+    for (label, state) in states {
+        let (snapshot, names) = snapshot(&label, state, &typed)?;
+        runs.push(snapshot);
+        policies = names;
+    }
+    if runs.len() > 2 {
+        runs.sort_by_key(|run| run.first_time);
+    } else if runs.is_sorted_by(|before, after| before.first_time > after.first_time) {
+        console.notice(&"the first run is the later one; give the earlier one first");
+    }
+    let diff = Diff::new(runs, policies);
+    let [csv, burn_down] = targets;
+    let has_files = csv.is_some() || burn_down.is_some();
+    if let Some(target) = csv {
+        console.put(&target, |out| diff.write_csv(out));
+    }
+    if let Some(target) = burn_down {
+        console.put(&target, |out| diff.write_burn_down(out));
+    }
+    if !has_files && !arguments.quiet {
+        let style = text_style(arguments.color);
+        console.print(|out| diff.write_text(out, style));
+    }
+    console.outcome.check_failed = arguments.check && diff.any_breaks();
+    Ok(())
+}
+
+/// What a run says, and the names of the policies it was judged by.
+fn snapshot(label: &str, state: State, typed: &Judging) -> Result<(Snapshot, Vec<String>), String> {
+    let judging = saved::judging(typed, &state.run);
+    let judge =
+        judging::judge(&judging, &state.run.sensor).map_err(|error| format!("{label}: {error}"))?;
+    let (run, flows) = saved::judged(state, &judge);
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let snapshot = Snapshot::of(label, &report);
+    Ok((snapshot, run.policies))
+}
