@@ -8,13 +8,14 @@ mod console;
 mod diff;
 mod explain;
 mod judging;
+mod merge;
 mod outputs;
 mod proof;
 mod saved;
 
 use std::process::ExitCode;
 
-use crate::cli::{Arguments, Command, RunConfig, UsageError};
+use crate::cli::{Arguments, Command, MergeConfig, RunConfig, UsageError};
 use crate::progress::say;
 
 /// How a run ended.
@@ -45,6 +46,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         }
         Command::Diff(arguments) => diff::diff(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
     }
 }
 

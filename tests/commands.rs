@@ -214,3 +214,94 @@ fn many_runs_burn_down() {
     let text = diff(&runs, &[]).expect(0).stdout;
     assert!(text.contains("Run by run"), "{text}");
 }
+
+// merge
+
+fn merge(runs: &[&Path], out: &Path) -> Ran {
+    tlsunset().arg("merge").args(runs).arg("--out").arg(out).output().unwrap().into()
+}
+
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    fs::read(folder.join(name)).unwrap()
+}
+
+#[test]
+fn a_run_merged_with_itself_is_that_run() {
+    for sample in samples() {
+        let run = saved(&sample);
+        let merged = Folder::new("commands");
+        merge(&[run.path(), run.path()], merged.path()).expect(0).says_nothing();
+        for name in run.names() {
+            assert!(
+                read(run.path(), &name) == read(merged.path(), &name),
+                "{} {name}",
+                sample.name
+            );
+        }
+    }
+}
+
+/// Outputs of the packets of a sample that go up or down, as of a sensor of this name.
+fn saved_half(name: &str, sensor: &str, keep: impl Fn(&pcap::Packet) -> bool) -> Folder {
+    let packets = pcap::read(&sample(name));
+    let kept = packets.iter().filter(|packet| keep(packet));
+    let folder = Folder::new("commands");
+    let input = folder.write("input.pcap", pcap::write(kept));
+    let sensor = ["--sensor", sensor].map(std::ffi::OsStr::new);
+    analyze_to(folder.path(), [input.as_os_str()].into_iter().chain(sensor)).expect(0);
+    folder
+}
+
+#[test]
+fn two_sensors_with_a_direction_each_see_the_whole() {
+    for name in ["tls10-client-outlook", "tls12-ok", "tls13-ok", "server-picks-lower"] {
+        let up = saved_half(name, "up", pcap::goes_up);
+        let down = saved_half(name, "down", |packet| !pcap::goes_up(packet));
+        let merged = Folder::new("commands");
+        merge(&[up.path(), down.path()], merged.path()).expect(0);
+        let whole = csv_file(&common::root().join("samples").join(name).join("expected/flows.csv"));
+        let found = flows(merged.path());
+        assert_eq!(found.len(), whole.len(), "{name}");
+        for (found, whole) in found.iter().zip(&whole) {
+            for column in [
+                "client_ip",
+                "server_ip",
+                "server_name",
+                "offered_max",
+                "negotiated",
+                "cipher",
+                "coverage",
+                "verdict",
+                "cause",
+            ] {
+                assert_eq!(found[column], whole[column], "{name} {column}");
+            }
+            assert_eq!(found["sensor"], "down;up");
+        }
+        let summary = String::from_utf8(read(merged.path(), "summary.json")).unwrap();
+        let frames = pcap::read(&sample(name)).len();
+        assert!(summary.contains(&format!("\"frames_read\": {frames},")), "{summary}");
+    }
+}
+
+#[test]
+fn the_order_and_the_steps_of_merging_do_not_show() {
+    let runs = ["demo", "port-reuse", "tls10-client-outlook"].map(|name| {
+        let folder = Folder::new("commands");
+        analyze_to(folder.path(), [sample(name)]).expect(0);
+        folder
+    });
+    let [a, b, c] = [runs[0].path(), runs[1].path(), runs[2].path()];
+    let [all, turned, some, more] = [0; 4].map(|_| Folder::new("commands"));
+    merge(&[a, b, c], all.path()).expect(0);
+    merge(&[c, b, a, b], turned.path()).expect(0);
+    merge(&[c, a], some.path()).expect(0);
+    merge(&[some.path(), b, a], more.path()).expect(0);
+    for name in all.names() {
+        assert!(read(all.path(), &name) == read(turned.path(), &name), "{name}");
+        assert!(read(all.path(), &name) == read(more.path(), &name), "{name}");
+    }
+    explain(all.path(), "10.20.1.11", &[]).expect(0);
+    diff(&[a, all.path()], &[]).expect(0);
+    merge(&[a, &runs[0].join("flows.csv")], some.path()).expect(2).says(&["flows.csv"]);
+}

@@ -15,6 +15,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub(crate) use pattern::normal;
+pub(crate) use prefix::DEFAULT_HOME;
 pub use prefix::{Home, Prefix, PrefixError};
 
 pub use self::json::EndpointsError;

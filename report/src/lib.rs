@@ -10,6 +10,7 @@ mod hosts;
 pub mod iana;
 mod judge;
 mod judged;
+mod merge;
 mod names;
 mod output;
 mod policy;

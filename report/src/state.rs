@@ -30,6 +30,7 @@ use crate::{JudgedFlow, NameSource, RunInfo};
 use frames::{FrameReader, FrameWriter};
 use rows::{CertificateRow, FactsRow, OfferRow};
 use run_row::RunRow;
+pub(crate) use run_row::bytes_of;
 
 /// A saved run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{DiffArguments, ExplainArguments, parse_size};
+use super::{DiffArguments, ExplainArguments, MergeArguments, parse_size};
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -34,6 +34,8 @@ pub enum Command {
     Diff(DiffArguments),
     /// Explain every connection of one host in words, with the evidence
     Explain(ExplainArguments),
+    /// Make one report of several runs or sensors
+    Merge(MergeArguments),
 }
 
 /// Arguments of `analyze`.

@@ -12,5 +12,5 @@ pub use arguments::{
     OutputArguments,
 };
 pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
-pub use saved::{DiffArguments, ExplainArguments};
+pub use saved::{DiffArguments, ExplainArguments, MergeArguments, MergeConfig};
 pub use size::parse_size;

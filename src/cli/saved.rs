@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ColorChoice, JudgingArguments};
+use super::{ColorChoice, Judging, JudgingArguments, OutputArguments, Outputs, UsageError};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
@@ -83,4 +83,51 @@ pub struct DiffArguments {
     /// Whether to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+}
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tlsunset merge east/ west/ --out all/        two sensors, one report
+  tlsunset merge monday/ tuesday/ --hosts -    hosts.csv of both days to standard output
+
+A connection that several runs saw counts once, and the more complete facts win: one sensor may
+have seen the client and another the server, also on the two sides of an address translation. A run
+that is given twice, or is part of a merged one, counts once.")]
+pub struct MergeArguments {
+    /// Folders that --out wrote, or state files
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+
+    /// What judges.
+    #[command(flatten)]
+    pub judging: JudgingArguments,
+
+    /// What is written where.
+    #[command(flatten)]
+    pub outputs: OutputArguments,
+}
+
+/// What `merge` needs to know, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MergeConfig {
+    /// Saved runs.
+    pub runs: Vec<PathBuf>,
+    /// What judges.
+    pub judging: Judging,
+    /// What is written where.
+    pub outputs: Outputs,
+}
+
+impl MergeConfig {
+    /// Checks the arguments of `merge`.
+    ///
+    /// # Errors
+    ///
+    /// When they contradict each other.
+    pub fn from_arguments(arguments: MergeArguments) -> Result<Self, UsageError> {
+        let MergeArguments { runs, judging, outputs } = arguments;
+        Ok(Self { runs, judging: judging.into(), outputs: Outputs::from_arguments(outputs)? })
+    }
 }

@@ -20,9 +20,11 @@ fn run(arguments: ExplainArguments, console: &mut Console) -> Result<(), String>
     let typed: Judging = arguments.judging.into();
     let judge = judging::judge(&saved::judging(&typed, &state.run), &state.run.sensor)?;
     let host = HostQuery::parse(&arguments.host);
+    let is_merged = !state.parts.is_empty();
     let (run, flows) = saved::judged(state, &judge);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
-    let explanation = Explanation { report: &report, policies: judge.policies(), host: &host };
+    let policies = judge.policies();
+    let explanation = Explanation { report: &report, policies, host: &host, is_merged };
     let found = explanation.flows();
     if found.is_empty() {
         let (host, dir) = (&arguments.host, arguments.run.display());

@@ -42,7 +42,7 @@ pub(super) fn judging(typed: &Judging, run: &RunInfo) -> Judging {
 
 /// Judges a saved run anew; its policies become those of the judge.
 pub(super) fn judged(state: State, judge: &Judge) -> (RunInfo, Vec<JudgedFlow>) {
-    let mut run = state.run;
+    let mut run = state.run.clone();
     run.policies = judge.policies().iter().map(|policy| policy.name.to_string()).collect();
-    (run, judge.judge_saved(state.flows))
+    (run, judge.judge_saved(state.connections(judge.home())))
 }

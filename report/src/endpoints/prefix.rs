@@ -227,7 +227,7 @@ impl Default for Home {
     }
 }
 
-const DEFAULT_HOME: [&str; 9] = [
+pub(crate) const DEFAULT_HOME: [&str; 9] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",

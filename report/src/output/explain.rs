@@ -69,6 +69,8 @@ pub struct Explanation<'a> {
     pub policies: &'a [Policy],
     /// Whose connections.
     pub host: &'a HostQuery,
+    /// Whether the run was made of several, each of which numbered its frames.
+    pub is_merged: bool,
 }
 
 impl<'a> Explanation<'a> {
@@ -123,7 +125,9 @@ impl<'a> Explanation<'a> {
         if !run.inputs.is_empty() {
             page.paragraph(2, &format!("Captured in: {}", run.inputs.join(", ")));
         }
-        if run.inputs.len() > 1 {
+        if self.is_merged {
+            page.paragraph(2, "Frame numbers are those of the run that saw the message.");
+        } else if run.inputs.len() > 1 {
             page.paragraph(2, "Frame numbers count through all of them in the order of time.");
         }
     }

@@ -134,3 +134,8 @@ impl CountersRow {
         })
     }
 }
+
+/// A run as bytes: equal for equal runs, and in an order of its own.
+pub(crate) fn bytes_of(run: &RunInfo) -> Vec<u8> {
+    postcard::to_stdvec(&RunRow::of(run)).expect("a vector takes everything")
+}

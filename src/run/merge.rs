@@ -1,0 +1,46 @@
+//! `merge`: several saved runs become one report.
+
+use report::state::State;
+use report::{OutputFolder, Report};
+
+use super::console::Console;
+use super::{Outcome, judging, outputs, saved};
+use crate::cli::MergeConfig;
+
+/// Merges saved runs.
+pub(super) fn merge(config: MergeConfig) -> Outcome {
+    let mut console = Console::new(config.outputs.prints_notices);
+    if let Err(error) = run(&config, &mut console) {
+        console.fail(&error);
+    }
+    console.outcome
+}
+
+fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
+    if let Some(file) = outputs::file_named_twice(&config.outputs, &config.runs) {
+        let file = file.display();
+        return Err(format!("{file} is named twice; an output needs a file of its own"));
+    }
+    let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
+    let folder = folder.map_err(|error| error.to_string())?;
+    let mut states = Vec::with_capacity(config.runs.len());
+    for path in &config.runs {
+        states.push(saved::read(path)?);
+    }
+    let mut state = State::merge(states);
+    let differs = |part: &report::RunInfo| part.endpoints != state.run.endpoints;
+    if config.judging.endpoints.is_none() && state.parts.iter().any(differs) {
+        console.notice(
+            &"the runs were judged by different endpoint lists; the built-in one is taken, \
+              --endpoints names another",
+        );
+    }
+    let judge = judging::judge(&saved::judging(&config.judging, &state.run), &state.run.sensor)?;
+    let (run, flows) = saved::judged(state.clone(), &judge);
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    if state.parts.is_empty() {
+        state.run.policies.clone_from(&run.policies);
+    }
+    outputs::write(console, &config.outputs, folder.as_ref(), &report, |out| state.write(out));
+    Ok(())
+}
