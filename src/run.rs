@@ -6,6 +6,7 @@
 mod analyze;
 mod console;
 mod diff;
+mod endpoints;
 mod explain;
 mod judging;
 mod merge;
@@ -45,6 +46,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
             checked(RunConfig::from_analyze(arguments), analyze::analyze)
         }
         Command::Diff(arguments) => diff::diff(arguments),
+        Command::Endpoints(command) => endpoints::endpoints(&command),
         Command::Explain(arguments) => explain::explain(arguments),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
     }

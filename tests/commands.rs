@@ -305,3 +305,83 @@ fn the_order_and_the_steps_of_merging_do_not_show() {
     diff(&[a, all.path()], &[]).expect(0);
     merge(&[a, &runs[0].join("flows.csv")], some.path()).expect(2).says(&["flows.csv"]);
 }
+
+// endpoints
+
+fn endpoints(words: &[&str]) -> Ran {
+    tlsunset().arg("endpoints").args(words).output().unwrap().into()
+}
+
+#[test]
+fn the_endpoint_list_in_use_is_shown() {
+    let ran = endpoints(&["show"]).expect(0).says_nothing();
+    for part in [
+        "Endpoint list: built-in, ",
+        "SERVICE",
+        "\nSkype for Business Online\n",
+        "*.lync.com",
+        "52.112.0.0/14",
+        "Ports: tcp ",
+        "left out: ",
+    ] {
+        assert!(ran.stdout.contains(part), "no {part:?} in:\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn an_endpoint_file_is_checked() {
+    let folder = Folder::new("commands");
+    let check = |content: &str| {
+        let file = folder.write("list.json", content);
+        endpoints(&["check", file.to_str().unwrap()])
+    };
+    let good = r#"[{"id":1,"serviceArea":"Exchange","urls":["outlook.office365.com","aka.ms"],
+        "ips":["52.96.0.0/14"],"tcpPorts":"443"}]"#;
+    let ran = check(good).expect(0).says_nothing();
+    assert!(ran.stdout.contains("left out: 1 name\n") && ran.stdout.contains("aka.ms"));
+    let file = folder.join("list.json");
+    let ran = endpoints(&["show", file.to_str().unwrap()]).expect(0);
+    assert!(ran.stdout.contains("Names: outlook.office365.com"));
+    check("[\n{\"id\":\"x\"}]").expect(2).says(&["list.json", "line 2, column"]);
+    check(r#"[{"id":7,"ips":["10.0.0.0/40"]}]"#).expect(2).says(&["set 1", "id 7", "`ips`"]);
+    check("[]").expect(2).says(&["empty"]);
+    endpoints(&["check", "/nowhere.json"]).expect(2).says(&["/nowhere.json"]);
+    endpoints(&["check"]).expect(2);
+}
+
+// Formats
+
+#[test]
+fn connections_are_written_as_json_lines() {
+    let folder = saved_demo();
+    let out = folder.join("json");
+    let more = ["--flows-format", "jsonl"].map(std::ffi::OsStr::new);
+    let demo = sample("demo");
+    analyze_to(&out, [demo.as_os_str()].into_iter().chain(more)).expect(0);
+    let lines = fs::read_to_string(out.join("flows.jsonl")).unwrap();
+    assert!(!out.join("flows.csv").exists());
+    let rows = flows(folder.path());
+    assert_eq!(lines.lines().count(), rows.len());
+    for (line, row) in lines.lines().zip(&rows) {
+        assert!(line.starts_with('{') && line.ends_with('}'));
+        assert!(line.contains(&format!("\"client_port\":{},", row["client_port"])));
+        assert!(line.contains(&format!("\"verdict\":\"{}\"", row["verdict"])));
+        let established = match row["established"].as_str() {
+            "" => "null",
+            told => told,
+        };
+        assert!(line.contains(&format!("\"established\":{established},")));
+    }
+    let arguments = ["analyze", "x", "--flows-format", "xml"];
+    common::run(arguments).expect(2).says(&["jsonl"]);
+}
+
+#[test]
+fn every_command_helps() {
+    for command in ["diff", "endpoints", "endpoints check", "endpoints show", "explain", "merge"] {
+        let words = command.split(' ').chain(["--help"]);
+        let ran = common::run(words).expect(0).says_nothing();
+        assert!(ran.stdout.contains(&format!("Usage: tlsunset {command}")), "{}", ran.stdout);
+        assert!(ran.stdout.contains("Examples:") || command == "endpoints");
+    }
+}

@@ -3,13 +3,16 @@
 //! A [`Report`] puts connections and run together once; each format gives bytes to any writer.
 //! Only `files` knows that there are files.
 
+mod cells;
 mod csv;
 mod diff;
+mod endpoints;
 mod explain;
 mod files;
 mod flows;
 mod handshakes;
 mod hosts;
+mod json_lines;
 mod layout;
 mod summary;
 mod text;
@@ -26,6 +29,28 @@ pub use flows::FLOW_COLUMNS;
 pub use handshakes::HANDSHAKE_COLUMNS;
 pub use hosts::HOST_COLUMNS;
 pub use text::TextStyle;
+
+/// How connections are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlowsFormat {
+    /// CSV with a header.
+    #[default]
+    Csv,
+    /// One JSON object a line, its keys the columns of the CSV.
+    JsonLines,
+}
+
+impl FlowsFormat {
+    /// The name of the file among the default outputs.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Csv => "flows.csv",
+            Self::JsonLines => "flows.jsonl",
+        }
+    }
+}
 
 /// Connections and run, put together for every output.
 #[derive(Debug)]
@@ -85,7 +110,16 @@ impl<'a> Report<'a> {
     ///
     /// Whatever the writer fails with.
     pub fn write_flows<W: Write>(&self, out: W) -> io::Result<()> {
-        flows::write_flows(out, self.flows)
+        self.write_flows_as(out, FlowsFormat::Csv)
+    }
+
+    /// Writes the connections in any format: a row for each connection and policy.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_flows_as<W: Write>(&self, out: W, format: FlowsFormat) -> io::Result<()> {
+        flows::write_flows(out, self.flows, format)
     }
 
     /// Writes `hosts.csv`: a row for each host, side and policy.

@@ -32,10 +32,36 @@ pub enum Command {
     Analyze(AnalyzeArguments),
     /// Compare runs: what was fixed, what is still old, new, relapsed or silent
     Diff(DiffArguments),
+    /// Show the endpoint list of Microsoft 365 in use, and check another one
+    #[command(subcommand)]
+    Endpoints(EndpointsCommand),
     /// Explain every connection of one host in words, with the evidence
     Explain(ExplainArguments),
     /// Make one report of several runs or sensors
     Merge(MergeArguments),
+}
+
+/// What to do with endpoint lists.
+#[derive(Debug, Subcommand)]
+pub enum EndpointsCommand {
+    /// Print a list: services, names, networks and ports
+    #[command(after_help = "\
+Examples:
+  tlsunset endpoints show                   the built-in list
+  tlsunset endpoints show worldwide.json    what would be in use with --endpoints worldwide.json")]
+    Show {
+        /// Microsoft's endpoint web-service JSON [default: the built-in list]
+        file: Option<PathBuf>,
+    },
+    /// Say whether a file is a sound list, what is in it, and what is left out
+    #[command(after_help = "\
+Examples:
+  curl 'https://endpoints.office.com/endpoints/worldwide?clientrequestid=...' > worldwide.json
+  tlsunset endpoints check worldwide.json")]
+    Check {
+        /// Microsoft's endpoint web-service JSON
+        file: PathBuf,
+    },
 }
 
 /// Arguments of `analyze`.
@@ -131,6 +157,10 @@ pub struct OutputArguments {
     #[arg(long, value_name = "FILE")]
     pub flows: Option<PathBuf>,
 
+    /// How the connections are written
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub flows_format: FlowsFormat,
+
     /// Write the hosts as CSV
     #[arg(long, value_name = "FILE")]
     pub hosts: Option<PathBuf>,
@@ -154,6 +184,15 @@ pub struct OutputArguments {
     /// Whether to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+}
+
+/// How the connections are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FlowsFormat {
+    /// CSV with a header
+    Csv,
+    /// One JSON object a line, with the same keys
+    Jsonl,
 }
 
 /// When to use colours.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{AnalyzeArguments, ColorChoice, JudgingArguments, OutputArguments};
+use super::{AnalyzeArguments, ColorChoice, FlowsFormat, JudgingArguments, OutputArguments};
 
 /// Everything that a run needs to know, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Outputs {
     pub out: Option<PathBuf>,
     /// Single outputs and where they go.
     pub single: Vec<(Output, Target)>,
+    /// How the connections are written.
+    pub flows_format: FlowsFormat,
     /// Whether a host that breaks makes exit status 1.
     pub check: bool,
     /// Whether the summary for people is printed.
@@ -153,6 +155,7 @@ impl Outputs {
             prints_notices: !arguments.quiet,
             out: arguments.out,
             single,
+            flows_format: arguments.flows_format,
             check: arguments.check,
             color: arguments.color,
         })

@@ -8,8 +8,8 @@ mod saved;
 mod size;
 
 pub use arguments::{
-    AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, JudgingArguments,
-    OutputArguments,
+    AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, EndpointsCommand,
+    FlowsFormat, JudgingArguments, OutputArguments,
 };
 pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
 pub use saved::{DiffArguments, ExplainArguments, MergeArguments, MergeConfig};

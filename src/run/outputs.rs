@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use report::{OutputFolder, Report};
 
 use super::console::{Console, text_style};
-use crate::cli::{Output, Outputs, Target};
+use crate::cli::{FlowsFormat, Output, Outputs, Target};
 
 /// A file that an output would take from another output or from an input. What is no ordinary
 /// file, such as `/dev/null`, takes any number of outputs.
@@ -36,14 +36,24 @@ pub(super) fn write(
     report: &Report<'_>,
     state: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) {
+    let format = match outputs.flows_format {
+        FlowsFormat::Csv => report::FlowsFormat::Csv,
+        FlowsFormat::Jsonl => report::FlowsFormat::JsonLines,
+    };
+    let write_one = |output, out: &mut dyn Write| match output {
+        Output::Flows => report.write_flows_as(out, format),
+        Output::Hosts => report.write_hosts(out),
+        Output::Handshakes => report.write_handshakes(out),
+        Output::Summary => report.write_summary(out),
+    };
     if let Some(folder) = folder {
         for (name, output) in [
-            ("flows.csv", Output::Flows),
+            (format.file_name(), Output::Flows),
             ("hosts.csv", Output::Hosts),
             ("handshakes.csv", Output::Handshakes),
             ("summary.json", Output::Summary),
         ] {
-            console.check(folder.write(name, |out| write_one(report, output, out)));
+            console.check(folder.write(name, |out| write_one(output, out)));
         }
         console.check(folder.write("state.tlsunset", state));
         // Who sits at a terminal sees no data here, and may ask where they went.
@@ -52,20 +62,11 @@ pub(super) fn write(
         }
     }
     for (output, target) in &outputs.single {
-        console.put(target, |out| write_one(report, *output, out));
+        console.put(target, |out| write_one(*output, out));
     }
     if outputs.prints_summary {
         let style = text_style(outputs.color);
         console.print(|out| report.write_text(out, style));
     }
     console.outcome.check_failed = outputs.check && report.any_breaks();
-}
-
-fn write_one(report: &Report<'_>, output: Output, out: &mut dyn Write) -> io::Result<()> {
-    match output {
-        Output::Flows => report.write_flows(out),
-        Output::Hosts => report.write_hosts(out),
-        Output::Handshakes => report.write_handshakes(out),
-        Output::Summary => report.write_summary(out),
-    }
 }

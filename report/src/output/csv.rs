@@ -11,6 +11,8 @@ use std::io::{self, Write};
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use dissect::Timestamp;
 
+use super::cells::Cells;
+
 /// A CSV file being written.
 pub(crate) struct CsvTable<W: Write> {
     csv: Writer<W>,
@@ -32,14 +34,14 @@ impl<W: Write> CsvTable<W> {
         csv.write_record(columns).map_err(io_error)?;
         Ok(Self { csv, cell: String::with_capacity(256) })
     }
+}
 
-    /// A cell of our own words: nothing in it is anybody else's choice.
-    pub(crate) fn word(&mut self, word: &str) -> io::Result<()> {
+impl<W: Write> Cells for CsvTable<W> {
+    fn word(&mut self, word: &str) -> io::Result<()> {
         self.csv.write_field(word).map_err(io_error)
     }
 
-    /// A cell of text that somebody else chose.
-    pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
+    fn text(&mut self, text: &str) -> io::Result<()> {
         if is_harmless(text) {
             return self.csv.write_field(text).map_err(io_error);
         }
@@ -48,8 +50,7 @@ impl<W: Write> CsvTable<W> {
         self.csv.write_field(&self.cell).map_err(io_error)
     }
 
-    /// A cell of text that somebody else chose and that has to be put together first.
-    pub(crate) fn text_of(&mut self, value: impl fmt::Display) -> io::Result<()> {
+    fn text_of(&mut self, value: impl fmt::Display) -> io::Result<()> {
         self.cell.clear();
         write!(self.cell, "{value}").map_err(io::Error::other)?;
         if is_harmless(&self.cell) {
@@ -60,28 +61,17 @@ impl<W: Write> CsvTable<W> {
         self.csv.write_field(&defused).map_err(io_error)
     }
 
-    /// A cell of our own that has to be formatted.
-    pub(crate) fn value(&mut self, value: impl fmt::Display) -> io::Result<()> {
+    fn value(&mut self, value: impl fmt::Display) -> io::Result<()> {
         self.cell.clear();
         write!(self.cell, "{value}").map_err(io::Error::other)?;
         self.csv.write_field(&self.cell).map_err(io_error)
     }
 
-    /// A cell that may be empty.
-    pub(crate) fn optional(&mut self, value: Option<impl fmt::Display>) -> io::Result<()> {
-        match value {
-            Some(value) => self.value(value),
-            None => self.word(""),
-        }
-    }
-
-    /// A number.
-    pub(crate) fn number(&mut self, number: u64) -> io::Result<()> {
+    fn number(&mut self, number: u64) -> io::Result<()> {
         self.csv.write_field(itoa::Buffer::new().format(number)).map_err(io_error)
     }
 
-    /// `true`, `false`, or empty when it can't be told.
-    pub(crate) fn truth(&mut self, truth: Option<bool>) -> io::Result<()> {
+    fn truth(&mut self, truth: Option<bool>) -> io::Result<()> {
         self.word(match truth {
             Some(true) => "true",
             Some(false) => "false",
@@ -89,18 +79,15 @@ impl<W: Write> CsvTable<W> {
         })
     }
 
-    /// A time in RFC 3339.
-    pub(crate) fn time(&mut self, time: Timestamp) -> io::Result<()> {
+    fn time(&mut self, time: Timestamp) -> io::Result<()> {
         self.value(time)
     }
 
-    /// Ends the record.
-    pub(crate) fn end_record(&mut self) -> io::Result<()> {
+    fn end_record(&mut self) -> io::Result<()> {
         self.csv.write_record(None::<&[u8]>).map_err(io_error)
     }
 
-    /// Ends the table: everything has reached the writer beneath.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
+    fn finish(mut self) -> io::Result<()> {
         self.csv.flush()
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use dissect::{Timestamp, Version};
 
 use super::TextStyle;
+use super::cells::Cells as _;
 use super::csv::CsvTable;
 use super::layout::{Ink, Page};
 use crate::diff::{BurnDownRow, Change, Diff, DiffRow, Observation};

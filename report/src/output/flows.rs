@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::FlowsFormat;
+use super::cells::Cells;
 use super::csv::CsvTable;
+use super::json_lines::JsonLines;
 use crate::rows::{AlertCell, CoverageCell, FlowRow, Hex};
 use crate::{Cause, JudgedFlow};
 
@@ -42,9 +45,19 @@ pub const FLOW_COLUMNS: [&str; 32] = [
     "fix",
 ];
 
-/// Writes `flows.csv`: connections in the order given, a row for each policy in its order.
-pub(super) fn write_flows<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
-    let mut table = CsvTable::new(out, &FLOW_COLUMNS)?;
+/// Writes the connections in the order given, a row for each policy in its order.
+pub(super) fn write_flows<W: Write>(
+    out: W,
+    flows: &[JudgedFlow],
+    format: FlowsFormat,
+) -> io::Result<()> {
+    match format {
+        FlowsFormat::Csv => write_table(CsvTable::new(out, &FLOW_COLUMNS)?, flows),
+        FlowsFormat::JsonLines => write_table(JsonLines::new(out, &FLOW_COLUMNS), flows),
+    }
+}
+
+fn write_table(mut table: impl Cells, flows: &[JudgedFlow]) -> io::Result<()> {
     for flow in flows {
         for judgement in &flow.judgements {
             write_row(&mut table, &FlowRow::new(flow, judgement))?;
@@ -53,7 +66,7 @@ pub(super) fn write_flows<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<
     table.finish()
 }
 
-fn write_row<W: Write>(table: &mut CsvTable<W>, row: &FlowRow<'_>) -> io::Result<()> {
+fn write_row(table: &mut impl Cells, row: &FlowRow<'_>) -> io::Result<()> {
     table.text(row.sensor)?;
     table.value(row.community_id)?;
     table.time(row.first_seen)?;
@@ -98,7 +111,7 @@ mod tests {
 
     fn csv(flows: &[JudgedFlow]) -> String {
         let mut out = Vec::new();
-        write_flows(&mut out, flows).unwrap();
+        write_flows(&mut out, flows, FlowsFormat::Csv).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -124,7 +137,51 @@ mod tests {
         );
     }
 
+    #[test]
+    fn json_lines_are_typed() {
+        let mut out = Vec::new();
+        let mut flow = testkit::old_client();
+        flow.server_name.as_mut().unwrap().0 = "=1\n\"x".into();
+        write_flows(&mut out, &[flow], FlowsFormat::JsonLines).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("{\"sensor\":\"lab\",\"community_id\":\"1:TOxG"), "{text}");
+        assert_eq!((text.lines().count(), text.ends_with("}\n")), (1, true));
+        let row: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(row["client_port"], 50000);
+        assert_eq!(row["established"], true);
+        assert_eq!(row["alert"], serde_json::Value::Null);
+        assert_eq!(row["server_name"], "=1\n\"x");
+        assert_eq!(row["first_seen"], "2018-10-31T00:00:00.000000Z");
+    }
+
     proptest! {
+        #[test]
+        fn json_lines_say_what_the_csv_says(
+            flows in prop::collection::vec(testkit::any_judged_flow(), 1..10),
+        ) {
+            let text = csv(&flows);
+            let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+            let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+            let mut out = Vec::new();
+            write_flows(&mut out, &flows, FlowsFormat::JsonLines).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            prop_assert_eq!(text.lines().count(), rows.len());
+            // Names from the wire differ: in CSV they are defused.
+            let defused = ["server_name", "alpn", "ja4", "service", "sensor"];
+            for (line, row) in text.lines().zip(&rows) {
+                let object: serde_json::Value = serde_json::from_str(line).unwrap();
+                prop_assert_eq!(object.as_object().unwrap().len(), FLOW_COLUMNS.len());
+                for (column, cell) in FLOW_COLUMNS.iter().zip(row) {
+                    let value = match &object[column] {
+                        serde_json::Value::Null => String::new(),
+                        serde_json::Value::String(text) => text.clone(),
+                        other => other.to_string(),
+                    };
+                    prop_assert!(value == cell || defused.contains(column), "{}", column);
+                }
+            }
+        }
+
         #[test]
         fn any_connection_is_one_row_of_all_columns(
             flows in prop::collection::vec(testkit::any_judged_flow(), 1..10),

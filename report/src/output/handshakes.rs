@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use dissect::{FlowFacts, MessageKind, MessageMark, Protocol, Side, Timestamp, Version};
 
+use super::cells::Cells as _;
 use super::csv::CsvTable;
 use crate::JudgedFlow;
 use crate::iana;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use super::cells::Cells as _;
 use super::csv::CsvTable;
 use crate::rows::side_name;
 use crate::{Cause, HostOutcome, HostRow, HostTable, Verdict};
