@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -74,8 +74,8 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     Ok(())
 }
 
-fn shown(path: &PathBuf) -> String {
-    path.display().to_string()
+fn shown(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
 fn capture_options(config: &RunConfig) -> Options {
