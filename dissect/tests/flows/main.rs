@@ -1,0 +1,6 @@
+//! Connections as captures show them, and the facts that are learned of each: order, loss,
+//! refusals, reused ports, beginnings in the middle, imitations, and the bounds of memory.
+
+mod kit;
+
+mod versions;
