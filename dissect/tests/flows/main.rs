@@ -3,4 +3,5 @@
 
 mod kit;
 
+mod order;
 mod versions;

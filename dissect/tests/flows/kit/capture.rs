@@ -92,6 +92,15 @@ pub(crate) fn facts(packets: &[Packet]) -> FlowFacts {
     facts
 }
 
+/// Compares facts and shows only what differs.
+#[track_caller]
+pub(crate) fn same(seen: &FlowFacts, expect: &FlowFacts, what: &str) {
+    let (seen, expect) = (format!("{seen:#?}"), format!("{expect:#?}"));
+    let pairs = seen.lines().zip(expect.lines());
+    let differing: Vec<_> = pairs.filter(|(seen, expect)| seen != expect).take(12).collect();
+    assert!(seen == expect, "{what}: (seen, expected) {differing:#?}");
+}
+
 /// A packet in an Ethernet frame.
 fn frame(packet: &Packet) -> Vec<u8> {
     let mut tcp = Vec::new();
