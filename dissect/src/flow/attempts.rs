@@ -39,7 +39,7 @@ impl Attempt {
         self.starts[way.index()] = Some(segment.seq.plus(1));
         if segment.flags & flags::ACK != 0 {
             self.starts[way.reverse().index()].get_or_insert(segment.ack);
-            self.dialled = self.dialled.or(Some(way.reverse()));
+            self.dialled = self.dialled.or_else(|| Some(way.reverse()));
         } else {
             self.dialled = Some(way);
         }
@@ -119,7 +119,7 @@ impl Attempts {
         if let Some(attempt) = self.entries.get_mut(&key)
             && attempt.owns(way, segment)
         {
-            attempt.endings[way.index()].get_or_insert(segment.ending());
+            attempt.endings[way.index()].get_or_insert_with(|| segment.ending());
         }
     }
 

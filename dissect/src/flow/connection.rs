@@ -131,8 +131,8 @@ impl Flow {
             if let Some(start) = attempt.starts[way.index()] {
                 conversation.anchor(way, start);
             }
-            if let Some(ending) = attempt.endings[way.index()] {
-                conversation.note_extent(way, ending.seq);
+            if let Some(ending) = &attempt.endings[way.index()] {
+                conversation.note_ending(way, ending);
             }
         }
         Self {
@@ -207,7 +207,7 @@ impl Flow {
 
     fn note_ending(&mut self, way: Way, ending: Ending) {
         if let State::Open(conversation) = &mut self.state {
-            conversation.note_extent(way, ending.seq);
+            conversation.note_ending(way, &ending);
         }
         self.endings[way.index()].get_or_insert(ending);
     }
@@ -225,7 +225,7 @@ impl Flow {
         };
         fits(way, segment.seq.plus(1))
             .or_else(|| fits(way.reverse(), segment.acked()?))
-            .unwrap_or(!self.has_ended())
+            .unwrap_or_else(|| !self.has_ended())
     }
 
     /// Whether a payload begins another connection, whose SYN was not captured: a hello that is

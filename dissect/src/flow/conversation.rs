@@ -1,9 +1,10 @@
 //! A connection that is being read: two directions, each on its own.
 
+use super::ending::Ending;
 use super::reader::{Feed, Reader};
 use super::{Context, Segment, Way};
 use crate::tcp::{Assembler, Piece, Seq};
-use crate::{Counters, Version};
+use crate::{Counters, EndKind, Version};
 
 /// How far before a hello the bytes lie that lead to it, when no SYN tells the beginning.
 const PRELUDE_REACH: u32 = 1 << 16;
@@ -29,9 +30,18 @@ impl Conversation {
         reader.facts.is_midstream &= reader.has_begun();
     }
 
-    /// Says up to where a direction's bytes go at least.
-    pub(crate) fn note_extent(&mut self, way: Way, end: Seq) {
-        self.direction_mut(way).assembler.note_extent(end);
+    /// Notes up to where both directions' bytes go, by the end of one.
+    pub(crate) fn note_ending(&mut self, way: Way, ending: &Ending) {
+        self.direction_mut(way).assembler.note_extent(ending.seq);
+        if let (EndKind::Fin, Some(ack)) = (ending.kind, ending.ack) {
+            self.note_ack(way, ack);
+        }
+    }
+
+    /// Notes what was received of the other direction.
+    fn note_ack(&mut self, way: Way, ack: Seq) {
+        // The number of a FIN is acknowledged too, so the last one proves no byte.
+        self.direction_mut(way.reverse()).assembler.note_extent(ack.plus(u32::MAX));
     }
 
     /// Takes a segment with payload.
@@ -43,8 +53,7 @@ impl Conversation {
         context: &mut Context<'_>,
     ) {
         if let Some(ack) = segment.acked() {
-            // The number behind a FIN is acknowledged too, so the last one proves no byte.
-            self.note_extent(way.reverse(), ack.plus(u32::MAX));
+            self.note_ack(way, ack);
         }
         let Segment { payload, cut, .. } = *segment;
         let piece = Piece { seq: segment.start(), ack: segment.acked(), bytes: payload, cut };

@@ -40,7 +40,7 @@ pub(crate) fn first(endings: [Option<Ending>; 2]) -> Option<(usize, Ending)> {
             };
             Some(if is_b { (1, b) } else { (0, a) })
         }
-        [a, b] => a.map(|a| (0, a)).or(b.map(|b| (1, b))),
+        [a, b] => a.map(|a| (0, a)).or_else(|| b.map(|b| (1, b))),
     }
 }
 

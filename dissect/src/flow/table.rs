@@ -133,7 +133,7 @@ impl FlowTable {
 
     /// Makes a flow for a first payload.
     fn open(&mut self, key: Key, segment: &Segment<'_>) -> u32 {
-        let attempt = self.attempts.take(&key).unwrap_or(Attempt::unseen(segment.at));
+        let attempt = self.attempts.take(&key).unwrap_or_else(|| Attempt::unseen(segment.at));
         let flow = Flow::new(key, &attempt, segment.at);
         self.held_bytes += flow.state.held_bytes();
         let slot = match self.free.pop() {

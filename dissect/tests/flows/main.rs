@@ -3,5 +3,10 @@
 
 mod kit;
 
+mod beginnings;
+mod bounds;
+mod endings;
+mod losses;
 mod order;
+mod reuse;
 mod versions;

@@ -5,7 +5,7 @@ mod certificate;
 mod conversation;
 mod tls;
 
-pub(crate) use capture::{Lens, Seen, facts, rows, same, see};
+pub(crate) use capture::{Lens, facts, rows, same, see};
 pub(crate) use conversation::{Conversation, Packet, flag};
 pub(crate) use tls::{
     Hello, Reply, alert, alert_record, change_cipher_spec, client_key_exchange, data, finished,
