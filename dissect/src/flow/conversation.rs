@@ -54,6 +54,7 @@ impl Conversation {
     ) {
         if let Some(ack) = segment.acked() {
             self.note_ack(way, ack);
+            self.await_answer(way, segment.payload, ack);
         }
         let Segment { payload, cut, .. } = *segment;
         let piece = Piece { seq: segment.start(), ack: segment.acked(), bytes: payload, cut };
@@ -74,6 +75,15 @@ impl Conversation {
         self.settle_directions();
     }
 
+    /// Begins the other direction, if nothing else tells its beginning, where the client's hello
+    /// says that it stands: the answer begins there.
+    fn await_answer(&mut self, way: Way, payload: &[u8], ack: Seq) {
+        let other = &self.directions[way.reverse().index()].assembler;
+        if other.next().is_none() && looks_like_start(payload) && !begins_server_hello(payload) {
+            self.anchor(way.reverse(), other.beginning(ack, PRELUDE_REACH));
+        }
+    }
+
     /// Looks for the beginning of a direction whose SYN was not captured.
     ///
     /// The first segments may be out of order, so a few are held until one looks like a beginning,
@@ -89,17 +99,7 @@ impl Conversation {
         {
             assembler.anchor(first);
         }
-        let has_begun = assembler.next().is_some();
-        if is_start
-            && !begins_server_hello(piece.bytes)
-            && let Some(ack) = piece.ack
-        {
-            // The client's hello tells where the other direction stands: its answer begins there.
-            let other = &self.direction_mut(way.reverse()).assembler;
-            let start = other.beginning(ack, PRELUDE_REACH);
-            self.anchor(way.reverse(), start);
-        }
-        has_begun
+        assembler.next().is_some()
     }
 
     /// Ends both directions: what waits is read, holes become gaps.
@@ -159,7 +159,7 @@ impl Conversation {
                     (Some(Version::Tls13), Some(answer)) => side.has_sent_behind(answer),
                     (Some(_), _) => side.changed_cipher,
                     // The answer may still come, and early data proves nothing without it.
-                    (None, _) => side.changed_cipher && side.long_record && !side.offers_early_data,
+                    (None, _) => side.changed_cipher && side.long_record && !side.may_send_early(),
                 }
             } else if side.server_hello.is_some() {
                 match negotiated {

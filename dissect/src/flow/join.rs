@@ -194,7 +194,7 @@ impl Roles {
             .as_ref()
             .is_none_or(|hello| hello.offer.max_version().is_none_or(|max| max == Version::Tls13));
         let is_older = client.saw_sealed_handshake || server.saw_sealed_handshake;
-        is_older || !offers_13 || (client.long_record && !client.offers_early_data)
+        is_older || !offers_13 || client.has_sent_behind(server)
     }
 
     /// Whether the connection, or at least its handshake, came to an end.
@@ -226,7 +226,7 @@ impl Roles {
         let asked = client.client_hello.as_ref()?;
         let end = self.end_by_server()?;
         let gave_up = !client.alerts.is_empty();
-        if gave_up || server.has_holes || !server.is_alerts_only() {
+        if gave_up || !server.is_anchored || server.has_holes || !server.is_alerts_only() {
             return None;
         }
         let is_later = end.at.frame >= asked.at.frame;

@@ -10,7 +10,7 @@ use crate::tls::{ClientHelloParts, ServerHelloParts, Sslv2Hello, message, named_
 use crate::upgrade::PreludeFacts;
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
-    ServerHello, Transport,
+    ServerHello, Transport, Version,
 };
 
 /// Alerts of one direction that are kept: a handshake has one or two.
@@ -24,8 +24,6 @@ pub(crate) struct SideFacts {
     pub(crate) client_hello: Option<ClientHello>,
     pub(crate) server_hello: Option<ServerHello>,
     pub(crate) hello_retried: bool,
-    /// Whether the client offers early data, which is encrypted before any ServerHello.
-    pub(crate) offers_early_data: bool,
     pub(crate) certificate: Option<Arc<CertificateNames>>,
     pub(crate) saw_certificate: bool,
     /// ServerHelloDone, which ends the flight of a full handshake.
@@ -109,7 +107,17 @@ impl SideFacts {
     pub(crate) fn has_sent_behind(&self, answer: &Self) -> bool {
         let has_received = |ack: Seq| answer.tls_seq.is_some_and(|seq| ack.since(seq) > 0);
         self.long_record
-            && (!self.offers_early_data || self.long_record_ack.is_some_and(has_received))
+            && (!self.may_send_early() || self.long_record_ack.is_some_and(has_received))
+    }
+
+    /// Whether the client may send early data, which is encrypted before any ServerHello: it said
+    /// so, or its word was not captured.
+    pub(crate) fn may_send_early(&self) -> bool {
+        self.client_hello.as_ref().is_none_or(|hello| {
+            let offer = &hello.offer;
+            let may_offer_13 = offer.max_version().is_none_or(|max| max == Version::Tls13);
+            may_offer_13 && (offer.extent < HelloExtent::Whole || offer.has_extension(EARLY_DATA))
+        })
     }
 
     /// Whether nothing but alerts was said, if anything.
@@ -240,7 +248,6 @@ impl SideFacts {
         if self.pseudo.is_none() && is_ms_turn(&parts.offer) {
             self.pseudo = Some(PseudoTls::MsTurn);
         }
-        self.offers_early_data = parts.offer.has_extension(EARLY_DATA);
         self.client_hello = Some(ClientHello {
             offer: context.interner.offer(parts.offer, Transport::Tcp),
             record_version,

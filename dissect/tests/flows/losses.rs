@@ -1,6 +1,7 @@
 //! What remains when packets are missing, are cut, or were never captured.
 
 use dissect::{Coverage, FlowFacts, Limits, RefusalKind, Side, Version};
+use proptest::prelude::*;
 
 use crate::kit::*;
 use crate::versions::{finish, session};
@@ -63,7 +64,45 @@ fn conversations() -> Vec<Conversation> {
             .server(&[Reply::of(0x0303).record(), sealed.clone()].concat())
             .client(&[sealed, data(0x0303, 100)].concat())
             .close(Side::Client),
+        retried(),
+        early_data(),
+        finish(
+            Conversation::default().open().client(&sslv2_hello(0x0301, &[0x2f, 0x0a], &[3; 16])),
+            &Reply::of(0x0301),
+        ),
+        finish(upgraded().client(&Hello::up_to(0x0301).record()), &Reply::of(0x0301)),
+        upgraded().client(&Hello::up_to(0x0302).record()).close(Side::Server),
+        aborted(&[change_cipher_spec(0x0303), data(0x0303, 19)].concat()),
+        aborted(&alert(0x0303, 70)),
     ]
+}
+
+fn upgraded() -> Conversation {
+    let start = Conversation::default().open().server(b"220 mx.contoso.com ESMTP\r\n");
+    let start = start.client(b"EHLO pc\r\n").server(b"250-mx\r\n250 STARTTLS\r\n");
+    start.client(b"STARTTLS\r\n").server(b"220 go\r\n")
+}
+
+fn retried() -> Conversation {
+    let hello = Hello::up_to(0x0304);
+    let start = Conversation::default().open().client(&hello.record());
+    let start = start.server(&[retry().record(), change_cipher_spec(0x0303)].concat());
+    let again = [change_cipher_spec(0x0303), hello.with(44, b"cookie").record()].concat();
+    finish(start.client(&again), &Reply::of(0x0304))
+}
+
+fn early_data() -> Conversation {
+    let hello = Hello::up_to(0x0304).with(42, b"").with(41, &[1; 80]);
+    let start = Conversation::default().open().client(&hello.record());
+    let start = start.client(&[change_cipher_spec(0x0303), data(0x0303, 400)].concat());
+    let reply = [Reply::of(0x0304).with(41, &[0, 0]).record(), data(0x0303, 500)].concat();
+    start.server(&reply).client(&data(0x0303, 19)).close(Side::Client)
+}
+
+fn aborted(with: &[u8]) -> Conversation {
+    let start = Conversation::default().open().client(&Hello::up_to(0x0304).record());
+    let flight = [Reply::of(0x0304).record(), change_cipher_spec(0x0303), data(0x0303, 900)];
+    start.server(&flight.concat()).client(with).close(Side::Client)
 }
 
 #[test]
@@ -119,7 +158,11 @@ fn cut_packets_tell_no_lies() {
                         assert!(seen.coverage.contains(Coverage::TRUNCATED), "{what}");
                     }
                 }
-                assert!(snap_len < 60 || !lens.see(&split(&whole.packets, len)).flows.is_empty());
+                assert!(
+                    at > 9
+                        || snap_len < 60
+                        || !lens.see(&split(&whole.packets, len)).flows.is_empty()
+                );
             }
         }
     }
@@ -263,4 +306,41 @@ fn an_alert_out_of_the_blue_is_no_proof() {
     let seen = facts(&alone.only(Side::Server).packets);
     assert_eq!(seen.refusal.map(|refusal| refusal.kind), Some(RefusalKind::Alert(70)));
     assert_eq!(names(&seen), "client-side-missing");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    /// Packets that are lost, cut, late and repeated, all at once.
+    #[test]
+    fn bad_captures_tell_no_lies(
+        case in 0usize..17,
+        len in 20usize..1500,
+        snap_len in prop_oneof![Just(usize::MAX), 54usize..400],
+        skew in prop_oneof![Just(0usize), 0usize..40],
+        // Of each packet: whether it is lost, how late it is, whether it comes again.
+        fates in proptest::collection::vec((0usize..8, 0usize..4, 0usize..6), 400),
+        first in 0usize..12,
+    ) {
+        let whole = conversations().swap_remove(case);
+        let truth = facts(&whole.packets);
+        let mut timed: Vec<(usize, Packet)> = Vec::new();
+        for (at, packet) in split(&whole.packets, len).into_iter().enumerate() {
+            let (loss, delay, again) = fates[at % fates.len()];
+            let time = at + delay + if packet.from == Side::Server { skew } else { 0 };
+            if again == 0 {
+                timed.push((time + 2, packet.clone()));
+            } else if loss == 0 {
+                continue;
+            }
+            timed.push((time, packet));
+        }
+        timed.sort_by_key(|(time, _)| *time);
+        let packets: Vec<Packet> = timed.into_iter().skip(first / 3 * 2).map(|(_, p)| p).collect();
+        let seen = Lens { snap_len, ..Lens::default() }.see(&packets).flows;
+        prop_assert!(seen.len() <= 1);
+        for seen in seen {
+            no_lie(&seen, &truth, "");
+        }
+    }
 }
