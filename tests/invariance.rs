@@ -116,9 +116,9 @@ fn standard_input_and_compression_do_not_show() {
 }
 
 /// A single output, which needs no file.
-fn printed<A: AsRef<OsStr>>(output: &str, inputs: &[A]) -> String {
-    let options = [output, "-"].map(OsStr::new);
-    analyze(inputs.iter().map(AsRef::as_ref).chain(options)).expect(0).stdout
+fn printed(output: &str, inputs: &[PathBuf], options: &[&str]) -> String {
+    let options = [output, "-"].into_iter().chain(options.iter().copied()).map(OsStr::new);
+    analyze(inputs.iter().map(|path| path.as_os_str()).chain(options)).expect(0).stdout
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_same_packets_twice_are_the_same_connections() {
     on_every_sample(|sample| {
         let twice = [&sample.inputs[..], &sample.inputs[..]].concat();
         for output in ["--flows", "--hosts"] {
-            let is_same = printed(output, &sample.inputs) == printed(output, &twice);
+            let is_same = printed(output, &sample.inputs, &[]) == printed(output, &twice, &[]);
             assert!(is_same, "{}: {output} of two copies", sample.name);
         }
     });
@@ -154,17 +154,52 @@ fn split(
 fn a_capture_in_two_files_is_one() {
     on_every_sample(|sample| {
         let outputs = ["--flows", "--handshakes"];
-        let expected = outputs.map(|output| printed(output, &sample.inputs));
+        let expected = outputs.map(|output| printed(output, &sample.inputs, &[]));
         let half = sample.inputs.iter().map(|path| pcap::read(path).len()).sum::<usize>() / 2;
         let folder = Folder::new("invariance");
         let check = |what: &str, parts: &[PathBuf]| {
-            let found = outputs.map(|output| printed(output, parts));
+            let found = outputs.map(|output| printed(output, parts, &[]));
             assert!(expected == found, "{} in two {what}", sample.name);
         };
         check("halves", &split(sample, &folder, |index, _| index < half));
         check("directions", &split(sample, &folder, |_, packet| pcap::goes_up(packet)));
         check("files by turns", &split(sample, &folder, |index, _| index % 2 == 0));
     });
+}
+
+#[test]
+fn workers_do_not_show_where_a_snap_length_cut() {
+    on_every_sample(|sample| {
+        let folder = Folder::new("invariance");
+        let mut packets = pcap::read(&sample.inputs[0]);
+        let link = packets[0].link;
+        packets.retain(|packet| packet.link == link);
+        for snap_len in [400, 150, 80] {
+            packets.iter_mut().for_each(|packet| packet.data.truncate(snap_len));
+            let inputs = [folder.write("cut.pcap", pcap::write(&packets))];
+            for output in ["--flows", "--handshakes", "--summary"] {
+                let [one, three] =
+                    ["1", "3"].map(|count| printed(output, &inputs, &["--threads", count]));
+                assert!(one == three, "{} cut to {snap_len}: {output}", sample.name);
+            }
+        }
+    });
+}
+
+#[test]
+fn workers_do_not_show_where_fragments_come_out_of_order() {
+    let folder = Folder::new("invariance");
+    let mut packets = pcap::read(&common::sample("ip-fragments"));
+    for step in 1..packets.len() {
+        packets.rotate_left(step);
+        packets.swap(0, step);
+        let inputs = [folder.write("mixed.pcap", pcap::write(&packets))];
+        for output in ["--handshakes", "--summary"] {
+            let [one, three] =
+                ["1", "3"].map(|count| printed(output, &inputs, &["--threads", count]));
+            assert_eq!(one, three, "{output}, step {step}");
+        }
+    }
 }
 
 #[test]

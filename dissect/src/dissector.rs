@@ -1,7 +1,7 @@
 //! The way of a frame: link, IP, flow table.
 
 use crate::flow::{FlowTable, Segment};
-use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode};
+use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode, whole_packet};
 use crate::tcp::Seq;
 use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
 
@@ -48,6 +48,17 @@ impl Dissector {
             }
             Decoded::FragmentKept => self.counters.dissected += 1,
             Decoded::Skip(reason) => self.counters.skip(reason),
+        }
+    }
+
+    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments.
+    ///
+    /// `frame` is the one that completed it, with the packet in place of its bytes. Nothing is
+    /// counted of either: the steer did.
+    #[cold]
+    pub fn push_datagram(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
+        if let Some(packet) = whole_packet(frame.data) {
+            self.packet(&packet, u32::MAX, frame, seen);
         }
     }
 

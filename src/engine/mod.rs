@@ -150,6 +150,12 @@ impl<'a> Worker<'a> {
         }
     }
 
+    fn take_datagram(&mut self, packet: &Batch) {
+        for frame in packet.frames() {
+            self.dissector.push_datagram(&frame, &mut self.seen);
+        }
+    }
+
     fn finish(mut self) -> (Vec<FlowFacts>, Counters) {
         self.dissector.finish(&mut self.seen);
         (self.seen.flows, self.dissector.counters().clone())

@@ -225,7 +225,8 @@ impl Roles {
         }
         let asked = client.client_hello.as_ref()?;
         let end = self.end_by_server()?;
-        let gave_up = !client.alerts.is_empty();
+        // An alert behind the server's end is only the client's word on it.
+        let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
         if gave_up || !server.is_anchored || server.has_holes || !server.is_alerts_only() {
             return None;
         }
