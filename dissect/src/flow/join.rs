@@ -139,7 +139,7 @@ impl Roles {
     fn resumed(&self) -> Option<bool> {
         let hello = self.server.server_hello.as_ref()?;
         match hello.version()? {
-            Version::Tls13 => {
+            Version::Tls13 | Version::Dtls13 => {
                 (hello.extent == HelloExtent::Whole).then(|| ServerHelloParts::accepts_psk(hello))
             }
             _ if self.server.saw_certificate || self.server.saw_key_exchange => Some(false),
@@ -163,7 +163,7 @@ impl Roles {
         let (client, server) = (&self.client, &self.server);
         let encrypts = |side: &SideFacts| side.changed_cipher || side.application_records > 0;
         let proven = match self.negotiated() {
-            Some(Version::Tls13) => client.long_record.is_some_and(|record| {
+            Some(Version::Tls13 | Version::Dtls13) => client.long_record.is_some_and(|record| {
                 let answer = server.server_hello.as_ref().map(|hello| hello.at.frame);
                 !client.offers_early_data || Some(record.frame) > answer
             }),

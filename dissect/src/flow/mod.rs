@@ -8,17 +8,20 @@ mod reader;
 mod side;
 mod table;
 
-pub(crate) use key::Way;
+pub(crate) use join::Halves;
+pub(crate) use key::{Key, Way};
+pub(crate) use side::SideFacts;
 pub(crate) use table::{FlowTable, Segment};
 
 use crate::tls::Interner;
-use crate::{Limits, Mark};
+use crate::{Limits, Mark, Transport};
 
 /// What every layer needs to know of the frame at hand.
 pub(crate) struct Context<'a> {
     pub(crate) at: Mark,
     /// Length of the frame on the wire.
     pub(crate) frame_len: u32,
+    pub(crate) transport: Transport,
     pub(crate) limits: &'a Limits,
     pub(crate) interner: &'a mut Interner,
 }

@@ -489,8 +489,13 @@ mod tests {
 
     fn read(parts: &[&[u8]], midstream: bool) -> Reader {
         let (limits, mut interner) = (Limits::default(), Interner::new(0));
-        let mut context =
-            Context { at: Mark::default(), frame_len: 0, limits: &limits, interner: &mut interner };
+        let mut context = Context {
+            at: Mark::default(),
+            frame_len: 0,
+            transport: crate::Transport::Tcp,
+            limits: &limits,
+            interner: &mut interner,
+        };
         let mut reader = Reader::default();
         reader.facts.is_midstream = midstream;
         for part in parts {

@@ -9,7 +9,7 @@ use crate::tls::{ClientHelloParts, ServerHelloParts, SessionId, Sslv2Hello, mess
 use crate::upgrade::PreludeFacts;
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
-    ServerHello, Transport,
+    ServerHello,
 };
 
 /// Alerts of one direction that are kept: a handshake has one or two.
@@ -207,7 +207,7 @@ impl SideFacts {
         self.session_id = parts.session_id;
         self.offers_early_data = parts.offer.has_extension(EARLY_DATA);
         self.client_hello = Some(ClientHello {
-            offer: context.interner.offer(parts.offer, Transport::Tcp),
+            offer: context.interner.offer(parts.offer, context.transport),
             record_version,
             random: parts.random,
             session_id_len: parts.session_id.len(),

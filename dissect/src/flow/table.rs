@@ -19,6 +19,7 @@ use crate::tcp::Seq;
 use crate::tls::Interner;
 use crate::{
     Counters, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Limits, Mark, Observer, Side,
+    Transport,
 };
 
 /// A TCP segment as the layers below deliver it.
@@ -257,6 +258,7 @@ impl FlowTable {
             let mut context = Context {
                 at: segment.at,
                 frame_len: segment.frame_len,
+                transport: Transport::Tcp,
                 limits: &self.limits,
                 interner: &mut self.interner,
             };
@@ -314,6 +316,7 @@ impl FlowTable {
                 let mut context = Context {
                     at: flow.last,
                     frame_len: 0,
+                    transport: Transport::Tcp,
                     limits: &self.limits,
                     interner: &mut self.interner,
                 };

@@ -13,6 +13,7 @@ mod sslv2;
 
 pub(crate) use certificate::leaf_names;
 pub(crate) use client_hello::{ClientHelloParts, SessionId};
+pub(crate) use cursor::Cursor;
 pub(crate) use intern::Interner;
 pub(crate) use joiner::{Joined, Joiner};
 pub(crate) use record::{ContentType, RecordEvent, RecordReader, header_chain, record_header};
