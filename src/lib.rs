@@ -23,10 +23,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Printing fails when nobody listens, which is no failure of ours.
             let _ = error.print();
-            let is_help = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
+            let is_help =
+                matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return ExitCode::from(if is_help { 0 } else { 2 });
         }
     };

@@ -11,7 +11,7 @@ use crate::fetch::{Fetcher, Supply};
 use crate::foreign;
 use crate::format::{Flaw, Format, HEADER_LEN_MAX, Sniffed, Stop, View};
 use crate::region::Pool;
-use crate::resync;
+use crate::resync::{self, Search};
 use crate::{Batch, FrameDesc};
 
 /// A capture file on the way through it.
@@ -159,22 +159,29 @@ impl FileReader {
 
     /// Moves on to where records begin again; false, at the end, when they do not.
     fn seek_sound(&mut self) -> bool {
-        self.fetcher.go_to(self.fetcher.at() + 1);
+        let suggested = self.format.suggested_lens(self.fetcher.rest());
+        let (mut distance, mut step) = (0, 1);
         loop {
+            self.fetcher.go_to(self.fetcher.at() + step);
+            distance += step;
             while self.fetcher.rest().len() < resync::WINDOW_LEN && !self.fetcher.is_last() {
                 self.fetcher.fill(resync::WINDOW_LEN);
             }
-            let at = self.fetcher.at();
             let window = self.fetcher.rest();
             let is_last = self.fetcher.is_last() && window.len() <= resync::WINDOW_LEN;
-            let found = resync::find(&self.format, window, is_last, self.frame_len_max as usize);
-            let step = match found {
-                Some(distance) => distance,
-                None if is_last => window.len(),
-                None => resync::WINDOW_LEN / 2,
+            let search = Search {
+                format: &self.format,
+                window,
+                is_last,
+                frame_len_max: self.frame_len_max as usize,
+                distance,
+                suggested,
             };
-            self.fetcher.go_to(at + step);
+            let found = search.run();
+            step = resync::WINDOW_LEN / 2;
             if found.is_some() || is_last {
+                let at = self.fetcher.at() + found.unwrap_or(window.len());
+                self.fetcher.go_to(at);
                 return found.is_some();
             }
         }
@@ -192,7 +199,7 @@ fn begin(fetcher: &mut Fetcher) -> Result<Format, CaptureError> {
             return Ok(format);
         }
         Sniffed::Broken { flaw: Flaw { expected, found, .. } } => {
-            let recovery = Recovery::Stopped { bytes: head.len() as u64 };
+            let recovery = Recovery::Unread;
             return Err(CaptureError::Damaged { file, offset: 0, expected, found, recovery });
         }
         Sniffed::Cut { .. } | Sniffed::Foreign => {}
@@ -210,6 +217,8 @@ fn begin(fetcher: &mut Fetcher) -> Result<Format, CaptureError> {
         },
         _ if head.is_empty() => CaptureError::Empty { file },
         _ => {
+            fetcher.fill(FOREIGN_LEN);
+            let head = fetcher.rest();
             let head = head.get(..FOREIGN_LEN).unwrap_or(head);
             CaptureError::NotACapture { file, found: foreign::describe(head) }
         }

@@ -33,6 +33,7 @@ mod batch;
 mod error;
 mod fetch;
 mod file;
+mod filter;
 mod foreign;
 mod format;
 mod gather;

@@ -16,6 +16,7 @@ use dissect::Timestamp;
 
 use crate::fetch::Supply;
 use crate::file::FileReader;
+use crate::filter::Filter;
 use crate::gather::Gather;
 use crate::input::Listing;
 use crate::open::{Access, open_file};
@@ -31,7 +32,7 @@ use crate::{Batch, CaptureError, FrameDesc, Input, Notice, Options, Progress, So
 ///
 /// When the filter expression is not understood.
 pub fn open(inputs: &[Input], options: &Options) -> Result<Timeline, CaptureError> {
-    let mut timeline = Timeline::new(options);
+    let mut timeline = Timeline::new(options)?;
     let mut listing = Listing::default();
     for input in inputs {
         listing.add(input);
@@ -50,7 +51,7 @@ pub fn open_reader(
     reader: impl Read + Send + 'static,
     options: &Options,
 ) -> Result<Timeline, CaptureError> {
-    let mut timeline = Timeline::new(options);
+    let mut timeline = Timeline::new(options)?;
     let place = Place::Reader(Box::new(reader));
     timeline.progress.files_total = 1;
     timeline.waiting.push(Waiting { key: Key::EARLIEST, path: name.into(), place });
@@ -60,6 +61,7 @@ pub fn open_reader(
 /// The frames of several files in the order of their time.
 pub struct Timeline {
     batch_frames_max: usize,
+    filter: Option<Filter>,
     plain_access: Access,
     pool: Arc<Pool>,
     /// For looking at first frames, and for many files at once.
@@ -116,12 +118,14 @@ pub(crate) struct Head {
 }
 
 impl Timeline {
-    fn new(options: &Options) -> Self {
+    fn new(options: &Options) -> Result<Self, CaptureError> {
+        let filter = options.filter.as_deref().map(Filter::new).transpose()?;
         let pool = Pool::new(options.batch_bytes_max.max(Options::BATCH_BYTES_MIN));
         let small_pool = Pool::new(pool.block_len().min(SMALL_BLOCK_LEN));
         let batch_frames_max = options.batch_frames_max.max(1);
-        Self {
+        Ok(Self {
             batch_frames_max,
+            filter,
             plain_access: if options.mmap { Access::Map } else { Access::Read },
             gather: Gather::new(Arc::clone(&pool), batch_frames_max),
             pool,
@@ -134,7 +138,7 @@ impl Timeline {
             errors: VecDeque::new(),
             notices: Vec::new(),
             progress: Progress::default(),
-        }
+        })
     }
 
     /// What the user should know beside errors; each is given once.
@@ -311,16 +315,30 @@ impl Timeline {
 
 impl Source for Timeline {
     fn next_batch(&mut self) -> Option<Result<Batch, CaptureError>> {
-        let batch = match self.advance()? {
-            Ok(batch) => batch,
-            Err(error) => return Some(Err(error)),
-        };
-        let (region, mut descs) = batch.into_parts();
-        for desc in &mut descs {
-            self.progress.frames += 1;
-            desc.number = self.progress.frames;
+        loop {
+            let (region, mut descs) = match self.advance()? {
+                Ok(batch) => batch.into_parts(),
+                Err(error) => return Some(Err(error)),
+            };
+            for desc in &mut descs {
+                self.progress.frames += 1;
+                desc.number = self.progress.frames;
+            }
+            if let Some(filter) = &mut self.filter {
+                let (frames, bytes) = filter.keep_matching(&region, &mut descs);
+                self.progress.filtered += frames;
+                self.progress.filtered_bytes += bytes;
+                let notices = filter.take_complaints().into_iter().map(|(link, message)| {
+                    let message = format!("no frame of {link} matches the filter: {message}");
+                    Notice { file: None, message }
+                });
+                self.notices.extend(notices);
+            }
+            if !descs.is_empty() {
+                return Some(Ok(Batch::new(region, descs)));
+            }
+            self.spare = descs;
         }
-        Some(Ok(Batch::new(region, descs)))
     }
 
     fn progress(&self) -> Progress {

@@ -10,6 +10,8 @@ pub enum SkipReason {
     UnknownLinkType,
     /// A link-layer frame that carries neither IP nor a known encapsulation (ARP, STP, ...).
     NotIp,
+    /// A link-layer frame whose content is encrypted (Wi-Fi, MACsec, PPP).
+    EncryptedLink,
     /// The link-layer header or an encapsulation is cut off.
     TruncatedLink,
     /// More encapsulations than the bound.
@@ -30,10 +32,11 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Every reason, in the order of reports.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Filtered,
         Self::UnknownLinkType,
         Self::NotIp,
+        Self::EncryptedLink,
         Self::TruncatedLink,
         Self::NestedTooDeep,
         Self::MalformedIp,
@@ -51,6 +54,7 @@ impl SkipReason {
             Self::Filtered => "filtered",
             Self::UnknownLinkType => "unknown_link_type",
             Self::NotIp => "not_ip",
+            Self::EncryptedLink => "encrypted_link",
             Self::TruncatedLink => "truncated_link_header",
             Self::NestedTooDeep => "nested_too_deep",
             Self::MalformedIp => "malformed_ip",

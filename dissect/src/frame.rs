@@ -92,20 +92,58 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, with or without its HDLC-like framing.
+    pub const PPP: Self = Self(9);
     /// Raw IP, as some systems number it (`DLT_RAW`).
     pub const RAW_DLT: Self = Self(12);
     /// Raw IP, as OpenBSD numbers it (`DLT_RAW`).
     pub const RAW_OPENBSD: Self = Self(14);
+    /// PPP in HDLC-like framing, or Cisco HDLC.
+    pub const PPP_HDLC: Self = Self(50);
+    /// A PPPoE session without the Ethernet header.
+    pub const PPP_ETHER: Self = Self(51);
+    /// LLC over ATM (RFC 2684).
+    pub const ATM_RFC1483: Self = Self(100);
     /// Raw IP, version told by the first nibble.
     pub const RAW: Self = Self(101);
+    /// Cisco HDLC.
+    pub const C_HDLC: Self = Self(104);
+    /// IEEE 802.11.
+    pub const IEEE802_11: Self = Self(105);
+    /// Frame Relay.
+    pub const FRELAY: Self = Self(107);
     /// OpenBSD loopback, address family in network byte order.
     pub const LOOP: Self = Self(108);
+    /// OpenBSD packets as they enter or leave IPsec.
+    pub const ENC: Self = Self(109);
     /// Linux cooked capture, version 1.
     pub const LINUX_SLL: Self = Self(113);
+    /// IEEE 802.11 behind a Prism header.
+    pub const PRISM: Self = Self(119);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const RADIOTAP: Self = Self(127);
+    /// IEEE 802.11 behind an AVS header.
+    pub const AVS: Self = Self(163);
+    /// PPP whose address byte tells the direction.
+    pub const PPP_PPPD: Self = Self(166);
+    /// Any link type behind a Per-Packet Information header.
+    pub const PPI: Self = Self(192);
+    /// PPP behind a byte that tells the direction.
+    pub const PPP_WITH_DIR: Self = Self(204);
+    /// Cisco HDLC behind a byte that tells the direction.
+    pub const C_HDLC_WITH_DIR: Self = Self(205);
+    /// Frame Relay behind a byte that tells the direction.
+    pub const FRELAY_WITH_DIR: Self = Self(206);
+    /// MPLS label stack.
+    pub const MPLS: Self = Self(219);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
     pub const IPV6: Self = Self(229);
+    /// Linux netfilter log.
+    pub const NFLOG: Self = Self(239);
+    /// Any link type behind a header of macOS that tells interface and process.
+    pub const PKTAP: Self = Self(258);
     /// Linux cooked capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 }

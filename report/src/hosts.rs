@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use dissect::{Side, Upgrade};
 
-use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict, rows};
+use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict};
 
 pub use row::{HostOutcome, HostRow};
 pub use tally::HostTally;
@@ -62,7 +62,7 @@ impl<'a> HostTable<'a> {
 fn listed_addr(flow: &JudgedFlow, side: Side) -> Option<IpAddr> {
     let facts = &flow.facts;
     match (side, facts.upgrade) {
-        (Side::Client, _) => Some(rows::client(facts).addr),
+        (Side::Client, _) => Some(crate::client_of(facts).addr),
         (Side::Server, Upgrade::HttpConnect | Upgrade::Socks) => None,
         (Side::Server, _) => Some(facts.server.addr),
     }

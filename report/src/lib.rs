@@ -4,18 +4,31 @@
 #![forbid(unsafe_code)]
 
 mod coverage;
+mod endpoints;
 mod hosts;
 pub mod iana;
+mod judge;
 mod judged;
+mod names;
 mod output;
+mod policy;
 pub mod rows;
 mod run;
+mod services;
 pub mod state;
 #[cfg(test)]
 mod testkit;
 
 pub use coverage::{Bucket, CoverageLedger};
+pub use endpoints::{
+    AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
+    PrefixError,
+};
 pub use hosts::{HostOutcome, HostRow, HostTable, HostTally, concerns};
+pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+pub use names::NameBook;
 pub use output::*;
+pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
 pub use run::{CaptureCounts, RunInfo};
+pub use services::Service;

@@ -14,7 +14,9 @@ use dissect::{
 };
 
 use crate::iana::{AlertDescription, CipherSuite, Group};
-use crate::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+use crate::{
+    Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict, client_of,
+};
 
 pub use community_id::CommunityId;
 
@@ -92,7 +94,7 @@ impl<'a> FlowRow<'a> {
             community_id: CommunityId::of(facts.client, facts.server, facts.transport),
             first_seen: facts.first.time,
             last_seen: facts.last.time,
-            client: client(facts),
+            client: client_of(facts),
             server: facts.server,
             transport: transport_name(facts.transport),
             protocol: protocol_name(facts.protocol),
@@ -119,13 +121,6 @@ impl<'a> FlowRow<'a> {
         }
     }
 }
-
-/// The client that reports name: of a PROXY protocol header where there was one.
-#[must_use]
-pub fn client(facts: &FlowFacts) -> Endpoint {
-    facts.proxied_client.unwrap_or(facts.client)
-}
-
 /// The highest version offered, as reports say it.
 ///
 /// Nothing for pseudo-TLS, whose hello offers nothing. QUIC has no version below TLS 1.3

@@ -121,6 +121,21 @@ impl Format {
         }
     }
 
+    /// Whether a pcap file begins with `bytes`.
+    pub(crate) fn is_pcap(bytes: &[u8]) -> bool {
+        bytes.get(..HEADER_LEN_MAX).and_then(Pcap::sniff).is_some()
+    }
+
+    /// The lengths that a damaged record at the start of `bytes` may have by its own account.
+    pub(crate) fn suggested_lens(&self, bytes: &[u8]) -> [Option<usize>; 2] {
+        match self {
+            Self::Pcap(pcap) => pcap.suggested_lens(bytes),
+            // A block has its length at both ends: a sound one would have shown.
+            Self::Pcapng(_) => [None; 2],
+            Self::Snoop(snoop) => snoop.suggested_lens(bytes),
+        }
+    }
+
     /// Whether `bytes` look like the start of a record, judged strictly.
     pub(crate) fn candidate(&self, bytes: &[u8]) -> Option<Candidate> {
         match self {

@@ -87,6 +87,15 @@ impl Snoop {
         is_sound.then_some(Candidate { len: record.record_len as usize, sec })
     }
 
+    /// Its length, and what its captured length makes of it.
+    pub(super) fn suggested_lens(&self, bytes: &[u8]) -> [Option<usize>; 2] {
+        let Some(header) = bytes.first_chunk() else { return [None; 2] };
+        let record = Record::of(header);
+        let is_usual = record.cap_len <= CANDIDATE_LEN_MAX;
+        let padded = RECORD_HEADER_LEN + (record.cap_len as usize).next_multiple_of(4);
+        [Some(record.record_len as usize), is_usual.then_some(padded)]
+    }
+
     pub(super) fn last_sec(&self) -> Option<i64> {
         self.last_sec.map(i64::from)
     }

@@ -5,7 +5,7 @@
 //! datagram that was put together stays known for a while, without its bytes, so that a second
 //! copy of its fragments (a mirror of two ports) is no new datagram.
 //!
-//! Invariant: the pieces of a datagram are sorted and don't overlap, and `bytes` is their sum.
+//! Invariant: the pieces of a datagram are sorted, don't overlap, and none ends behind its end.
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -21,12 +21,19 @@ use crate::{Counters, Timestamp};
 /// of others between them mean that the rest was lost.
 const DATAGRAMS_MAX: usize = 4_096;
 
-/// Most bytes in the making: 16 MiB, so a quarter of the datagrams may have the greatest length.
+/// Most bytes in the making, bookkeeping included: 16 MiB, so that a quarter of the datagrams may
+/// have the greatest length.
 const BYTES_MAX: usize = 16 << 20;
 
-/// Most fragments of a datagram. The longest datagram over the smallest link that is still in
-/// use (576 bytes, RFC 791) has 119.
-const FRAGMENTS_MAX: usize = 128;
+/// Most fragments of a datagram: the greatest length in pieces of 64 bytes. No link cuts that
+/// small, but tools that try to slip past an inspection do.
+const FRAGMENTS_MAX: usize = 1_024;
+
+/// What a fragment costs beside its payload: a [`Print`], a [`Piece`] or two, an allocation.
+const FRAGMENT_COST: usize = 160;
+
+/// What it costs once the datagram was handed out.
+const PRINT_COST: usize = size_of::<Print>();
 
 /// Longest datagram, header included: the length fields have 16 bits.
 const DATAGRAM_LEN_MAX: usize = 65_535;
@@ -55,7 +62,7 @@ pub(crate) struct Defragmenter {
     cursor: usize,
     index: HashMap<Key, usize, SeedableRandomState>,
     hash: SeedableRandomState,
-    /// Bytes in all pieces and heads.
+    /// Sum of what the slots cost.
     bytes: usize,
 }
 
@@ -76,6 +83,8 @@ struct Slot {
     prints: Vec<Print>,
     /// None once the datagram was handed out.
     assembly: Option<Assembly>,
+    /// Bytes of memory, about.
+    cost: usize,
 }
 
 /// What tells a fragment from another of the same datagram.
@@ -96,6 +105,8 @@ struct Assembly {
     /// Length of the payload, known from the last fragment.
     end: Option<usize>,
     pieces: Vec<Piece>,
+    /// Sum of the lengths of `pieces`, captured or not.
+    covered: usize,
 }
 
 /// Payload from `start` to `end`; fewer bytes where the snap length cut it.
@@ -154,20 +165,22 @@ impl Defragmenter {
         if slot.prints.len() >= FRAGMENTS_MAX {
             return Pushed::Dropped;
         }
-        let before = assembly.len();
-        let fits = assembly.insert(fragment, end, counters);
-        self.bytes += assembly.len() - before;
-        if !fits {
+        if !assembly.insert(fragment, end, counters) {
             return Pushed::Dropped;
         }
         slot.prints.push(print);
-        if let Some(whole) = assembly.whole() {
-            self.bytes -= assembly.len();
+        let whole = assembly.whole();
+        let cost = if whole.is_some() {
             slot.assembly = None;
-            return Pushed::Whole(whole);
-        }
+            slot.prints.shrink_to_fit();
+            slot.prints.len() * PRINT_COST
+        } else {
+            slot.cost + fragment.payload.data().len() + FRAGMENT_COST
+        };
+        self.bytes = self.bytes - slot.cost + cost;
+        slot.cost = cost;
         self.shed(place);
-        Pushed::Kept
+        whole.map_or(Pushed::Kept, Pushed::Whole)
     }
 
     /// Bytes in the making.
@@ -192,8 +205,8 @@ impl Defragmenter {
         let place = self.cursor;
         self.cursor = (self.cursor + 1) % DATAGRAMS_MAX;
         self.release(place);
-        let slot =
-            Slot { key, since: time, prints: Vec::new(), assembly: Some(Assembly::default()) };
+        let assembly = Some(Assembly::default());
+        let slot = Slot { key, since: time, prints: Vec::new(), assembly, cost: 0 };
         match self.slots.get_mut(place) {
             Some(free) => *free = Some(slot),
             None => self.slots.push(Some(slot)), // the ring fills in order
@@ -206,7 +219,7 @@ impl Defragmenter {
     fn release(&mut self, place: usize) {
         if let Some(slot) = self.slots.get_mut(place).and_then(Option::take) {
             self.index.remove(&slot.key);
-            self.bytes -= slot.assembly.map_or(0, |assembly| assembly.len());
+            self.bytes -= slot.cost;
         }
     }
 
@@ -225,11 +238,6 @@ impl Defragmenter {
 }
 
 impl Assembly {
-    /// Bytes that are kept.
-    fn len(&self) -> usize {
-        self.head.len() + self.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>()
-    }
-
     /// Takes a fragment that ends at `end`; false when it contradicts the end of the datagram.
     fn insert(&mut self, fragment: &Fragment<'_>, end: usize, counters: &mut Counters) -> bool {
         let known_end = self.pieces.last().map_or(0, |piece| piece.end);
@@ -273,6 +281,7 @@ impl Assembly {
                     let stop = piece.map_or(end, |piece| end.min(piece.start));
                     let bytes = part(bytes, at - start, stop - start).into();
                     self.pieces.insert(index, Piece { start: at, end: stop, bytes });
+                    self.covered += stop - at;
                     stop
                 }
             };
@@ -283,17 +292,8 @@ impl Assembly {
 
     /// The IP packet, once nothing is missing.
     fn whole(&self) -> Option<Vec<u8>> {
-        let end = self.end.filter(|_| !self.head.is_empty())?;
-        let mut next = 0;
-        for piece in &self.pieces {
-            if piece.start != next {
-                return None;
-            }
-            next = piece.end;
-        }
-        if next != end {
-            return None;
-        }
+        // Sorted pieces without overlap that end in time cover everything or leave a hole.
+        let end = self.end.filter(|&end| end == self.covered && !self.head.is_empty())?;
         let mut packet = Vec::with_capacity(self.head.len() + end);
         packet.extend_from_slice(&self.head);
         for piece in &self.pieces {
@@ -316,7 +316,7 @@ impl Assembly {
         } else {
             (4, self.head.len() - 40 + payload_len)
         };
-        // `push` let nothing longer than 65,535 bytes in.
+        // `push` measures with each fragment's own header; the first one's may be longer.
         let len = u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
         if let Some(field) = packet.get_mut(at..at + 2) {
             field.copy_from_slice(&len);

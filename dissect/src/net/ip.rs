@@ -30,10 +30,14 @@ pub(super) mod protocol {
     pub(in crate::net) const DESTINATION_OPTIONS: u8 = 60;
     pub(in crate::net) const OSPF: u8 = 89;
     pub(in crate::net) const ETHERIP: u8 = 97;
+    pub(in crate::net) const L2TP: u8 = 115;
     pub(in crate::net) const MOBILITY: u8 = 135;
     pub(in crate::net) const MPLS: u8 = 137;
     pub(in crate::net) const SHIM6: u8 = 140;
 }
+
+/// Length of the fixed IPv6 header.
+pub(super) const IPV6_LEN: usize = 40;
 
 /// Most extension headers that are followed. RFC 8200 §4.1 foresees seven in a packet.
 const EXTENSIONS_MAX: usize = 16;
@@ -97,13 +101,14 @@ pub(super) fn is_plausible(span: Span<'_>) -> bool {
             (header.slice().len()..=room).contains(&usize::from(header.total_len()))
         }),
         Some(6) => Ipv6HeaderSlice::from_slice(data)
-            .is_ok_and(|header| 40 + usize::from(header.payload_length()) <= room),
+            .is_ok_and(|header| IPV6_LEN + usize::from(header.payload_length()) <= room),
         _ => false,
     }
 }
 
+/// The IPv4 header at the start of `span`, and what it says is its payload.
 #[inline]
-fn ipv4(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
+pub(super) fn ipv4_header(span: Span<'_>) -> Result<(Ipv4HeaderSlice<'_>, Span<'_>), SkipReason> {
     let header = match Ipv4HeaderSlice::from_slice(span.data()) {
         Ok(header) => header,
         Err(etherparse::err::ipv4::HeaderSliceError::Len(_)) => {
@@ -117,7 +122,12 @@ fn ipv4(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
         total_len if total_len < header_len => return Err(SkipReason::MalformedIp),
         total_len => span.limit(total_len),
     };
-    let payload = span.skip(header_len)?;
+    Ok((header, span.skip(header_len)?))
+}
+
+#[inline]
+fn ipv4(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
+    let (header, payload) = ipv4_header(span)?;
     let (src, dst) = (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr()));
     let protocol = header.protocol().0;
     if header.is_fragmenting_payload() {
@@ -149,8 +159,9 @@ fn authenticated(ip: IpHeader, span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
     Ok(Ip::Whole(ip, protocol, payload))
 }
 
+/// The IPv6 header at the start of `span`, and the packet as long as it says.
 #[inline]
-fn ipv6(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
+pub(super) fn ipv6_header(span: Span<'_>) -> Result<(Ipv6HeaderSlice<'_>, Span<'_>), SkipReason> {
     let header = match Ipv6HeaderSlice::from_slice(span.data()) {
         Ok(header) => header,
         Err(etherparse::err::ipv6::HeaderSliceError::Len(_)) => {
@@ -158,10 +169,16 @@ fn ipv6(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
         }
         Err(_) => return Err(SkipReason::MalformedIp),
     };
-    let span = match usize::from(header.payload_length()) {
+    let packet = match usize::from(header.payload_length()) {
         0 => span, // a jumbogram (RFC 2675 §3) or segmentation offload
-        len => span.limit(40 + len),
+        len => span.limit(IPV6_LEN + len),
     };
+    Ok((header, packet))
+}
+
+#[inline]
+fn ipv6(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
+    let (header, span) = ipv6_header(span)?;
     let ip = IpHeader {
         src: IpAddr::V6(header.source_addr()),
         dst: IpAddr::V6(header.destination_addr()),
@@ -169,7 +186,7 @@ fn ipv6(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
     };
     let next = header.next_header().0;
     if next == protocol::TCP || next == protocol::UDP {
-        return Ok(Ip::Whole(ip, next, span.skip(40)?));
+        return Ok(Ip::Whole(ip, next, span.skip(IPV6_LEN)?));
     }
     extensions(ip, next, span)
 }
@@ -177,7 +194,7 @@ fn ipv6(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
 /// Follows the extension headers (RFC 8200 §4) of the packet in `span`.
 fn extensions<'a>(mut ip: IpHeader, next: u8, span: Span<'a>) -> Result<Ip<'a>, SkipReason> {
     const NEXT_HEADER: usize = 6; // its place in the fixed header
-    let (mut next, mut next_at, mut at) = (next, NEXT_HEADER, 40);
+    let (mut next, mut next_at, mut at) = (next, NEXT_HEADER, IPV6_LEN);
     for _ in 0..EXTENSIONS_MAX {
         let rest = span.skip(at).or(Err(SkipReason::TruncatedIp))?;
         let len = |unit: usize, more: usize| {

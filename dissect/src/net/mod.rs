@@ -11,9 +11,14 @@ mod defrag;
 mod ethernet;
 mod ip;
 mod link;
+mod plain;
+mod shim;
 mod span;
 mod steer;
 mod transport;
+mod tunnel;
+mod udp_tunnel;
+mod wireless;
 
 #[cfg(test)]
 mod tests;
@@ -44,9 +49,7 @@ pub(crate) mod tcp_flags {
     pub(crate) const FIN: u8 = 0x01;
     pub(crate) const SYN: u8 = 0x02;
     pub(crate) const RST: u8 = 0x04;
-    pub(crate) const PSH: u8 = 0x08;
     pub(crate) const ACK: u8 = 0x10;
-    pub(crate) const URG: u8 = 0x20;
 }
 
 /// A TCP segment or UDP datagram, and where it came from.
@@ -130,6 +133,9 @@ pub(crate) fn decode<'a>(
     defrag: &mut Defragmenter,
     counters: &mut Counters,
 ) -> Decoded<'a> {
+    if let Some(packet) = plain::packet(frame) {
+        return Decoded::Packet(packet);
+    }
     match walk(frame.link, Span::new(frame.data, frame.wire_len)) {
         Walked::Packet(packet) => Decoded::Packet(packet),
         Walked::Fragment(fragment) => match reassemble(&fragment, frame.time, defrag, counters) {
@@ -224,17 +230,21 @@ enum Upper<'a> {
 fn upper<'a>(ip: &IpHeader, protocol: u8, span: Span<'a>) -> Result<Upper<'a>, SkipReason> {
     let (transport, payload) = match protocol {
         protocol::TCP => transport::tcp(span)?,
-        protocol::UDP => transport::udp(span)?,
-        _ => return Err(SkipReason::OtherTransport),
+        protocol::UDP => {
+            let (transport, payload) = transport::udp(span)?;
+            if let Some(inner) = udp_tunnel::inner(transport.ports(), payload) {
+                return Ok(Upper::Tunnel(inner));
+            }
+            (transport, payload)
+        }
+        _ => return tunnel::inner(protocol, span).map(Upper::Tunnel),
     };
-    // A span is at most a frame (whose length on the wire is a u32) and half a mebibyte.
-    let payload_len = u32::try_from(payload.wire_len()).unwrap_or(u32::MAX);
     Ok(Upper::Packet(Packet {
         src: ip.src,
         dst: ip.dst,
         transport,
         payload: payload.data(),
-        payload_len,
+        payload_len: payload.wire_len_u32(),
         ttl: ip.ttl,
         vlan: None,
         tunnelled: false,

@@ -34,6 +34,11 @@ impl<'a> Span<'a> {
         self.data.len() + self.missing
     }
 
+    /// Length on the wire. A frame is no longer than 4 GiB.
+    pub(super) fn wire_len_u32(self) -> u32 {
+        u32::try_from(self.wire_len()).unwrap_or(u32::MAX)
+    }
+
     /// Everything behind the first `len` bytes.
     #[inline]
     pub(super) fn skip(self, len: usize) -> Result<Self, SkipReason> {

@@ -20,15 +20,20 @@ pub(super) fn tcp(span: Span<'_>) -> Result<(TransportHeader, Span<'_>), SkipRea
     let Ok(header) = TcpHeaderSlice::from_slice(span.data()) else {
         return odd_tcp(span);
     };
-    let flags = header.slice().get(13).copied().unwrap_or_default();
-    let transport = TransportHeader::Tcp {
+    let transport = tcp_fields(&header);
+    Ok((transport, span.skip(header.slice().len())?))
+}
+
+/// What is needed of a TCP header.
+#[inline]
+pub(super) fn tcp_fields(header: &TcpHeaderSlice<'_>) -> TransportHeader {
+    TransportHeader::Tcp {
         src_port: header.source_port(),
         dst_port: header.destination_port(),
         seq: header.sequence_number(),
         ack: header.acknowledgment_number(),
-        flags,
-    };
-    Ok((transport, span.skip(header.slice().len())?))
+        flags: header.slice().get(13).copied().unwrap_or_default(),
+    }
 }
 
 /// A TCP header whose options are cut, or that is none.

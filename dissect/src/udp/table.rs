@@ -14,6 +14,7 @@ use hashbrown::hash_map::HashMap;
 use super::recognise::{Recognised, recognise};
 use super::{dns, dtls, quic};
 use crate::flow::{Context, Key, SideFacts, Way};
+use crate::tcp::Place;
 use crate::tls::Interner;
 use crate::{
     Counters, Coverage, Endpoint, FlowFacts, HelloSeen, Limits, Mark, NameSeen, Observer, Side,
@@ -237,6 +238,7 @@ impl UdpTable {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
         let mut context = Context {
             at: datagram.at,
+            place: Place::default(),
             frame_len: datagram.frame_len,
             transport: Transport::Udp,
             limits: &self.limits,
@@ -402,7 +404,9 @@ impl Flow {
     ) -> Option<FlowFacts> {
         let senders = Way::BOTH.map(|way| self.key.sender(way));
         let transport = Transport::Udp;
-        let mut context = Context { at: self.last, frame_len: 0, transport, limits, interner };
+        let place = Place::default();
+        let mut context =
+            Context { at: self.last, place, frame_len: 0, transport, limits, interner };
         match std::mem::replace(&mut self.state, State::Free) {
             State::Free => None,
             State::Settled(settled) => Some(settled.facts),

@@ -31,13 +31,8 @@ const SERVER_HELLO_MIN: u32 = 2 + 32 + 1 + 2 + 1;
 /// Longest hello that is believed. Real ones with two post-quantum shares stay below 8 KiB.
 const HELLO_MAX: u32 = 1 << 17;
 
-/// Whether a TLS record with a hello or an alert, or an SSLv2 ClientHello, begins here.
-#[must_use]
-pub(crate) fn looks_like_tls(bytes: &[u8]) -> Look {
-    look(bytes, None)
-}
-
-/// The same, where it is known who speaks: each side has its own first messages.
+/// Whether a TLS record with a hello or an alert, or an SSLv2 ClientHello, begins here. Where it
+/// is known who speaks, only that side's first messages count.
 pub(super) fn look(bytes: &[u8], role: Option<Side>) -> Look {
     let client = role != Some(Side::Server);
     let server = role != Some(Side::Client);

@@ -5,7 +5,7 @@
 //! that are skewed in time, is followed all the same; what both say is joined by the caller. A
 //! [`Prelude`] follows one direction message by message and never looks inside one for TLS: records
 //! are accepted only at the boundary after a message that leads to them in that protocol.
-//! [`looks_like_tls`] decides about the bytes found there. Ports play no part.
+//! [`look`](look::look) decides about the bytes found there. Ports play no part.
 //!
 //! Invariant: whatever is pushed, and however it is split, at most [`talk::MESSAGE_MAX`] bytes are kept,
 //! and a direction that is not on its way to TLS is given up after [`talk::DIALOGUE_MAX`] bytes.
@@ -134,12 +134,6 @@ enum Stage {
 }
 
 impl Prelude {
-    /// A direction of which nothing was heard.
-    #[must_use]
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     /// Hears the next bytes of this direction, one TCP segment's worth.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Step {
         if bytes.is_empty() {

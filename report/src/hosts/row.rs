@@ -165,7 +165,7 @@ fn severity<'a>(flow: &'a JudgedFlow, judgement: &'a Judgement) -> impl Ord + us
         judgement.cause,
         flow.facts.first.time,
         flow.facts.first,
-        rows::client(&flow.facts),
+        crate::client_of(&flow.facts),
         flow.facts.server,
         &judgement.reason,
         &judgement.fix,

@@ -20,7 +20,7 @@ fn listed(flows: &[JudgedFlow]) -> Vec<String> {
         .iter()
         .map(|row| {
             let verdict = row.outcomes[0].verdict().name();
-            format!("{} {} {} {verdict}", row.addr, rows::side_name(row.side), row.flows)
+            format!("{} {} {} {verdict}", row.addr, crate::rows::side_name(row.side), row.flows)
         })
         .collect()
 }

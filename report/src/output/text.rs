@@ -5,8 +5,10 @@
 
 mod layout;
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use dissect::{SkipReason, Version};
 
@@ -44,9 +46,10 @@ pub(super) fn write_text<W: Write>(
     for tally in report.tallies() {
         page.title(&headline(tally), headline_ink(tally));
     }
+    let mut fixes = BTreeMap::new();
     for (index, tally) in report.tallies().iter().enumerate() {
         for (verdict, title, ink) in LISTED {
-            hosts(&mut page, report, index, (verdict, title, ink), &tally.policy);
+            hosts(&mut page, report, index, (verdict, title, ink), &tally.policy, &mut fixes);
         }
     }
     services(&mut page, report);
@@ -82,13 +85,15 @@ fn headline_ink(tally: &HostTally) -> Ink {
     }
 }
 
-/// The hosts of one fate under one policy, with reason and fix.
-fn hosts(
+/// The hosts of one fate under one policy, with reason and fix. A fix is told once, at the first
+/// host that needs it.
+fn hosts<'a>(
     page: &mut Page,
-    report: &Report<'_>,
+    report: &'a Report<'_>,
     policy: usize,
     (verdict, title, ink): (Verdict, &str, Ink),
     policy_name: &str,
+    fixes: &mut BTreeMap<&'a str, IpAddr>,
 ) {
     let mut rows: Vec<(&HostRow<'_>, &HostOutcome<'_>)> = report
         .hosts()
@@ -100,21 +105,49 @@ fn hosts(
     if rows.is_empty() {
         return;
     }
-    // Those that are heard most first; the sort is stable, so equals stay in order of address.
-    rows.sort_by_key(|(_, outcome)| std::cmp::Reverse(outcome.count(verdict)));
-    page.gap();
     let named = if report.tallies().len() > 1 { format!(", {policy_name}") } else { String::new() };
-    page.title(&format!("{title} ({}{named})", rows.len()), ink);
+    let addresses: BTreeSet<IpAddr> = rows.iter().map(|(row, _)| row.addr).collect();
+    page.gap();
+    page.title(&format!("{title} ({}{named})", count_of(addresses.len() as u64, "host")), ink);
+    // What one measure mends stands together, the largest group first, and in it those that are
+    // heard most. The sorts are stable, so equals stay in order of address.
+    rows.sort_by_key(|(_, outcome)| std::cmp::Reverse(outcome.count(verdict)));
+    let mut groups: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (row, outcome) in rows {
+        let fix = outcome.judgement().map_or("", |judgement| &*judgement.fix);
+        groups.entry(fix).or_default().push((row, outcome));
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
+    for (fix, rows) in groups {
+        host_group(page, &rows, verdict);
+        let Some((first, _)) = rows.first().filter(|_| !fix.is_empty()) else { continue };
+        match fixes.entry(fix) {
+            Entry::Vacant(entry) => {
+                entry.insert(first.addr);
+                page.paragraph(2, &format!("Fix: {fix}"));
+            }
+            Entry::Occupied(entry) => {
+                page.paragraph(2, &format!("Fix: as for {} above.", entry.get()));
+            }
+        }
+    }
+}
+
+/// Hosts that one measure mends.
+fn host_group(page: &mut Page, rows: &[(&HostRow<'_>, &HostOutcome<'_>)], verdict: Verdict) {
     let listed = || rows.iter().take(LISTED_MAX);
     let addr_width = listed().map(|(row, _)| row.addr.to_string().len()).max().unwrap_or(0).max(4);
-    page.line(&format!("  {:addr_width$}  SIDE    OFFERS    FLOWS", "HOST"));
+    page.line(&format!("  {:addr_width$}  SIDE    OFFERS    FLOWS  SERVICES", "HOST"));
     for (row, outcome) in listed() {
+        let services: Vec<&str> = row.services.iter().copied().collect();
         page.line(&format!(
-            "  {:addr_width$}  {:6}  {:8}  {:>5}",
+            "  {:addr_width$}  {:6}  {:8}  {:>5}  {}",
             row.addr.to_string(),
             side_name(row.side),
             row.offered_max.map_or("-", Version::name),
             outcome.count(verdict),
+            services.join(", "),
         ));
         let Some(judgement) = outcome.judgement() else { continue };
         let reason = match judgement.cause {
@@ -122,9 +155,6 @@ fn hosts(
             None => judgement.reason.to_string(),
         };
         page.paragraph(6, &reason);
-        if !judgement.fix.is_empty() {
-            page.paragraph(6, &format!("fix: {}", judgement.fix));
-        }
     }
     page.more(rows.len().saturating_sub(LISTED_MAX), "hosts.csv");
 }

@@ -212,14 +212,15 @@ fn the_longest_datagram_passes_and_a_longer_one_is_dropped() {
 
 #[test]
 fn a_datagram_has_so_many_fragments_and_no_more() {
-    let segment = tcp(&[7; 8 * 128 - 20]);
+    const LEN: usize = 8 * 1_024;
+    let segment = tcp(&[7; LEN - 20]);
     let mut bench = Bench::new();
-    for i in 0..127 {
+    for i in 0..1_023 {
         assert_eq!(bench.push(&v4(5, i * 8, true, &segment[i * 8..][..8])), None);
     }
-    let outcome = bench.push(&v4(5, 127 * 8, false, &segment[127 * 8..]));
-    assert_eq!(outcome, Some(Ok((vec![7; 8 * 128 - 20], 8 * 128 - 20))));
-    for i in 1..129 {
+    let outcome = bench.push(&v4(5, LEN - 8, false, &segment[LEN - 8..]));
+    assert_eq!(outcome, Some(Ok((vec![7; LEN - 40 + 20], 8_172))));
+    for i in 1..1_025 {
         assert_eq!(bench.push(&v4(6, i * 8, true, &[0; 8])), None);
     }
     let dropped = Some(Err(SkipReason::FragmentDropped));

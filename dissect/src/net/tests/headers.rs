@@ -16,7 +16,7 @@ fn every_field_of_a_segment_is_read() {
                 dst_port: 443,
                 seq: 0x0102_0304,
                 ack: 0x0506_0708,
-                flags: tcp_flags::PSH | tcp_flags::ACK,
+                flags: 0x08 | tcp_flags::ACK,
             },
             payload: HELLO,
             payload_len: 10,

@@ -1,5 +1,6 @@
 //! Packets made by hand, and what becomes of them.
 
+mod encapsulations;
 mod fragments;
 mod headers;
 mod properties;

@@ -7,7 +7,10 @@ use super::record::{Fragment, MESSAGE_LEN_MAX, Record, Records, content};
 use crate::flow::{Context, Halves, SideFacts, Way};
 use crate::tls::{Cursor, message};
 use crate::udp::pieces::{Inserted, Pieces};
-use crate::{Counters, Coverage, Endpoint, FlowFacts, HelloExtent, Protocol, Transport, Version};
+use crate::{
+    Alert, Counters, Coverage, Endpoint, FlowFacts, HelloExtent, MessageKind, MessageMark,
+    Protocol, Transport, Version,
+};
 
 /// Messages of one direction that are put together at a time: a flight has up to five.
 const MESSAGES_MAX: usize = 8;
@@ -84,17 +87,20 @@ impl Conversation {
     /// Whether nothing that follows can add anything: both hellos, and the proof that both sides
     /// went over to encryption.
     pub(in super::super) fn is_settled(&self) -> bool {
-        if self.datagrams >= DATAGRAMS_MAX {
-            return true;
-        }
+        let has_hellos = self.directions.iter().all(|direction| direction.facts.has_hello());
+        self.datagrams >= DATAGRAMS_MAX || has_hellos && self.is_handshake_over()
+    }
+
+    /// Whether both sides went over to encryption, which in version 1.3 the client's Finished
+    /// proves and before it each side's word for it.
+    fn is_handshake_over(&self) -> bool {
         let [a, b] = self.directions.each_ref().map(|direction| &direction.facts);
-        let (client, server) = if a.client_hello.is_some() { (a, b) } else { (b, a) };
+        let (client, server) = if b.server_hello.is_some() { (a, b) } else { (b, a) };
         let Some(hello) = &server.server_hello else { return false };
-        client.client_hello.is_some()
-            && match hello.version() {
-                Some(Version::Dtls13) => client.long_record.is_some(),
-                _ => client.changed_cipher && server.changed_cipher,
-            }
+        match hello.version() {
+            Some(Version::Dtls13) => client.long_record,
+            _ => client.changed_cipher && server.changed_cipher,
+        }
     }
 
     /// Bytes that are held beside the fixed size.
@@ -112,6 +118,9 @@ impl Conversation {
         for direction in &mut self.directions {
             direction.finish(context);
         }
+        let is_settled = self.is_handshake_over();
+        let is_two_sided = self.directions.iter().all(|direction| direction.facts.saw_payload);
+        let is_whole = self.directions.iter().all(|direction| !direction.facts.has_holes);
         let halves = Halves {
             sides: self.directions.map(|direction| direction.facts),
             senders,
@@ -122,6 +131,16 @@ impl Conversation {
         let mut facts = halves.join()?;
         facts.transport = Transport::Udp;
         facts.protocol = Protocol::Dtls;
+        let is_aborted = facts.alerts.iter().any(Alert::is_fatal);
+        facts.established = match is_two_sided {
+            true if is_settled => Some(true),
+            true if is_aborted && is_whole && missing.is_complete() => Some(false),
+            _ => None,
+        };
+        if facts.resumed == Some(true) && facts.messages.iter().any(is_key_exchange) {
+            // The server's part of a full handshake was not captured.
+            facts.resumed = Some(false);
+        }
         Some(facts)
     }
 }
@@ -151,10 +170,8 @@ impl Direction {
             }
             Record::Sealed13 { len } => {
                 self.facts.changed_cipher = true;
+                self.facts.long_record |= len >= FINISHED_RECORD_LEN_MIN;
                 self.sent_more = true;
-                if len >= FINISHED_RECORD_LEN_MIN && self.facts.long_record.is_none() {
-                    self.facts.long_record = Some(context.at);
-                }
             }
         }
     }
@@ -239,6 +256,9 @@ impl Direction {
             (None, Some(hello)) => Some(hello.extent),
             (None, None) => None,
         };
+        // Messages are numbered in a row (RFC 6347 §4.2.2).
+        let run = self.taken.checked_shr(self.taken.trailing_zeros()).unwrap_or_default();
+        self.facts.has_holes |= run & run.wrapping_add(1) != 0;
         if extent != Some(HelloExtent::Whole) && (self.sent_more || !unfinished.is_empty()) {
             self.facts.has_holes = true;
             self.facts.gap_before_hello = !self.is_cut;
@@ -262,6 +282,11 @@ const HELLO_VERIFY_REQUEST: u8 = 3;
 /// Version and random in front of a ClientHello's session identifier.
 const RANDOM_AT: usize = 2;
 const SESSION_ID_AT: usize = RANDOM_AT + 32;
+
+/// Whether this is a ClientKeyExchange, which an abbreviated handshake has none of (RFC 5246 §7.3).
+const fn is_key_exchange(message: &MessageMark) -> bool {
+    matches!(message.kind, MessageKind::Handshake(message::CLIENT_KEY_EXCHANGE))
+}
 
 /// A ClientHello without its cookie (RFC 6347 §4.2.1, RFC 9147 §5.3): the form that it has in TLS.
 fn without_cookie(body: &[u8]) -> Vec<u8> {

@@ -136,6 +136,24 @@ fn an_alert_refuses_the_hello() {
 }
 
 #[test]
+fn an_abbreviated_handshake_resumes() {
+    let hello = record(0, &whole(1, 0, &client_hello(1, &[], NAME)));
+    let answer = record(0, &whole(2, 0, &server_hello(&[])));
+    let mut talk = Talk::new();
+    talk.send(Side::Client, &hello).send(Side::Server, &[answer.clone(), finished()].concat());
+    talk.send(Side::Client, &finished());
+    let facts = talk.finish_one();
+    assert_eq!((facts.resumed, facts.established), (Some(true), Some(true)));
+
+    // The rest of the server's flight was lost, but the client answers to it.
+    let mut talk = Talk::new();
+    talk.send(Side::Client, &hello).send(Side::Server, &answer);
+    talk.send(Side::Client, &[record(2, &whole(16, 1, &[9; 33])), finished()].concat());
+    talk.send(Side::Server, &finished());
+    assert_eq!(talk.finish_one().resumed, Some(false));
+}
+
+#[test]
 fn one_side_alone_is_told() {
     let mut talk = Talk::new();
     talk.send(Side::Server, &record(0, &whole(2, 0, &server_hello(&[]))));

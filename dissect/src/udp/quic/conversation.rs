@@ -299,6 +299,7 @@ impl Conversation {
             let Some(Packet::Initial(packet)) = packet else { continue };
             let mut context = Context {
                 at: waiting.at,
+                place: context.place,
                 frame_len: waiting.frame_len,
                 transport: context.transport,
                 limits: context.limits,

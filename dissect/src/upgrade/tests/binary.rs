@@ -200,7 +200,7 @@ fn tds_wraps_the_handshake() {
 /// Pushes in pieces of a size; what is unwrapped has to be `expected`.
 #[track_caller]
 fn check_unwrap(side: Side, bytes: &[u8], size: usize, expected: &[u8]) {
-    let mut prelude = Prelude::new();
+    let mut prelude = Prelude::default();
     let mut unwrap = None;
     let mut out = Vec::new();
     for piece in bytes.chunks(size) {

@@ -3,7 +3,7 @@
 mod binary;
 mod properties;
 
-use super::look::{Look, looks_like_tls};
+use super::look::{Look, look};
 use super::*;
 
 /// A ClientHello of the shape that old clients send: no extensions.
@@ -31,7 +31,7 @@ fn hello_of(side: Side) -> Vec<u8> {
 
 /// Pushes the pieces; tells after how many bytes TLS began.
 fn hear<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Prelude, Step, usize) {
-    let mut prelude = Prelude::new();
+    let mut prelude = Prelude::default();
     let mut before = 0;
     for piece in pieces {
         match prelude.push(piece) {
@@ -197,7 +197,7 @@ fn hellos_by_chance_are_none() {
 #[test]
 fn plain_protocols_are_given_up_at_once() {
     for script in ["GET / HTTP/1.1\r\n", "POST /", "SSH-2.0-x\r\n", "SIP/2.0 200 OK\r\n"] {
-        assert_eq!(Prelude::new().push(script.as_bytes()), Step::NotTls, "{script:?}");
+        assert_eq!(Prelude::default().push(script.as_bytes()), Step::NotTls, "{script:?}");
     }
 }
 
@@ -316,7 +316,7 @@ fn xmpp_in_the_clear_is_plain() {
     let head = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' to='a.example'>";
     for child in ["<db:result to='x'>abc</db:result>", "<auth mechanism='PLAIN'>", "<iq/>"] {
         let script = format!("{head}{child}");
-        assert_eq!(Prelude::new().push(script.as_bytes()), Step::NotTls, "{child}");
+        assert_eq!(Prelude::default().push(script.as_bytes()), Step::NotTls, "{child}");
     }
     let nested = format!("{head}<x><starttls/></x>");
     leads_nowhere(&with_hello(nested.as_bytes(), b""));
@@ -324,7 +324,7 @@ fn xmpp_in_the_clear_is_plain() {
 
 #[test]
 fn a_hello_is_told_from_its_first_bytes() {
-    for (bytes, look) in [
+    for (bytes, expect) in [
         (client_hello(), Look::Yes),
         (server_hello(), Look::Yes),
         (b"\x15\x03\x01\x00\x02\x02\x46".to_vec(), Look::Yes),
@@ -341,11 +341,11 @@ fn a_hello_is_told_from_its_first_bytes() {
         (b"\x16\x03\x01\x00\x08\x01\x00\x00\x04\x03\x01".to_vec(), Look::No),
         (b"\x17\x03\x03\x00\x20".to_vec(), Look::No),
     ] {
-        assert_eq!(looks_like_tls(&bytes), look, "{}", bytes.escape_ascii());
-        if look == Look::Yes {
+        assert_eq!(look(&bytes, None), expect, "{}", bytes.escape_ascii());
+        if expect == Look::Yes {
             let needed = bytes.len().min(11);
             for len in 0..needed {
-                let early = looks_like_tls(&bytes[..len]);
+                let early = look(&bytes[..len], None);
                 assert_eq!(early, Look::NeedMore, "{}", bytes[..len].escape_ascii());
             }
         }
@@ -356,8 +356,8 @@ fn a_hello_is_told_from_its_first_bytes() {
 fn a_hello_may_come_in_tiny_records() {
     let hello = client_hello();
     let tiny: Vec<u8> = hello[5..].iter().flat_map(|&byte| [0x16, 3, 1, 0, 1, byte]).collect();
-    assert_eq!(looks_like_tls(&tiny), Look::Yes);
-    assert_eq!(looks_like_tls(&tiny[..35]), Look::NeedMore);
+    assert_eq!(look(&tiny, None), Look::Yes);
+    assert_eq!(look(&tiny[..35], None), Look::NeedMore);
     let (prelude, step, began) = hear(tiny.chunks(1));
     assert!(matches!(step, Step::Tls { .. }));
     assert_eq!((began, prelude.facts().upgrade), (0, Some(Upgrade::Direct)));
@@ -365,19 +365,19 @@ fn a_hello_may_come_in_tiny_records() {
 
 #[test]
 fn tls_after_lost_bytes_is_accepted_at_a_segment() {
-    let mut prelude = Prelude::new();
+    let mut prelude = Prelude::default();
     assert_eq!(prelude.push(b"EHLO a\r\nSTART"), Step::More);
     prelude.gap();
     assert_eq!(prelude.push(&client_hello()), Step::Tls { consumed: 0 });
     assert_eq!(prelude.facts().upgrade, Some(Upgrade::Smtp));
 
-    let mut prelude = Prelude::new();
+    let mut prelude = Prelude::default();
     prelude.gap();
     assert_eq!(prelude.push(b"rest of something"), Step::More);
     assert_eq!(prelude.push(&server_hello()), Step::Tls { consumed: 0 });
     assert_eq!(prelude.facts().upgrade, Some(Upgrade::Other));
 
-    let mut prelude = Prelude::new();
+    let mut prelude = Prelude::default();
     assert_eq!(prelude.push(b"220 mx\r\n250-a"), Step::More);
     prelude.gap();
     let rest = [b"x\r\n220 go\r\n", server_hello().as_slice()].concat();

@@ -1,6 +1,6 @@
 //! What holds for any bytes and any split.
 
-use crate::upgrade::look::{Look, looks_like_tls};
+use crate::upgrade::look::{Look, look};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -79,7 +79,7 @@ proptest! {
         gap_at in 0usize..16,
     ) {
         let bytes = parts.concat();
-        let mut prelude = Prelude::new();
+        let mut prelude = Prelude::default();
         for (number, piece) in cut(&bytes, &lens).into_iter().enumerate() {
             if number == gap_at {
                 prelude.gap();
@@ -102,7 +102,7 @@ proptest! {
 
     #[test]
     fn random_bytes_do_not_look_like_tls(bytes in vec(any::<u8>(), 11..64)) {
-        prop_assert_ne!(looks_like_tls(&bytes), Look::Yes);
+        prop_assert_ne!(look(&bytes, None), Look::Yes);
     }
 
     #[test]
@@ -132,7 +132,7 @@ fn endless_dialogues_are_given_up() {
         (b"CONNECT a:443 HTTP/1.1\r\n", b"X: y\r\n"),
         (b"HTTP/1.1 407 no\r\n", b"X: y\r\n"),
     ] {
-        let mut prelude = Prelude::new();
+        let mut prelude = Prelude::default();
         assert_eq!(prelude.push(first), Step::More);
         let mut pushed = 0;
         while prelude.push(more) == Step::More {

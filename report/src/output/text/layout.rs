@@ -51,9 +51,9 @@ impl Page {
         }
     }
 
-    /// A line of its own layout.
+    /// A line of its own layout, cut at the width.
     pub(super) fn line(&mut self, line: &str) {
-        self.text.push_str(&printable(line));
+        self.text.extend(printable(line).chars().take(self.width));
         self.text.push('\n');
     }
 

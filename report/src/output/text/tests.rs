@@ -4,7 +4,7 @@ use super::*;
 use crate::{JudgedFlow, RunInfo, testkit};
 
 fn text(flows: &[JudgedFlow], run: &RunInfo, width: usize, color: bool) -> String {
-    let inside = |addr: std::net::IpAddr| addr.to_string().starts_with("10.");
+    let inside = |addr: IpAddr| addr.to_string().starts_with("10.");
     let mut out = Vec::new();
     Report::new(flows, run, inside).write_text(&mut out, TextStyle { width, color }).unwrap();
     String::from_utf8(out).unwrap()
@@ -36,11 +36,11 @@ fn the_answer_comes_first() {
         "\
 1 of 3 hosts breaks on the day TLS 1.0 and 1.1 are switched off; at most 2 more are hidden
 
-Break (1)
-  HOST      SIDE    OFFERS    FLOWS
-  10.0.0.7  client  TLSv1.0       1
+Break (1 host)
+  HOST      SIDE    OFFERS    FLOWS  SERVICES
+  10.0.0.7  client  TLSv1.0       1  Exchange Online
       client-too-old: offers TLSv1.0, nothing newer
-      fix: update it
+  Fix: update it
 
 Connections by service and negotiated version
   Exchange Online: TLSv1.0 1, not seen 2
@@ -72,7 +72,7 @@ fn long_lists_are_cut() {
         })
         .collect();
     let text = text(&flows, &run(), 80, false);
-    assert!(text.contains("Break (25)\n"), "{text}");
+    assert!(text.contains("Break (25 hosts)\n"), "{text}");
     assert!(text.contains("\n  and 5 more (hosts.csv)\n"), "{text}");
     assert!(!text.contains("10.0.0.21"), "{text}");
 }

@@ -1,0 +1,176 @@
+//! From facts to verdicts.
+//!
+//! [`Judge`] takes all connections of a run at once, because one connection explains another: a
+//! retry its first attempt, a resumed session the certificate that came before, a host that is
+//! set to less what it offers elsewhere. The result depends on the set of connections and not on
+//! their order.
+
+mod fixes;
+mod history;
+mod rules;
+#[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::sync::Arc;
+
+use dissect::{Endpoint, FlowFacts, Timestamp, Transport};
+
+use self::history::History;
+use self::rules::Case;
+use self::words::Words;
+use crate::endpoints::{Endpoints, Home, Prefix};
+use crate::judged::{JudgedFlow, Judgement};
+use crate::names::{NameBook, place};
+use crate::policy::Policy;
+
+/// What verdicts rest on beside the connections.
+#[derive(Debug, Clone)]
+pub struct JudgeConfig {
+    /// The policies, in the order of their judgements; at least one.
+    pub policies: Vec<Policy>,
+    /// The endpoint list.
+    pub endpoints: Endpoints,
+    /// What counts as inside; empty for private networks.
+    pub home: Vec<Prefix>,
+    /// The sensor's name in every row.
+    pub sensor: Arc<str>,
+}
+
+/// The built-in policy and endpoint list, private networks as home, no sensor name.
+impl Default for JudgeConfig {
+    fn default() -> Self {
+        let office365 = Policy::builtin(crate::policy::BUILTIN_NAMES[0]);
+        Self {
+            policies: office365.into_iter().collect(),
+            endpoints: Endpoints::builtin(),
+            home: Vec::new(),
+            sensor: Arc::from(""),
+        }
+    }
+}
+
+/// Judges connections.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    policies: Vec<Policy>,
+    endpoints: Endpoints,
+    home: Home,
+    sensor: Arc<str>,
+}
+
+impl Judge {
+    /// A judge for these policies.
+    ///
+    /// # Panics
+    ///
+    /// Without a policy: every connection has a judgement.
+    #[must_use]
+    pub fn new(config: JudgeConfig) -> Self {
+        assert!(!config.policies.is_empty(), "a judge needs a policy");
+        Self {
+            policies: config.policies,
+            endpoints: config.endpoints,
+            home: Home::new(config.home),
+            sensor: config.sensor,
+        }
+    }
+
+    /// What counts as inside.
+    #[must_use]
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The policies, in the order of judgements.
+    #[must_use]
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// Judges all connections of a run; the result is sorted by first frame, client and server.
+    #[must_use]
+    pub fn judge_all(&self, flows: Vec<FlowFacts>) -> Vec<JudgedFlow> {
+        self.judge_all_named(flows, &NameBook::default())
+    }
+
+    /// Judges all connections of a run with the help of DNS answers.
+    #[must_use]
+    pub fn judge_all_named(&self, mut flows: Vec<FlowFacts>, names: &NameBook) -> Vec<JudgedFlow> {
+        flows.sort_by_cached_key(order);
+        let history = History::of(&flows, &self.policies);
+        let mut words = Words::default();
+        flows.into_iter().map(|facts| self.judge(facts, &history, names, &mut words)).collect()
+    }
+
+    fn judge(
+        &self,
+        facts: FlowFacts,
+        history: &History,
+        names: &NameBook,
+        words: &mut Words,
+    ) -> JudgedFlow {
+        let client = client_of(&facts).addr;
+        let hearsay = history.hearsay(&facts, names);
+        let place = place(&facts, hearsay, &self.endpoints, &self.home);
+        let judgements = self
+            .policies
+            .iter()
+            .enumerate()
+            .map(|(index, policy)| {
+                let case = Case {
+                    policy,
+                    facts: &facts,
+                    direction: place.direction,
+                    server_is_inside: self.home.contains(facts.server.addr),
+                    way: facts.client_hello.as_ref().map(|hello| policy.way(&hello.offer)),
+                    is_retry: history.is_retry(index, &facts),
+                    offers_more_elsewhere: history.offers(client, policy.minimum),
+                };
+                let ruling = case.rule();
+                let overruled = place.overruled_by.zip(place.service.map(|(service, _)| service));
+                Judgement {
+                    policy: Arc::clone(&policy.name),
+                    verdict: ruling.verdict,
+                    cause: ruling.cause,
+                    reason: words.reason(&case, &ruling, overruled),
+                    fix: words.fix(&case, &ruling),
+                }
+            })
+            .collect();
+        let (service, direction) = (place.service, place.direction);
+        let server_name = place.server_name.map(|(name, source)| (words.share(&name), source));
+        JudgedFlow {
+            sensor: Arc::clone(&self.sensor),
+            server_name,
+            service: service.map(|(service, source)| (words.share(service.name()), source)),
+            direction,
+            judgements,
+            facts,
+        }
+    }
+}
+
+/// The client of a connection: by the PROXY protocol header where there is one.
+#[must_use]
+pub fn client_of(facts: &FlowFacts) -> Endpoint {
+    facts.proxied_client.unwrap_or(facts.client)
+}
+
+/// The order of reports; what follows the server only separates what is equal up to there.
+type Order = (Timestamp, Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
+
+fn order(facts: &FlowFacts) -> Order {
+    (
+        facts.first.time,
+        client_of(facts),
+        facts.server,
+        facts.transport,
+        facts.last.time,
+        facts.first.frame,
+        facts.last.frame,
+        facts.client_hello.as_ref().map(|hello| hello.random),
+    )
+}

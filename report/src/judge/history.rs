@@ -1,0 +1,177 @@
+//! What the connections of a run tell of each other.
+//!
+//! Built in one pass over all of them before the first verdict; asked by address afterwards.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dissect::{
+    CertificateNames, Coverage, Endpoint, FlowFacts, MessageKind, Protocol, Side, Timestamp,
+    Upgrade, Version,
+};
+
+use super::client_of;
+use super::rules::refusal_of;
+use crate::endpoints::normal;
+use crate::names::{Hearsay, NameBook};
+use crate::policy::{Policy, Way};
+
+/// How long after a failed attempt a lower hello is its retry.
+const RETRY_NS_MAX: i64 = 60 * 1_000_000_000;
+
+/// Knowledge across connections.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// The highest version that a client certainly offers anywhere.
+    offers: HashMap<IpAddr, Version>,
+    certificates: HashMap<Endpoint, Remembered>,
+    /// By policy: when clients failed at a server with a hello that had a way through.
+    failures: Vec<HashMap<Meeting, Vec<Timestamp>>>,
+}
+
+/// Who failed where. Through a proxy, the place is what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Meeting {
+    client: IpAddr,
+    server: Endpoint,
+    asked: Option<Box<str>>,
+}
+
+/// The certificate that a server shows to those who don't name it.
+#[derive(Debug)]
+struct Remembered {
+    certificate: Arc<CertificateNames>,
+    /// It was shown to a client without SNI, so it is what such clients get.
+    is_default: bool,
+    /// Clients with different SNI saw different certificates.
+    is_ambiguous: bool,
+}
+
+impl History {
+    pub(super) fn of(flows: &[FlowFacts], policies: &[Policy]) -> Self {
+        let mut history =
+            Self { failures: vec![HashMap::new(); policies.len()], ..Self::default() };
+        for facts in flows {
+            history.note_offer(facts);
+            history.note_certificate(facts);
+            for (policy, failures) in policies.iter().zip(&mut history.failures) {
+                note_failure(policy, facts, failures);
+            }
+        }
+        for failures in &mut history.failures {
+            // Connections come by their first frame; their hellos may be later and cross.
+            failures.values_mut().for_each(|times| times.sort_unstable());
+        }
+        history
+    }
+
+    fn note_offer(&mut self, facts: &FlowFacts) {
+        if !matches!(facts.protocol, Protocol::Tls | Protocol::Quic) {
+            return;
+        }
+        let Some(hello) = &facts.client_hello else { return };
+        if let Some(&top) = hello.offer.versions().last() {
+            let best = self.offers.entry(client_of(facts).addr).or_insert(top);
+            *best = top.max(*best);
+        }
+    }
+
+    fn note_certificate(&mut self, facts: &FlowFacts) {
+        let Some(certificate) = &facts.certificate else { return };
+        if matches!(facts.upgrade, Upgrade::HttpConnect | Upgrade::Socks) {
+            return;
+        }
+        let is_default =
+            facts.client_hello.as_ref().is_some_and(|hello| hello.server_name.is_none());
+        let new =
+            || Remembered { certificate: Arc::clone(certificate), is_default, is_ambiguous: false };
+        let known = self.certificates.entry(facts.server).or_insert_with(new);
+        if is_default && !known.is_default {
+            *known = new();
+        } else if !known.is_default && known.certificate != *certificate {
+            known.is_ambiguous = true;
+        }
+    }
+
+    /// Whether a client offers this version or a better one anywhere.
+    pub(super) fn offers(&self, client: IpAddr, minimum: Version) -> bool {
+        self.offers.get(&client).is_some_and(|best| *best >= minimum)
+    }
+
+    /// What a server's certificates in other connections and the DNS say of its name.
+    pub(super) fn hearsay<'a>(&'a self, facts: &FlowFacts, names: &'a NameBook) -> Hearsay<'a> {
+        if matches!(facts.upgrade, Upgrade::HttpConnect | Upgrade::Socks) {
+            // What stands behind a proxy's address changes with each connection.
+            return Hearsay::default();
+        }
+        let known = self.certificates.get(&facts.server);
+        let shown = |is_default| {
+            known
+                .filter(|known| known.is_default == is_default && !known.is_ambiguous)
+                .map(|known| &*known.certificate)
+        };
+        Hearsay {
+            certificate: shown(true),
+            certificate_by_sni: shown(false),
+            dns: names.lookup(client_of(facts).addr, facts.server.addr, facts.first.time),
+        }
+    }
+
+    /// Whether a hello without any version that is enough follows, within a minute, one of the
+    /// same client to the same server that had a way through and failed.
+    pub(super) fn is_retry(&self, policy: usize, facts: &FlowFacts) -> bool {
+        let Some(hello) = &facts.client_hello else { return false };
+        let failures = &self.failures[policy];
+        if failures.is_empty() || facts.protocol != Protocol::Tls {
+            return false;
+        }
+        let Some(times) = failures.get(&meeting(facts)) else { return false };
+        let at = hello.at.time;
+        let before = times.partition_point(|time| *time <= at);
+        times[..before].last().is_some_and(|last| at.nanos_since(*last) <= RETRY_NS_MAX)
+    }
+}
+
+fn note_failure(
+    policy: &Policy,
+    facts: &FlowFacts,
+    failures: &mut HashMap<Meeting, Vec<Timestamp>>,
+) {
+    let Some(hello) = &facts.client_hello else { return };
+    let failed = facts.protocol == Protocol::Tls
+        && facts.server_hello.is_none()
+        && (refusal_of(facts).is_some() || is_unanswered(facts));
+    if failed && matches!(policy.way(&hello.offer), Way::Through { .. }) {
+        failures.entry(meeting(facts)).or_default().push(hello.at.time);
+    }
+}
+
+fn meeting(facts: &FlowFacts) -> Meeting {
+    let asked = match facts.upgrade {
+        Upgrade::HttpConnect | Upgrade::Socks => facts.upgrade_name.as_deref(),
+        _ => None,
+    };
+    Meeting {
+        client: client_of(facts).addr,
+        server: facts.server,
+        asked: asked.map(|name| normal(name).into()),
+    }
+}
+
+/// Whether nothing came back to a hello, as far as the capture can tell.
+///
+/// With the client's side alone, what the client sends next tells that it had an answer.
+fn is_unanswered(facts: &FlowFacts) -> bool {
+    let lost = [Coverage::MIDSTREAM, Coverage::GAP, Coverage::TRUNCATED, Coverage::EVICTED];
+    let may_be_lost = lost.into_iter().any(|part| facts.coverage.contains(part));
+    let client_went_on = facts.messages.iter().any(|message| {
+        message.from == Side::Client && matches!(message.kind, MessageKind::Handshake(_))
+    });
+    let server_spoke = facts.hello_retried
+        || facts.established.is_some_and(|is_established| is_established)
+        || facts.messages.iter().any(|message| message.from == Side::Server);
+    !client_went_on
+        && !server_spoke
+        && (facts.coverage.contains(Coverage::SERVER_SIDE_MISSING) || !may_be_lost)
+}

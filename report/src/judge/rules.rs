@@ -1,0 +1,358 @@
+//! The verdicts, one rule for each case, without words.
+//!
+//! To Office 365 the client's offer decides; from Office 365 the server's choice does. What the
+//! deciding side said is looked at first, the answer only where it changes the verdict.
+
+use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
+
+use crate::judged::{Cause, Direction, Verdict};
+use crate::policy::{Choice, Concerns, Policy, Undecided, Way, is_tls12_suite, reaches};
+
+/// One connection under one policy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) facts: &'a FlowFacts,
+    pub(super) direction: Direction,
+    pub(super) server_is_inside: bool,
+    /// How the offer fares, when there is one.
+    pub(super) way: Option<Way>,
+    /// A hello with a way through failed at the same server shortly before.
+    pub(super) is_retry: bool,
+    /// The client offers the minimum in some connection.
+    pub(super) offers_more_elsewhere: bool,
+}
+
+/// A verdict, its cause, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Ruling {
+    pub(super) verdict: Verdict,
+    pub(super) cause: Option<Cause>,
+    pub(super) ground: Ground,
+}
+
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Ground {
+    /// A handshake that is enough was given up, which says nothing of versions.
+    AbortedLater,
+    /// The server's choice proves the client's offer, which was not seen whole.
+    ChoiceProves,
+    /// The connection is none of the policy's.
+    NotConcerned,
+    /// DTLS carries media.
+    Dtls,
+    /// The downgrade mark proves that the client was the limit.
+    MarkBlamesClient,
+    /// The downgrade mark proves that the server could do better.
+    MarkClearsServer,
+    /// Neither hello was seen.
+    NothingSeen,
+    /// The offer has no way through.
+    OfferFails,
+    /// The offer has a way through.
+    OfferPasses,
+    /// The offer's deciding part was not seen, or leaves the choice to the server.
+    OfferUndecided(Undecided),
+    /// The one who dialled offers too little for the server to show what it can.
+    OfferTooLowToTell,
+    /// A media relay's imitation of a handshake.
+    PseudoTls,
+    /// The imitation was answered by a certificate.
+    PseudoTlsIntercepted,
+    /// QUIC has TLS 1.3 only.
+    Quic,
+    /// An offer with a way through was refused.
+    RefusedThough,
+    /// A higher hello was refused before.
+    Retry,
+    /// The server's choice is enough.
+    ServerChoseEnough,
+    /// The server chose less although more was offered.
+    ServerChoseLess,
+    /// The server chose a suite outside the policy.
+    ServerChoseOutside,
+    /// The part of the ServerHello that decides was cut off.
+    ServerHelloCut,
+    /// Only the server's side was seen, and it chose less.
+    ServerSideOnly,
+    /// The server's answer decides and was not seen.
+    ServerUnseen,
+}
+
+/// What shows that a client could do more than it offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Capped {
+    Suites,
+    Extensions,
+    Elsewhere,
+}
+
+/// The port where mail servers meet: without TLS they go on in cleartext.
+const MAIL_BETWEEN_SERVERS: u16 = 25;
+
+impl Case<'_> {
+    /// The verdict.
+    pub(super) fn rule(&self) -> Ruling {
+        let is_concerned = match self.policy.concerns {
+            Concerns::Everyone => true,
+            Concerns::FromOffice365 => self.direction == Direction::FromOffice365,
+            Concerns::Office365 => self.direction != Direction::Other,
+            Concerns::ToOffice365 => self.direction == Direction::ToOffice365,
+        };
+        match self.facts.protocol {
+            _ if !is_concerned => plain(Verdict::OutOfScope, Ground::NotConcerned),
+            Protocol::Dtls => plain(Verdict::OutOfScope, Ground::Dtls),
+            Protocol::Quic => plain(Verdict::Unaffected, Ground::Quic),
+            Protocol::PseudoTls(_) if is_answered_by_certificate(self.facts) => {
+                middlebox(Ground::PseudoTlsIntercepted)
+            }
+            Protocol::PseudoTls(_) => plain(Verdict::Unaffected, Ground::PseudoTls),
+            Protocol::Tls => match self.decider() {
+                Side::Client => self.by_client(),
+                Side::Server => self.by_server(),
+            },
+        }
+    }
+
+    /// Who stays behind: the client towards Office 365, the server that Office 365 dials. Where
+    /// a policy is for everyone, the client when its offer fails, else who is inside.
+    fn decider(&self) -> Side {
+        match self.direction {
+            Direction::ToOffice365 => Side::Client,
+            Direction::FromOffice365 => Side::Server,
+            Direction::Other => {
+                let offer_fails =
+                    matches!(self.way, Some(Way::NoVersion | Way::NoSuite | Way::NoGroup));
+                if self.server_is_inside && !offer_fails { Side::Server } else { Side::Client }
+            }
+        }
+    }
+
+    fn by_client(&self) -> Ruling {
+        let chosen = self.facts.server_hello.as_ref();
+        match (self.way, chosen) {
+            (Some(Way::NoVersion), _) if self.is_retry => middlebox(Ground::Retry),
+            (Some(Way::NoVersion | Way::NoSuite | Way::NoGroup), _) => self.offer_fails(),
+            (Some(Way::Through { .. }), _) => self.offer_passes(),
+            (Some(Way::Unknown(why)), _) => self.offer_undecided(why),
+            (None, Some(chosen)) => self.client_by_choice(chosen),
+            (None, None) => plain(Verdict::Unknown, Ground::NothingSeen),
+        }
+    }
+
+    fn offer_fails(&self) -> Ruling {
+        let verdict = if self.facts.server.port == MAIL_BETWEEN_SERVERS {
+            Verdict::Degrades
+        } else if refusal_of(self.facts).is_some() {
+            Verdict::FailsToday
+        } else {
+            Verdict::Breaks
+        };
+        Ruling { verdict, cause: Some(self.cause_of_offer()), ground: Ground::OfferFails }
+    }
+
+    fn offer_passes(&self) -> Ruling {
+        let negotiated = self.facts.negotiated();
+        if refusal_of(self.facts).is_some() {
+            plain(Verdict::Unknown, Ground::RefusedThough)
+        } else if negotiated.is_some_and(|version| version < self.policy.minimum) {
+            middlebox(Ground::ServerChoseLess)
+        } else if is_aborted(self.facts) {
+            plain(Verdict::Unknown, Ground::AbortedLater)
+        } else {
+            plain(Verdict::Passes, Ground::OfferPasses)
+        }
+    }
+
+    fn offer_undecided(&self, why: Undecided) -> Ruling {
+        let undecided = plain(Verdict::Unknown, Ground::OfferUndecided(why));
+        let Some(chosen) = &self.facts.server_hello else { return undecided };
+        match self.choice(chosen) {
+            // The suite may be undecided; that the minimum was offered is not.
+            Some(Choice::BelowMinimum) if self.offer_reaches() => {
+                middlebox(Ground::ServerChoseLess)
+            }
+            // Without groups the choice is the server's each time: one choice proves nothing.
+            Some(Choice::Enough) if why == Undecided::Cut => self.choice_proves(),
+            _ => undecided,
+        }
+    }
+
+    /// Judges a client by the ServerHello alone.
+    fn client_by_choice(&self, chosen: &ServerHello) -> Ruling {
+        match self.choice(chosen) {
+            None | Some(Choice::SuiteUnseen) => plain(Verdict::Unknown, Ground::ServerHelloCut),
+            Some(Choice::BelowMinimum) if mark_blames_client(chosen) => {
+                let verdict = if self.facts.server.port == MAIL_BETWEEN_SERVERS {
+                    Verdict::Degrades
+                } else {
+                    Verdict::Breaks
+                };
+                let cause = Some(self.cause_of_version());
+                Ruling { verdict, cause, ground: Ground::MarkBlamesClient }
+            }
+            Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::ServerSideOnly),
+            Some(Choice::SuiteOutside | Choice::GroupOutside) => {
+                plain(Verdict::Unknown, Ground::ServerChoseOutside)
+            }
+            Some(Choice::Enough) => self.choice_proves(),
+        }
+    }
+
+    /// A server may only choose what was offered: a version (RFC 8446 §4.2.1, RFC 5246 §7.4.1.3),
+    /// a suite (ibid.), and with it a group (RFC 8446 §4.2.8, RFC 8422 §5.1). A choice that is
+    /// enough is therefore an offer that has a way through.
+    fn choice_proves(&self) -> Ruling {
+        if is_aborted(self.facts) {
+            plain(Verdict::Unknown, Ground::AbortedLater)
+        } else {
+            plain(Verdict::Passes, Ground::ChoiceProves)
+        }
+    }
+
+    fn by_server(&self) -> Ruling {
+        if self.is_retry && self.way == Some(Way::NoVersion) {
+            return middlebox(Ground::Retry);
+        }
+        match &self.facts.server_hello {
+            Some(chosen) => self.server_by_choice(chosen),
+            None if refusal_of(self.facts).is_some() => self.server_by_refusal(),
+            None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
+            None => plain(Verdict::Unknown, Ground::ServerUnseen),
+        }
+    }
+
+    fn server_by_choice(&self, chosen: &ServerHello) -> Ruling {
+        match self.choice(chosen) {
+            None | Some(Choice::SuiteUnseen) => plain(Verdict::Unknown, Ground::ServerHelloCut),
+            Some(Choice::BelowMinimum) if mark_blames_client(chosen) => {
+                plain(Verdict::Unknown, Ground::MarkClearsServer)
+            }
+            Some(Choice::BelowMinimum) if self.way.is_none() => {
+                plain(Verdict::Unknown, Ground::ServerSideOnly)
+            }
+            Some(Choice::BelowMinimum) if self.offer_reaches() => {
+                self.server_too_old(Verdict::Breaks, Ground::ServerChoseLess)
+            }
+            Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::OfferTooLowToTell),
+            _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
+            Some(Choice::SuiteOutside) => plain(Verdict::Unknown, Ground::ServerChoseOutside),
+            // The group came from the offer of Office 365 itself.
+            Some(Choice::Enough | Choice::GroupOutside) => {
+                plain(Verdict::Passes, Ground::ServerChoseEnough)
+            }
+        }
+    }
+
+    fn server_by_refusal(&self) -> Ruling {
+        match self.way {
+            // A HelloRetryRequest is an answer of TLS 1.3.
+            Some(_) if self.facts.hello_retried => plain(Verdict::Unknown, Ground::RefusedThough),
+            Some(Way::Through { .. }) => {
+                self.server_too_old(Verdict::FailsToday, Ground::RefusedThough)
+            }
+            Some(Way::NoVersion | Way::NoSuite | Way::NoGroup) => self.offer_fails(),
+            Some(Way::Unknown(why)) => plain(Verdict::Unknown, Ground::OfferUndecided(why)),
+            None => plain(Verdict::Unknown, Ground::NothingSeen),
+        }
+    }
+
+    fn server_too_old(&self, verdict: Verdict, ground: Ground) -> Ruling {
+        let is_mail = self.facts.server.port == MAIL_BETWEEN_SERVERS;
+        let verdict = if is_mail { Verdict::Degrades } else { verdict };
+        Ruling { verdict, cause: Some(Cause::ServerTooOld), ground }
+    }
+
+    fn choice(&self, chosen: &ServerHello) -> Option<Choice> {
+        Some(self.policy.choice(chosen.version()?, chosen.cipher_suite, chosen.group))
+    }
+
+    fn offer_reaches(&self) -> bool {
+        let hello = self.facts.client_hello.as_ref();
+        hello.is_some_and(|hello| reaches(&hello.offer, self.policy.minimum))
+    }
+
+    fn cause_of_offer(&self) -> Cause {
+        match self.way {
+            Some(Way::NoSuite) => Cause::NoCommonSuite,
+            Some(Way::NoGroup) => Cause::NoCommonGroup,
+            _ => self.cause_of_version(),
+        }
+    }
+
+    fn cause_of_version(&self) -> Cause {
+        if self.capped().is_some() { Cause::ClientCapped } else { Cause::ClientTooOld }
+    }
+
+    /// What shows that the client could do more than its hello says.
+    pub(super) fn capped(&self) -> Option<Capped> {
+        /// Extensions that came with TLS 1.2 (`signature_algorithms`) or 1.3: early data,
+        /// versions, cookie, PSK modes, authorities, client authentication after the handshake,
+        /// certificate algorithms, key shares.
+        const EXTENSIONS: [u16; 9] = [13, 42, 43, 44, 45, 47, 49, 50, 51];
+        let offer = self.facts.client_hello.as_ref().map(|hello| &hello.offer);
+        if offer.is_some_and(|offer| offer.cipher_suites.iter().any(|&s| is_tls12_suite(s))) {
+            Some(Capped::Suites)
+        } else if offer.is_some_and(|o| EXTENSIONS.iter().any(|&number| o.has_extension(number))) {
+            Some(Capped::Extensions)
+        } else if self.offers_more_elsewhere {
+            Some(Capped::Elsewhere)
+        } else {
+            None
+        }
+    }
+}
+
+/// How the server refused a hello, before any ServerHello.
+pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
+    if facts.server_hello.is_some() {
+        return None;
+    }
+    let fatal = facts.alerts.iter().find(|alert| alert.from == Side::Server && alert.is_fatal());
+    facts
+        .refusal
+        .map(|refusal| refusal.kind)
+        .or_else(|| fatal.map(|alert| RefusalKind::Alert(alert.description)))
+}
+
+/// Whether a handshake that had its ServerHello was given up, by either side.
+fn is_aborted(facts: &FlowFacts) -> bool {
+    let alerted = facts.alerts.iter().any(dissect::Alert::is_fatal);
+    facts.server_hello.is_some()
+        && match facts.established {
+            Some(true) => false,
+            Some(false) => alerted || facts.end.is_some(),
+            None => alerted,
+        }
+}
+
+/// A server sets the mark only when it chose less than it could (RFC 8446 §4.1.3): then the
+/// client's offer was the limit.
+fn mark_blames_client(chosen: &ServerHello) -> bool {
+    match (chosen.downgrade_mark(), chosen.version()) {
+        (Some(could), Some(chose)) => chose < could,
+        _ => false,
+    }
+}
+
+fn is_answered_by_certificate(facts: &FlowFacts) -> bool {
+    const CERTIFICATE: u8 = 11;
+    facts.certificate.is_some()
+        || facts.messages.iter().any(|message| {
+            message.from == Side::Server && message.kind == MessageKind::Handshake(CERTIFICATE)
+        })
+}
+
+const fn plain(verdict: Verdict, ground: Ground) -> Ruling {
+    Ruling { verdict, cause: None, ground }
+}
+
+const fn middlebox(ground: Ground) -> Ruling {
+    Ruling { verdict: Verdict::AtRisk, cause: Some(Cause::Middlebox), ground }
+}
+
+/// The version to name for an offer: the highest that is certain.
+pub(super) fn offered_top(facts: &FlowFacts) -> Option<Version> {
+    facts.client_hello.as_ref()?.offer.versions().last().copied()
+}

@@ -1,0 +1,534 @@
+use dissect::{
+    Coverage, EndKind, HelloExtent, MessageKind, Protocol, PseudoTls, RefusalKind, Side, Upgrade,
+};
+use proptest::prelude::*;
+
+use super::testkit::{Flow, GOOD_GROUPS, GOOD_SUITES, OLD_SUITES};
+use super::*;
+use crate::judged::{Cause, Direction, Verdict};
+use crate::policy::Concerns;
+
+mod across;
+mod stacks;
+
+use Verdict::{AtRisk, Breaks, Degrades, FailsToday, OutOfScope, Passes, Unaffected, Unknown};
+
+pub(super) fn judge() -> Judge {
+    Judge::new(JudgeConfig::default())
+}
+
+/// Judges one connection alone.
+pub(super) fn judge_one(flow: &Flow) -> (Direction, Judgement) {
+    let mut judged = judge().judge_all(vec![flow.facts.clone()]);
+    let judged = judged.pop().expect("a row for each connection");
+    (judged.direction, judged.judgements[0].clone())
+}
+
+/// The verdict and cause of a connection alone, and words that its reason has.
+#[track_caller]
+pub(super) fn check(flow: Flow, verdict: Verdict, cause: impl Into<Option<Cause>>, words: &[&str]) {
+    let (_, judgement) = judge_one(&flow);
+    let found = (judgement.verdict, judgement.cause);
+    assert_eq!(found, (verdict, cause.into()), "{} {:#?}", judgement.reason, flow.facts);
+    for word in words {
+        assert!(judgement.reason.contains(word), "`{word}` is not in `{}`", judgement.reason);
+    }
+    let needs_fix = judgement.cause.is_some();
+    assert!(!needs_fix || !judgement.fix.is_empty(), "{}", judgement.reason);
+    assert!(!judgement.reason.is_empty());
+}
+
+const PROTOCOL_VERSION: RefusalKind = RefusalKind::Alert(70);
+
+#[test]
+fn to_office365_the_offer_decides_and_not_what_is_negotiated() {
+    let old = || Flow::to_exchange().old_hello();
+    let too_old = Cause::ClientTooOld;
+    check(old(), Breaks, too_old, &["offers at most TLSv1.0", "Office 365 requires TLSv1.2"]);
+    check(old().selects(0x0301, 0x002f, None).established(true), Breaks, too_old, &["TLSv1.0"]);
+    check(
+        Flow::to_exchange().hello(0x0302, &OLD_SUITES, None).selects(0x0302, 0x002f, None),
+        Breaks,
+        too_old,
+        &["offers at most TLSv1.1", "today TLSv1.1 is selected"],
+    );
+    check(Flow::to_exchange().hello(0x0300, &[0x000a], None), Breaks, too_old, &["SSLv3"]);
+    let good = || Flow::to_exchange().good_hello();
+    check(good().selects(0x0303, 0xc02f, Some(23)).established(true), Passes, None, &["TLSv1.2"]);
+    // A suite that the policy does not know was chosen today; tomorrow another one will be.
+    check(good().selects(0x0303, 0x0035, None).established(true), Passes, None, &[]);
+    check(
+        good().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)).established(true),
+        Passes,
+        None,
+        &["offers at most TLSv1.3"],
+    );
+}
+
+#[test]
+fn to_office365_suites_and_groups_are_causes_behind_the_version() {
+    let flow = || Flow::to_exchange();
+    check(
+        flow().hello(0x0303, &[0x000a, 0x002f], Some(&[23])).selects(0x0303, 0x002f, None),
+        Breaks,
+        Cause::NoCommonSuite,
+        &["none of the suites"],
+    );
+    check(
+        flow().hello(0x0303, &[0xc02f], Some(&[22])),
+        Breaks,
+        Cause::NoCommonGroup,
+        &["none of the groups"],
+    );
+    check(flow().hello(0x0301, &[0x0005], Some(&[22])), Breaks, Cause::ClientTooOld, &[]);
+    check(
+        flow().hello(0x0303, &[0xc02f], None),
+        Unknown,
+        None,
+        &["no supported_groups", "the choice is the server's"],
+    );
+    // What one server chose today says nothing of the next one.
+    check(
+        flow().hello(0x0303, &[0xc02f], None).selects(0x0303, 0xc02f, Some(23)).established(true),
+        Unknown,
+        None,
+        &["supported_groups"],
+    );
+    check(flow().hello(0x0303, &[0xc02f, 0x009d], None), Passes, None, &[]);
+    check(
+        flow().hello(0x0303, &[0xc02f], Some(&[23])).versions(&[0x0304, 0x0303]),
+        Passes,
+        None,
+        &["warning: TLSv1.3"],
+    );
+    check(
+        flow().hello(0x0303, &[0x1304, 0xc02f], Some(&[23])).versions(&[0x0304, 0x0302]),
+        Breaks,
+        Cause::NoCommonSuite,
+        &[],
+    );
+    check(
+        flow().hello(0x0303, &[0x000a], Some(&[23])).refused(RefusalKind::Alert(40)),
+        FailsToday,
+        Cause::NoCommonSuite,
+        &["refused by alert handshake_failure"],
+    );
+}
+
+#[test]
+fn a_client_that_could_do_more_is_capped_and_not_too_old() {
+    let capped = Cause::ClientCapped;
+    let flow = |suites: &[u16]| Flow::to_exchange().hello(0x0301, suites, Some(&GOOD_GROUPS));
+    check(flow(&[0xc02f, 0xc014]), Breaks, capped, &["suites", "TLSv1.2"]);
+    check(flow(&[0x003c]), Breaks, capped, &[]);
+    check(flow(&[0xc014]).extension(13), Breaks, capped, &["extensions"]);
+    check(flow(&[0xc014]).versions(&[0x0302, 0x0301]), Breaks, capped, &["extensions"]);
+    check(flow(&[0xc014, 0x5600]), Breaks, Cause::ClientTooOld, &[]);
+    check(flow(&[0xc014]).extension(23).extension(16), Breaks, Cause::ClientTooOld, &[]);
+    check(flow(&[0xc02f]).refused(PROTOCOL_VERSION), FailsToday, capped, &["protocol_version"]);
+}
+
+#[test]
+fn hellos_of_the_old_format_count() {
+    let java6 = Flow::to_exchange().hello(0x0301, &[0x0004, 0x002f, 0x000a], None);
+    check(java6.clone().sslv2_format(), Breaks, Cause::ClientTooOld, &["TLSv1.0"]);
+    check(java6.sslv2_format().refused(RefusalKind::Reset), FailsToday, Cause::ClientTooOld, &[]);
+    check(
+        Flow::to_exchange().hello(0x0002, &[], None).sslv2_format(),
+        Breaks,
+        Cause::ClientTooOld,
+        &["SSLv2"],
+    );
+    check(Flow::to_exchange().hello(0x0303, &[0x009c], None).sslv2_format(), Passes, None, &[]);
+}
+
+#[test]
+fn a_refused_hello_fails_today_unless_it_had_a_way_through() {
+    let old = || Flow::to_exchange().old_hello();
+    for kind in [PROTOCOL_VERSION, RefusalKind::Reset, RefusalKind::Close] {
+        check(old().refused(kind), FailsToday, Cause::ClientTooOld, &["refused"]);
+        check(
+            Flow::to_exchange().good_hello().refused(kind),
+            Unknown,
+            None,
+            &["refused for another reason"],
+        );
+    }
+    // Refused by an alert that no refusal was made of.
+    let alerted = old().aborted_by(Side::Server, 70);
+    check(alerted, FailsToday, Cause::ClientTooOld, &["protocol_version"]);
+}
+
+#[test]
+fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
+    let client_only = |flow: Flow| flow.coverage(Coverage::SERVER_SIDE_MISSING);
+    check(client_only(Flow::to_exchange().old_hello()), Breaks, Cause::ClientTooOld, &[]);
+    check(client_only(Flow::to_exchange().good_hello()), Passes, None, &["not needed"]);
+
+    let server_only = || Flow::to_exchange().coverage(Coverage::CLIENT_SIDE_MISSING);
+    check(
+        server_only().selects(0x0301, 0x002f, None),
+        Unknown,
+        None,
+        &["TLSv1.0", "client-side-missing"],
+    );
+    check(
+        server_only().selects(0x0301, 0x002f, None).mark(0),
+        Breaks,
+        Cause::ClientTooOld,
+        &["downgrade mark", "TLSv1.0"],
+    );
+    check(server_only().selects(0x0302, 0x002f, None).mark(0), Breaks, Cause::ClientTooOld, &[]);
+    check(server_only().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["must have offered"]);
+    check(server_only().selects(0x0303, 0xc02f, Some(23)).mark(1), Passes, None, &[]);
+    check(server_only().selects13(0x1302, Some(29)), Passes, None, &[]);
+    check(
+        server_only().selects(0x0303, 0x0035, None),
+        Unknown,
+        None,
+        &["0x0035", "client-side-missing"],
+    );
+    check(server_only().selects13(0x1301, Some(0x11ec)), Unknown, None, &[]);
+    check(
+        server_only().aborted_by(Side::Server, 70),
+        Unknown,
+        None,
+        &["client-side-missing", "protocol_version"],
+    );
+}
+
+#[test]
+fn an_unanswered_hello_is_judged_like_the_clients_side_alone() {
+    let unanswered = |flow: Flow| flow.coverage(Coverage::SERVER_SIDE_MISSING);
+    check(unanswered(Flow::to_exchange().old_hello()), Breaks, Cause::ClientTooOld, &["no answer"]);
+    check(unanswered(Flow::to_exchange().good_hello()), Passes, None, &[]);
+}
+
+#[test]
+fn less_chosen_than_offered_to_office365_is_a_middlebox() {
+    let lower = || Flow::to_exchange().good_hello().selects(0x0301, 0x002f, None);
+    let words = &["TLSv1.0 was selected", "somebody else answers"];
+    check(lower(), AtRisk, Cause::Middlebox, words);
+    check(lower().established(true), AtRisk, Cause::Middlebox, words);
+    check(lower().aborted_by(Side::Client, 70), AtRisk, Cause::Middlebox, &["given up"]);
+    check(lower().mark(0), AtRisk, Cause::Middlebox, words);
+    check(lower().port(25), AtRisk, Cause::Middlebox, words);
+    let all13 = Flow::to_exchange().good_hello().versions(&[0x0304, 0x0303]);
+    check(all13.selects(0x0302, 0x002f, None), AtRisk, Cause::Middlebox, &["TLSv1.1"]);
+    // The suites may be undecided, the version that was offered is not.
+    check(
+        Flow::to_exchange().hello(0x0303, &[0xc02f], None).selects(0x0301, 0x002f, None),
+        AtRisk,
+        Cause::Middlebox,
+        words,
+    );
+    // An offer without a way through breaks, whatever is chosen.
+    check(
+        Flow::to_exchange().hello(0x0303, &[0x002f], None).selects(0x0301, 0x002f, None),
+        Breaks,
+        Cause::NoCommonSuite,
+        &[],
+    );
+}
+
+#[test]
+fn a_handshake_given_up_after_a_good_choice_is_refused_for_another_reason() {
+    let good = || Flow::to_exchange().good_hello().selects(0x0303, 0xc02f, Some(23));
+    let words = &["refused for another reason"];
+    check(good().aborted_by(Side::Client, 48), Unknown, None, &[words[0], "unknown_ca"]);
+    check(good().aborted_by(Side::Server, 40), Unknown, None, words);
+    let closed = good().established(false).ended_by(Side::Client, EndKind::Reset);
+    check(closed, Unknown, None, &[words[0], "RST"]);
+    check(good().established(false), Passes, None, &[]);
+    check(good().established(true).ended_by(Side::Client, EndKind::Fin), Passes, None, &[]);
+    // An old client that gives up stays an old client.
+    check(
+        Flow::to_exchange().old_hello().selects(0x0301, 0x002f, None).aborted_by(Side::Client, 40),
+        Breaks,
+        Cause::ClientTooOld,
+        &[],
+    );
+}
+
+#[test]
+fn mail_between_servers_degrades_and_submission_does_not() {
+    let too_old = Cause::ClientTooOld;
+    let old = |port| Flow::to_exchange().old_hello().port(port).upgrade(Upgrade::Smtp, "");
+    check(old(25), Degrades, too_old, &["cleartext"]);
+    check(old(25).refused(PROTOCOL_VERSION), Degrades, too_old, &["refused", "cleartext"]);
+    check(old(25).selects(0x0301, 0x002f, None), Degrades, too_old, &[]);
+    check(old(587), Breaks, too_old, &[]);
+    check(old(587).refused(PROTOCOL_VERSION), FailsToday, too_old, &[]);
+    check(old(465).refused(RefusalKind::Reset), FailsToday, too_old, &[]);
+    check(old(465), Breaks, too_old, &[]);
+    let server_only = Flow::to_exchange().port(25).selects(0x0301, 0x002f, None);
+    check(server_only.clone().mark(0), Degrades, too_old, &["cleartext"]);
+    check(server_only, Unknown, None, &[]);
+    let good = || Flow::to_exchange().good_hello().port(25);
+    check(good().selects(0x0303, 0xc02f, Some(23)), Passes, None, &[]);
+
+    let inside = || Flow::new("40.92.0.9:40000", "10.0.0.25:25").good_hello();
+    check(
+        inside().selects(0x0301, 0x002f, None).established(true),
+        Degrades,
+        Cause::ServerTooOld,
+        &["TLSv1.0", "TLSv1.2", "cleartext"],
+    );
+    check(inside().refused(RefusalKind::Alert(40)), Degrades, Cause::ServerTooOld, &["cleartext"]);
+}
+
+#[test]
+fn from_office365_the_servers_choice_decides() {
+    let from = || Flow::from_skype().good_hello();
+    let server_too_old = Cause::ServerTooOld;
+    check(
+        from().selects(0x0301, 0x002f, None).established(true),
+        Breaks,
+        server_too_old,
+        &["the server selected TLSv1.0 although TLSv1.2 was offered"],
+    );
+    check(from().selects(0x0302, 0x002f, None), Breaks, server_too_old, &[]);
+    check(from().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["which Office 365 accepts"]);
+    check(from().selects(0x0303, 0x009c, None), Passes, None, &[]);
+    check(from().selects(0x0303, 0x0035, None), Unknown, None, &["0x0035", "may hold others"]);
+    check(
+        from().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)),
+        Passes,
+        None,
+        &["TLSv1.3"],
+    );
+    check(from().refused(PROTOCOL_VERSION), FailsToday, server_too_old, &["protocol_version"]);
+    check(from().refused(RefusalKind::Reset), FailsToday, server_too_old, &["RST"]);
+    check(from().refused(RefusalKind::Close), FailsToday, server_too_old, &["FIN"]);
+    // A HelloRetryRequest shows that the server speaks TLS 1.3.
+    let mut retried = from().versions(&[0x0304, 0x0303]).refused(RefusalKind::Alert(40));
+    retried.facts.hello_retried = true;
+    check(retried, Unknown, None, &["refused for another reason"]);
+    check(
+        from().selects(0x0303, 0xc02f, Some(23)).aborted_by(Side::Client, 48),
+        Unknown,
+        None,
+        &["refused for another reason"],
+    );
+}
+
+#[test]
+fn from_office365_what_the_server_did_not_show_is_unknown() {
+    let missing = Coverage::SERVER_SIDE_MISSING;
+    check(
+        Flow::from_skype().good_hello().coverage(missing),
+        Unknown,
+        None,
+        &["server's choice decides", "server-side-missing"],
+    );
+    let server_only = || Flow::from_skype().coverage(Coverage::CLIENT_SIDE_MISSING);
+    check(
+        server_only().selects(0x0301, 0x002f, None),
+        Unknown,
+        None,
+        &["TLSv1.0", "client-side-missing"],
+    );
+    check(
+        server_only().selects(0x0301, 0x002f, None).mark(0),
+        Unknown,
+        None,
+        &["downgrade mark", "client-side-missing"],
+    );
+    check(server_only().selects(0x0303, 0xc02f, Some(23)), Passes, None, &[]);
+    check(server_only().selects(0x0303, 0x0035, None), Unknown, None, &[]);
+    // A hello this low is not what Office 365 sends, and the server had no choice.
+    check(
+        Flow::from_skype().old_hello().selects(0x0301, 0x002f, None),
+        Unknown,
+        None,
+        &["too little"],
+    );
+}
+
+#[test]
+fn a_cut_hello_of_office365_still_offers_its_version() {
+    check(
+        Flow::from_skype().good_hello().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
+        Breaks,
+        Cause::ServerTooOld,
+        &["TLSv1.2 or more"],
+    );
+}
+
+#[test]
+fn a_cut_changes_nothing_that_the_rest_determines() {
+    let old = || Flow::to_exchange().old_hello();
+    for extent in [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions] {
+        check(old().cut(extent), Breaks, Cause::ClientTooOld, &["TLSv1.0"]);
+        check(old().cut(extent).refused(PROTOCOL_VERSION), FailsToday, Cause::ClientTooOld, &[]);
+    }
+    let good = || Flow::to_exchange().good_hello();
+    check(good().cut(HelloExtent::Extensions), Passes, None, &[]);
+    check(
+        good().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
+        AtRisk,
+        Cause::Middlebox,
+        &["TLSv1.2 or more"],
+    );
+    let cut = || good().offer(|offer| offer.cipher_suites.clear()).cut(HelloExtent::Version);
+    check(cut(), Unknown, None, &["ClientHello", "truncated"]);
+    check(cut().refused(PROTOCOL_VERSION), Unknown, None, &["truncated", "protocol_version"]);
+    // The choice proves what the cut hid.
+    check(cut().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["must have offered"]);
+    check(cut().selects(0x0303, 0x0035, None), Unknown, None, &["truncated"]);
+    // A ServerHello that is cut changes nothing about the offer.
+    let server_cut = good().selects(0x0303, 0xc02f, None).server_hello(|hello| {
+        hello.extent = HelloExtent::Suites;
+        hello.cipher_suite = None;
+    });
+    check(server_cut.coverage(Coverage::TRUNCATED), Passes, None, &[]);
+    let nothing_left = Flow::from_skype().good_hello().selects(0x0303, 0xc02f, None);
+    let nothing_left = nothing_left.server_hello(|hello| {
+        hello.extent = HelloExtent::Suites;
+        hello.cipher_suite = None;
+    });
+    check(nothing_left.coverage(Coverage::TRUNCATED), Unknown, None, &["ServerHello", "truncated"]);
+}
+
+#[test]
+fn application_data_alone_is_unknown() {
+    let midstream = Flow::to_exchange().coverage(Coverage::MIDSTREAM);
+    check(midstream, Unknown, None, &["begins after the handshake", "midstream"]);
+    let inside = Flow::from_skype().coverage(Coverage::MIDSTREAM);
+    check(inside, Unknown, None, &["midstream"]);
+    let evicted = Flow::to_exchange().coverage(Coverage::GAP).coverage(Coverage::EVICTED);
+    check(evicted, Unknown, None, &["gap+evicted"]);
+    let elsewhere = Flow::new("10.0.0.5:50000", "192.0.2.1:443").coverage(Coverage::MIDSTREAM);
+    check(elsewhere, OutOfScope, None, &["neither end is Office 365"]);
+}
+
+#[test]
+fn imitations_of_tls_and_quic_are_unaffected_towards_office365_only() {
+    let media = |server: &str, kind| {
+        Flow::new("10.0.0.5:50000", server).protocol(Protocol::PseudoTls(kind))
+    };
+    for kind in [PseudoTls::MsTurn, PseudoTls::Google, PseudoTls::Skype] {
+        check(media("52.112.3.3:443", kind), Unaffected, None, &["only looks like TLS"]);
+        check(media("192.0.2.1:443", kind), OutOfScope, None, &[]);
+        let answered = |server| media(server, kind).certificate(&["proxy.contoso.com"]);
+        check(answered("52.112.3.3:443"), AtRisk, Cause::Middlebox, &["certificate"]);
+        check(answered("192.0.2.1:443"), OutOfScope, None, &[]);
+    }
+    let unnamed = media("52.112.3.3:443", PseudoTls::MsTurn)
+        .message(Side::Server, MessageKind::Handshake(11));
+    check(unnamed, AtRisk, Cause::Middlebox, &[]);
+
+    let quic =
+        |server: &str| Flow::new("10.0.0.5:50000", server).protocol(Protocol::Quic).good_hello();
+    check(quic("40.97.1.1:443"), Unaffected, None, &["QUIC"]);
+    check(quic("192.0.2.1:443"), OutOfScope, None, &[]);
+    check(quic("192.0.2.1:443").sni("outlook.office365.com"), Unaffected, None, &[]);
+    let dtls = |server: &str| Flow::new("10.0.0.5:50000", server).protocol(Protocol::Dtls);
+    check(dtls("52.112.3.3:3478"), OutOfScope, None, &["DTLS"]);
+    check(dtls("192.0.2.1:3478"), OutOfScope, None, &[]);
+}
+
+#[test]
+fn connections_of_others_are_out_of_scope_whatever_they_do() {
+    let other = || Flow::new("10.0.0.5:50000", "192.0.2.1:443");
+    check(other().old_hello(), OutOfScope, None, &["neither end"]);
+    check(other().old_hello().refused(PROTOCOL_VERSION), OutOfScope, None, &[]);
+    check(
+        other().old_hello().sni("outlook.office365.com.evil.test"),
+        OutOfScope,
+        None,
+        &["neither end"],
+    );
+    check(Flow::new("10.0.0.5:5000", "10.0.0.6:5061").old_hello(), OutOfScope, None, &[]);
+}
+
+#[test]
+fn every_unknown_says_what_was_missing() {
+    for (part, name) in [
+        (Coverage::MIDSTREAM, "midstream"),
+        (Coverage::CLIENT_SIDE_MISSING, "client-side-missing"),
+        (Coverage::SERVER_SIDE_MISSING, "server-side-missing"),
+        (Coverage::GAP, "gap"),
+        (Coverage::TRUNCATED, "truncated"),
+        (Coverage::EVICTED, "evicted"),
+    ] {
+        for flow in [Flow::to_exchange(), Flow::from_skype()] {
+            let (_, judgement) = judge_one(&flow.coverage(part));
+            assert_eq!(judgement.verdict, Unknown);
+            assert!(judgement.reason.contains(name), "{}", judgement.reason);
+            assert!(!judgement.fix.is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_policy_concerns_the_directions_that_it_names() {
+    let check = |concerns, flow: Flow, expect: Verdict| {
+        let mut config = JudgeConfig::default();
+        config.policies[0].concerns = concerns;
+        let judged = Judge::new(config).judge_all(vec![flow.facts]);
+        assert_eq!(judged[0].judgements[0].verdict, expect, "{concerns:?}");
+    };
+    let to = || Flow::to_exchange().old_hello();
+    let from = || Flow::from_skype().good_hello().selects(0x0301, 0x002f, None);
+    let other = || Flow::new("10.0.0.5:5000", "192.0.2.1:443").old_hello();
+    check(Concerns::ToOffice365, to(), Breaks);
+    check(Concerns::ToOffice365, from(), OutOfScope);
+    check(Concerns::FromOffice365, from(), Breaks);
+    check(Concerns::FromOffice365, to(), OutOfScope);
+    check(Concerns::Office365, other(), OutOfScope);
+    check(Concerns::Everyone, other(), Breaks);
+    check(Concerns::Everyone, to(), Breaks);
+    // Inside, the server answers for itself once the offer is good.
+    let inside = Flow::new("10.0.0.5:5000", "10.0.0.6:443").good_hello();
+    check(Concerns::Everyone, inside.selects(0x0301, 0x002f, None), Breaks);
+}
+
+#[test]
+fn each_policy_gets_a_judgement_in_the_order_given() {
+    let mut config = JudgeConfig::default();
+    let mut strict = config.policies[0].clone();
+    strict.name = "tls13-only".into();
+    strict.minimum = dissect::Version::Tls13;
+    config.policies.push(strict);
+    let judged = Judge::new(config).judge_all(vec![Flow::to_exchange().good_hello().facts]);
+    let rows: Vec<(&str, Verdict, Option<Cause>)> =
+        judged[0].judgements.iter().map(|row| (&*row.policy, row.verdict, row.cause)).collect();
+    assert_eq!(
+        rows,
+        [("office365-tls12", Passes, None), ("tls13-only", Breaks, Some(Cause::ClientCapped)),]
+    );
+    assert!(judged[0].judgements[1].reason.contains("requires TLSv1.3"));
+}
+
+proptest! {
+    #[test]
+    fn an_offer_that_satisfies_the_policy_never_breaks(
+        suite in prop::sample::select(GOOD_SUITES.to_vec()),
+        mut suites in prop::collection::vec(any::<u16>(), 0..12),
+        port in prop::sample::select(vec![25u16, 443, 587, 5061]),
+        chosen in prop::option::of((0x0300u16..0x0304, any::<u16>())),
+        refused in any::<bool>(),
+        marked in any::<bool>(),
+    ) {
+        suites.push(suite);
+        let mut flow = Flow::to_exchange().hello(0x0303, &suites, Some(&GOOD_GROUPS)).port(port);
+        flow = match chosen {
+            Some((version, suite)) if marked => flow.selects(version, suite, None).mark(0),
+            Some((version, suite)) => flow.selects(version, suite, None),
+            None if refused => flow.refused(RefusalKind::Reset),
+            None => flow,
+        };
+        let (_, judgement) = judge_one(&flow);
+        prop_assert!(
+            !matches!(judgement.verdict, Breaks | FailsToday | Degrades), "{}", judgement.reason
+        );
+    }
+
+    #[test]
+    fn nobody_passes_who_was_not_seen(parts in 1u8..64, from in any::<bool>()) {
+        let flow = if from { Flow::from_skype() } else { Flow::to_exchange() };
+        let (_, judgement) = judge_one(&flow.coverage(Coverage::from_bits(parts)));
+        prop_assert_eq!(judgement.verdict, Unknown);
+    }
+}

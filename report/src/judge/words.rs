@@ -1,0 +1,467 @@
+//! Verdicts in plain words: why, and what to do.
+//!
+//! Sentences name the facts that decide. They are shared: many connections have the same one.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use dissect::{Coverage, EndKind, Protocol, PseudoTls, RefusalKind, Side, Version};
+
+use super::fixes::write_fix;
+use super::rules::{Capped, Case, Ground, Ruling, offered_top, refusal_of};
+use crate::endpoints::Prefix;
+use crate::judged::{Cause, Direction, Verdict};
+use crate::policy::{Undecided, Way};
+use crate::services::Service;
+
+/// Appends to a string, which can't fail.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {
+        $out.write_fmt(format_args!($($text)*)).expect("writing to a string can't fail")
+    };
+}
+pub(super) use put;
+
+/// Makes sentences and keeps one copy of each.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    shared: HashSet<Arc<str>>,
+    fixes: HashMap<(Arc<str>, Ruling, Coverage), Arc<str>>,
+    draft: String,
+}
+
+impl Words {
+    /// The shared copy of a text.
+    pub(super) fn share(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.shared.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = Arc::from(text);
+        self.shared.insert(Arc::clone(&new));
+        new
+    }
+
+    /// Why the verdict is what it is; `overruled` is the network that decided against a name.
+    pub(super) fn reason(
+        &mut self,
+        case: &Case<'_>,
+        ruling: &Ruling,
+        overruled: Option<(Prefix, Service)>,
+    ) -> Arc<str> {
+        let mut draft = std::mem::take(&mut self.draft);
+        draft.clear();
+        write_reason(&mut draft, case, ruling);
+        if let Some((prefix, service)) = overruled {
+            let service = service.name();
+            put!(
+                draft,
+                "; counted by address, since {prefix} serves {service} alone, although the \
+                     server's name is none of its endpoints"
+            );
+        }
+        let shared = self.share(&draft);
+        self.draft = draft;
+        shared
+    }
+
+    /// What to do about it; empty when there is nothing to do.
+    pub(super) fn fix(&mut self, case: &Case<'_>, ruling: &Ruling) -> Arc<str> {
+        // Everything that a fix is made of; the texts are long, and few.
+        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage);
+        if let Some(known) = self.fixes.get(&about) {
+            return Arc::clone(known);
+        }
+        let mut draft = String::new();
+        write_fix(&mut draft, case, ruling);
+        let shared = self.share(&draft);
+        self.fixes.insert(about, Arc::clone(&shared));
+        shared
+    }
+}
+
+fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
+    let minimum = case.policy.minimum;
+    match ruling.ground {
+        Ground::NotConcerned => write_not_concerned(out, case),
+        Ground::Dtls => out.push_str("DTLS carries media here, which the policy leaves alone"),
+        Ground::Quic => out.push_str("QUIC has TLSv1.3 and nothing older"),
+        Ground::PseudoTls => put!(
+            out,
+            "only looks like TLS: {} that opens a media relay's connection",
+            imitation(case)
+        ),
+        Ground::PseudoTlsIntercepted => put!(
+            out,
+            "{} was answered by a certificate: something on the way ends TLS where the media relay \
+             should answer",
+            imitation(case)
+        ),
+        Ground::OfferFails => write_offer_fails(out, case, ruling),
+        Ground::OfferPasses => write_offer_passes(out, case),
+        Ground::OfferUndecided(why) => write_offer_undecided(out, case, why),
+        Ground::RefusedThough => write_refused_though(out, case, ruling),
+        Ground::AbortedLater => {
+            put!(
+                out,
+                "refused for another reason: {} was selected, which is enough, \
+                 and then the handshake was given up",
+                selected(case)
+            );
+            write_alert_after(out, case);
+        }
+        Ground::Retry => {
+            write_offer(out, case);
+            put!(
+                out,
+                "; a retry within 60 s of a hello that reaches {minimum} and was \
+                 refused or not answered: somebody on the way refuses the higher hello"
+            );
+            write_answer(out, case);
+        }
+        Ground::NothingSeen => write_nothing_seen(out, case),
+        _ => write_choice(out, case, ruling),
+    }
+}
+
+/// The reasons that rest on what the server selected.
+fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
+    let who = &case.policy.requirer;
+    let minimum = case.policy.minimum;
+    match ruling.ground {
+        Ground::ServerChoseLess if ruling.cause == Some(Cause::Middlebox) => {
+            write_offer(out, case);
+            put!(
+                out,
+                "; {} was selected where {who} would select {minimum} or better: \
+                 somebody else answers",
+                selected(case)
+            );
+            write_abort(out, case);
+        }
+        Ground::ServerChoseLess => {
+            put!(out, "the server selected {} although ", selected(case));
+            write_offered(out, case);
+            put!(out, " was offered; {who} requires {minimum}");
+            write_mail(out, ruling);
+        }
+        Ground::OfferTooLowToTell => {
+            write_offer(out, case);
+            put!(out, "; too little to show whether the server could select {minimum}");
+        }
+        Ground::ServerChoseEnough => {
+            put!(out, "the server selected {}, which {who} accepts", selected(case))
+        }
+        Ground::ServerChoseOutside => write_chose_outside(out, case),
+        Ground::ChoiceProves => {
+            put!(
+                out,
+                "the server selected {}, which {who} accepts and which the client \
+                 must have offered; ",
+                selected(case)
+            );
+            write_unseen(out, case, "the ClientHello was not seen whole");
+        }
+        Ground::MarkBlamesClient => {
+            put!(
+                out,
+                "the server selected {} and its random carries the downgrade mark \
+                 of RFC 8446: it could do better and the client offered no more; {who} requires \
+                 {minimum}",
+                selected(case)
+            );
+            write_capped(out, case, ruling);
+            write_mail(out, ruling);
+        }
+        Ground::MarkClearsServer => {
+            put!(
+                out,
+                "the server selected {}, but its random carries the downgrade mark \
+                 of RFC 8446: it could do better than the hello that reached it asked for; ",
+                selected(case)
+            );
+            write_unseen(out, case, "no hello that low was seen");
+        }
+        Ground::ServerSideOnly => {
+            put!(
+                out,
+                "the server selected {}, but whether more was offered is not known: ",
+                selected(case)
+            );
+            write_unseen(out, case, "the ClientHello was not captured");
+        }
+        Ground::ServerHelloCut => {
+            out.push_str("the part of the ServerHello that decides was not captured: ");
+            write_unseen(out, case, "it is cut");
+        }
+        Ground::ServerUnseen => {
+            put!(out, "the server's choice decides and was not seen: ");
+            write_unseen(out, case, "no ServerHello was captured");
+        }
+        ground => debug_assert!(false, "{ground:?} rests on something else"),
+    }
+}
+
+fn write_not_concerned(out: &mut String, case: &Case<'_>) {
+    match case.direction {
+        Direction::Other => {
+            put!(out, "neither end is {}", case.policy.requirer);
+        }
+        direction => {
+            put!(out, "the policy is not about connections {}", direction.name());
+        }
+    }
+}
+
+const fn imitation(case: &Case<'_>) -> &'static str {
+    match case.facts.protocol {
+        Protocol::PseudoTls(PseudoTls::Google) => "the imitated handshake (Google ssltcp)",
+        Protocol::PseudoTls(PseudoTls::Skype) => "the imitated handshake (Skype)",
+        _ => "the imitated handshake (MS-TURN)",
+    }
+}
+
+/// `offers at most TLSv1.0`.
+fn write_offer(out: &mut String, case: &Case<'_>) {
+    match (case.facts.offered_max(), offered_top(case.facts)) {
+        (Some(top), _) => put!(out, "offers at most {top}"),
+        (None, Some(top)) => put!(out, "offers {top} or more"),
+        (None, None) => out.push_str("offers no version of TLS"),
+    }
+}
+
+/// `TLSv1.2`, as an object.
+fn write_offered(out: &mut String, case: &Case<'_>) {
+    match (case.facts.offered_max(), offered_top(case.facts)) {
+        (Some(top), _) => put!(out, "{top}"),
+        (None, Some(top)) => put!(out, "{top} or more"),
+        (None, None) => out.push_str("nothing"),
+    }
+}
+
+fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
+    let who = &case.policy.requirer;
+    write_offer(out, case);
+    match case.way {
+        Some(Way::NoSuite) => {
+            put!(out, ", but none of the suites that {who} accepts from then on");
+        }
+        Some(Way::NoGroup) => {
+            put!(out, " with ECDHE, but none of the groups that {who} accepts")
+        }
+        _ => put!(out, "; {who} requires {}", case.policy.minimum),
+    }
+    write_capped(out, case, ruling);
+    write_answer(out, case);
+    write_mail(out, ruling);
+}
+
+fn write_capped(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
+    if ruling.cause != Some(Cause::ClientCapped) {
+        return;
+    }
+    let minimum = case.policy.minimum;
+    match case.capped() {
+        Some(Capped::Suites) => {
+            out.push_str("; its suites include some that exist in TLSv1.2 and later only");
+        }
+        Some(Capped::Extensions) => {
+            out.push_str("; its extensions include some that came with TLSv1.2 or later");
+        }
+        Some(Capped::Elsewhere) => {
+            put!(out, "; the same host offers {minimum} or better elsewhere");
+        }
+        None => {}
+    }
+}
+
+/// What the server said to the offer.
+fn write_answer(out: &mut String, case: &Case<'_>) {
+    if let Some(kind) = refusal_of(case.facts) {
+        out.push_str("; refused ");
+        write_refusal(out, kind);
+    } else if let Some(version) = case.facts.negotiated() {
+        put!(out, "; today {version} is selected");
+    } else if case.facts.server_hello.is_none() {
+        out.push_str("; no answer was seen");
+    }
+}
+
+fn write_refusal(out: &mut String, kind: RefusalKind) {
+    match kind {
+        RefusalKind::Alert(description) => {
+            out.push_str("by alert ");
+            write_alert(out, description);
+        }
+        RefusalKind::Reset => out.push_str("by RST"),
+        RefusalKind::Close => out.push_str("by FIN"),
+    }
+}
+
+/// The name of an alert that refusals use (RFC 8446 §6.2), else its number.
+fn write_alert(out: &mut String, description: u8) {
+    let name = match description {
+        10 => "unexpected_message",
+        40 => "handshake_failure",
+        42 => "bad_certificate",
+        43 => "unsupported_certificate",
+        45 => "certificate_expired",
+        46 => "certificate_unknown",
+        47 => "illegal_parameter",
+        48 => "unknown_ca",
+        50 => "decode_error",
+        70 => "protocol_version",
+        71 => "insufficient_security",
+        80 => "internal_error",
+        86 => "inappropriate_fallback",
+        109 => "missing_extension",
+        112 => "unrecognized_name",
+        116 => "certificate_required",
+        120 => "no_application_protocol",
+        _ => return put!(out, "{description}"),
+    };
+    out.push_str(name);
+}
+
+fn write_mail(out: &mut String, ruling: &Ruling) {
+    if ruling.verdict == Verdict::Degrades {
+        out.push_str("; mail between servers goes on in cleartext unless a connector requires TLS");
+    }
+}
+
+fn write_offer_passes(out: &mut String, case: &Case<'_>) {
+    write_offer(out, case);
+    put!(out, "; version, suite and group are shared with {}", case.policy.requirer);
+    if let Some(Way::Through { shadowed_by: Some(version) }) = case.way {
+        put!(
+            out,
+            "; warning: {version} is offered too but shares nothing, and servers \
+             that speak {version} choose it first"
+        );
+    }
+    if case.facts.server_hello.is_none() {
+        out.push_str("; the server's answer was not seen and is not needed");
+    }
+}
+
+fn write_offer_undecided(out: &mut String, case: &Case<'_>, why: Undecided) {
+    let who = &case.policy.requirer;
+    match why {
+        Undecided::NoGroupsExtension => put!(
+            out,
+            "only ECDHE suites are shared with {who}, and the hello has no supported_groups: the \
+             choice is the server's"
+        ),
+        Undecided::Cut => {
+            out.push_str("the part of the ClientHello that decides was not captured: ");
+            write_unseen(out, case, "the hello is cut");
+        }
+    }
+    if let Some(kind) = refusal_of(case.facts) {
+        out.push_str("; refused ");
+        write_refusal(out, kind);
+    }
+}
+
+fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
+    let who = &case.policy.requirer;
+    let by_server = ruling.cause == Some(Cause::ServerTooOld);
+    if by_server {
+        put!(out, "the server refused what {who} offers");
+    } else {
+        out.push_str("refused for another reason");
+    }
+    out.push_str(" (");
+    if let Some(kind) = refusal_of(case.facts) {
+        write_refusal(out, kind);
+    }
+    out.push_str("): ");
+    write_offer(out, case);
+    put!(out, "; the offer has a way through {}", case.policy.name);
+    write_mail(out, ruling);
+}
+
+fn write_abort(out: &mut String, case: &Case<'_>) {
+    if case.facts.established == Some(false) {
+        out.push_str("; the handshake was given up");
+        write_alert_after(out, case);
+    }
+}
+
+fn write_alert_after(out: &mut String, case: &Case<'_>) {
+    let side = |side| if side == Side::Client { "client" } else { "server" };
+    if let Some(alert) = case.facts.alerts.iter().find(|alert| alert.is_fatal()) {
+        put!(out, " by the {}, alert ", side(alert.from));
+        write_alert(out, alert.description);
+    } else if let Some(end) = case.facts.end {
+        let kind = if end.kind == EndKind::Reset { "RST" } else { "FIN" };
+        put!(out, " by the {}, {kind}", side(end.by));
+    }
+}
+
+fn write_chose_outside(out: &mut String, case: &Case<'_>) {
+    let who = &case.policy.requirer;
+    put!(out, "the server selected {}, which is none of {who}'s", selected(case));
+    if case.direction == Direction::FromOffice365 || case.facts.client_hello.is_some() {
+        out.push_str("; it may hold others");
+    } else {
+        out.push_str("; what else the client offers was not captured: ");
+        write_unseen(out, case, "the ClientHello is missing");
+    }
+}
+
+fn write_nothing_seen(out: &mut String, case: &Case<'_>) {
+    let coverage = case.facts.coverage;
+    let what = if coverage.contains(Coverage::MIDSTREAM) {
+        "the capture begins after the handshake, so that neither ClientHello nor ServerHello was \
+         seen: "
+    } else {
+        "neither ClientHello nor ServerHello was captured: "
+    };
+    out.push_str(what);
+    write_unseen(out, case, "no handshake");
+    if let Some(kind) = refusal_of(case.facts) {
+        out.push_str("; the server refused ");
+        write_refusal(out, kind);
+    }
+}
+
+/// The parts of the coverage that are missing, or what to say when it is complete.
+fn write_unseen(out: &mut String, case: &Case<'_>, otherwise: &str) {
+    let mut names = case.facts.coverage.names().peekable();
+    if names.peek().is_none() {
+        out.push_str(otherwise);
+        return;
+    }
+    out.push_str("coverage is ");
+    for (index, name) in names.enumerate() {
+        if index > 0 {
+            out.push('+');
+        }
+        out.push_str(name);
+    }
+}
+
+/// The server's choice, such as `TLSv1.2 with suite 0xC02F`.
+fn selected(case: &Case<'_>) -> Selected {
+    let hello = case.facts.server_hello.as_ref();
+    let version = hello.and_then(dissect::ServerHello::version);
+    let is_enough = version.is_some_and(|version| version >= case.policy.minimum);
+    let suite = hello.and_then(|hello| hello.cipher_suite).filter(|_| is_enough);
+    Selected { version, suite }
+}
+
+struct Selected {
+    version: Option<Version>,
+    suite: Option<u16>,
+}
+
+impl std::fmt::Display for Selected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.version, self.suite) {
+            (Some(version), Some(suite)) => write!(f, "{version} with suite 0x{suite:04X}"),
+            (Some(version), None) => write!(f, "{version}"),
+            (None, _) => f.write_str("an unknown version"),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Replays an offer under a policy, version by version, as a server does.
+//!
+//! A hello may be cut. Every question is then answered yes, no or maybe, and an answer of maybe
+//! reaches the result only when it matters: what the remaining bytes determine stays determined.
+
+use dissect::{HelloExtent, HelloFormat, Offer, Version};
+
+use super::Policy;
+use super::suites::{is_tls12_suite, needs_group};
+
+/// How an offer fares under a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// A version, a suite and a group where one is needed are shared.
+    Through {
+        /// A better version is offered and shares nothing; a server that speaks it chooses it
+        /// first and refuses.
+        shadowed_by: Option<Version>,
+    },
+    /// No version is enough.
+    NoVersion,
+    /// No suite is shared in any version that is enough.
+    NoSuite,
+    /// No group is shared where a suite is.
+    NoGroup,
+    /// The offer does not tell.
+    Unknown(Undecided),
+}
+
+/// Why an offer does not tell whether it has a way through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Undecided {
+    /// The hello was cut before the deciding part.
+    Cut,
+    /// Only ECDHE is shared, and without `supported_groups` the choice is the server's
+    /// (RFC 8422 §4).
+    NoGroupsExtension,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+    Maybe,
+}
+
+/// How one version fares.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Through,
+    NotOffered,
+    NoSuite,
+    NoGroup,
+    NoGroupsExtension,
+    Cut,
+}
+
+impl Policy {
+    /// How an offer fares: the first version from the top that a server could settle on.
+    #[must_use]
+    pub fn way(&self, offer: &Offer) -> Way {
+        const FROM_THE_TOP: [Version; 5] =
+            [Version::Tls13, Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
+        let versions = offer.versions();
+        let mut seen = Vec::with_capacity(FROM_THE_TOP.len());
+        for version in FROM_THE_TOP.into_iter().filter(|version| *version >= self.minimum) {
+            let is_known = version < Version::Tls13 || !self.suites13.is_empty();
+            let step = self.step(offer, &versions, version);
+            if step == Step::Through {
+                return Way::Through { shadowed_by: seen.iter().find_map(shadow) };
+            }
+            seen.push((
+                version,
+                step,
+                is_known && offered(offer, &versions, version) == Answer::Yes,
+            ));
+        }
+        let any = |wanted: Step| seen.iter().any(|(_, step, _)| *step == wanted);
+        // Too old before no suite before no group, and nothing of it while a cut hides the rest.
+        if any(Step::Cut) {
+            Way::Unknown(Undecided::Cut)
+        } else if any(Step::NoGroupsExtension) {
+            Way::Unknown(Undecided::NoGroupsExtension)
+        } else if any(Step::NoSuite) {
+            Way::NoSuite
+        } else if any(Step::NoGroup) {
+            Way::NoGroup
+        } else {
+            Way::NoVersion
+        }
+    }
+
+    fn step(&self, offer: &Offer, versions: &[Version], version: Version) -> Step {
+        let is_offered = offered(offer, versions, version);
+        if is_offered == Answer::No {
+            return Step::NotOffered;
+        }
+        let suites_are_complete = offer.extent >= HelloExtent::Extensions;
+        let has_suite_of_13 = || offer.cipher_suites.iter().any(|&suite| suite >> 8 == 0x13);
+        if version == Version::Tls13
+            && is_offered == Answer::Maybe
+            && suites_are_complete
+            && !has_suite_of_13()
+        {
+            // Who offers TLS 1.3 offers a suite of it (RFC 8446 §9.1).
+            return Step::NotOffered;
+        }
+        let groups = self.groups_shared(offer, version);
+        let mut shared = offer.cipher_suites.iter().filter(|&&s| self.has_suite(version, s));
+        let is_settled = |suite: u16| {
+            let has_group = match version {
+                Version::Tls13 => groups == Some(Answer::Yes),
+                _ => !needs_group(suite) || groups == Some(Answer::Yes),
+            };
+            // Where the version itself is uncertain, a suite that exists in it alone settles it:
+            // nobody offers what can't be chosen under a hello of TLS 1.2.
+            has_group && (is_offered == Answer::Yes || is_tls12_suite(suite))
+        };
+        if shared.clone().any(|&suite| is_settled(suite)) {
+            return Step::Through;
+        }
+        if !suites_are_complete {
+            return Step::Cut;
+        }
+        if shared.next().is_none() {
+            return Step::NoSuite;
+        }
+        let is_free_of_groups = |suite: u16| version < Version::Tls13 && !needs_group(suite);
+        let through_if_offered = offer
+            .cipher_suites
+            .iter()
+            .any(|&suite| self.has_suite(version, suite) && is_free_of_groups(suite));
+        match groups {
+            _ if through_if_offered => Step::Cut,
+            Some(Answer::Yes | Answer::Maybe) => Step::Cut,
+            Some(Answer::No) => Step::NoGroup,
+            None if version >= Version::Tls13 => Step::NoGroup,
+            None => Step::NoGroupsExtension,
+        }
+    }
+
+    /// Whether a group is shared; `None` when there is no `supported_groups` at all.
+    fn groups_shared(&self, offer: &Offer, version: Version) -> Option<Answer> {
+        const SUPPORTED_GROUPS: u16 = 10;
+        match &offer.groups {
+            Some(list) if list.iter().any(|group| self.groups_for(version).contains(group)) => {
+                Some(Answer::Yes)
+            }
+            Some(_) if is_complete(offer, SUPPORTED_GROUPS) => Some(Answer::No),
+            None if ends_for_certain(offer) => None,
+            _ => Some(Answer::Maybe),
+        }
+    }
+}
+
+fn shadow(&(version, step, is_offered): &(Version, Step, bool)) -> Option<Version> {
+    (is_offered && matches!(step, Step::NoSuite | Step::NoGroup)).then_some(version)
+}
+
+fn offered(offer: &Offer, versions: &[Version], version: Version) -> Answer {
+    const SUPPORTED_VERSIONS: u16 = 43;
+    let is_listed = versions.contains(&version);
+    if offer.supported_versions.is_some() {
+        return match is_listed {
+            true => Answer::Yes,
+            false if is_complete(offer, SUPPORTED_VERSIONS) => Answer::No,
+            false => Answer::Maybe,
+        };
+    }
+    // A client that knows `supported_versions` says 0x0303 (RFC 8446 §4.1.2); below that nothing
+    // can follow that would change the versions. At 0x0303 it may add 1.3, and leave out others.
+    let may_follow = !ends_for_certain(offer) && (0x0303..0x0400).contains(&offer.legacy_version);
+    match (may_follow, is_listed) {
+        (true, _) if version == Version::Tls13 || is_listed => Answer::Maybe,
+        (_, true) => Answer::Yes,
+        (_, false) => Answer::No,
+    }
+}
+
+/// Whether nothing can follow what was seen. Hellos of the SSL 2.0 format have no extensions.
+fn ends_for_certain(offer: &Offer) -> bool {
+    offer.extent == HelloExtent::Whole || offer.format == HelloFormat::SslV2
+}
+
+/// Whether an extension that was seen is complete: the cut, if any, is behind it.
+fn is_complete(offer: &Offer, extension: u16) -> bool {
+    let is_last = || offer.extensions.as_ref().and_then(|list| list.last()) == Some(&extension);
+    ends_for_certain(offer) || !is_last()
+}
+
+/// Whether the offer certainly holds a version at or above the minimum.
+///
+/// A hello of 0x0303 or above that is cut before `supported_versions` does for minima up to
+/// TLS 1.2: with the extension it would offer TLS 1.3 or at least 1.2.
+pub(crate) fn reaches(offer: &Offer, minimum: Version) -> bool {
+    let is_tls = |version: Version| version <= Version::Tls13;
+    offer.versions().last().is_some_and(|&top| is_tls(top) && top >= minimum)
+}
+
+#[cfg(test)]
+mod tests;
