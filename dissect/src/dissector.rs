@@ -3,6 +3,7 @@
 use crate::flow::{FlowTable, Segment};
 use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode, whole_packet};
 use crate::tcp::Seq;
+use crate::udp::{Datagram, UdpTable};
 use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
 
 /// Follows the connections in a series of frames.
@@ -14,6 +15,7 @@ pub struct Dissector {
     counters: Counters,
     defrag: Defragmenter,
     flows: FlowTable,
+    datagrams: UdpTable,
 }
 
 impl Dissector {
@@ -26,7 +28,8 @@ impl Dissector {
         Self {
             counters: Counters::default(),
             defrag: Defragmenter::new(seed),
-            flows: FlowTable::new(limits, seed),
+            flows: FlowTable::new(limits.clone(), seed),
+            datagrams: UdpTable::new(limits, seed),
         }
     }
 
@@ -70,6 +73,8 @@ impl Dissector {
         frame: &Frame<'_>,
         seen: &mut impl Observer,
     ) {
+        let at = Mark { frame: frame.number, time: frame.time };
+        let cut = packet.payload_len.saturating_sub(len_u32(packet.payload)).min(cut_max);
         match packet.transport {
             TransportHeader::Tcp { src_port, dst_port, seq, ack, flags } => {
                 let segment = Segment {
@@ -79,19 +84,30 @@ impl Dissector {
                     ack: Seq(ack),
                     flags,
                     payload: packet.payload,
-                    cut: packet.payload_len.saturating_sub(len_u32(packet.payload)).min(cut_max),
-                    at: Mark { frame: frame.number, time: frame.time },
+                    cut,
+                    at,
                     frame_len: frame.wire_len,
                 };
                 self.flows.push(&segment, &mut self.counters, seen);
             }
-            TransportHeader::Udp { .. } => {}
+            TransportHeader::Udp { src_port, dst_port } => {
+                let datagram = Datagram {
+                    source: Endpoint { addr: packet.src, port: src_port },
+                    target: Endpoint { addr: packet.dst, port: dst_port },
+                    payload: packet.payload,
+                    cut,
+                    at,
+                    frame_len: frame.wire_len,
+                };
+                self.datagrams.push(&datagram, &mut self.counters, seen);
+            }
         }
     }
 
     /// Reports every connection that is still open: the input is over.
     pub fn finish(&mut self, seen: &mut impl Observer) {
         self.flows.finish(&mut self.counters, seen);
+        self.datagrams.finish(seen);
     }
 
     /// What was counted so far.

@@ -148,8 +148,10 @@ impl Roles {
         let hello = server.server_hello.as_ref()?;
         match hello.version()? {
             Version::Ssl2 => None,
-            Version::Tls13 if ServerHelloParts::accepts_psk(hello) => Some(true),
-            Version::Tls13 => (hello.extent == HelloExtent::Whole).then_some(false),
+            Version::Tls13 | Version::Dtls13 if ServerHelloParts::accepts_psk(hello) => Some(true),
+            Version::Tls13 | Version::Dtls13 => {
+                (hello.extent == HelloExtent::Whole).then_some(false)
+            }
             _ if server.saw_certificate || server.saw_done => Some(false),
             _ => (server.changed_cipher && !server.has_holes).then_some(true),
         }
