@@ -7,7 +7,7 @@ use capture::{Batch, FrameDesc, Region};
 use crossbeam_channel::{Receiver, SendError, Sender, bounded, unbounded};
 use dissect::{Frame, LinkType, Steer, Steering};
 
-use super::{Feed, Settings, Worker};
+use super::{Feed, Learned, Settings, Worker};
 
 /// Batches that wait for one worker: enough to ride out a pause, little enough to stay in cache.
 const QUEUED_BATCHES_MAX: usize = 8;
@@ -38,22 +38,17 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
         drop(hand_out);
         for worker in workers {
             // A worker that panicked takes the run with it, message and all.
-            let (flows, counters) = match worker.join() {
+            let learned = match worker.join() {
                 Ok(done) => done,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
-            feed.analysis.flows.extend(flows);
-            feed.analysis.counters.absorb(&counters);
+            feed.analysis.absorb(learned);
         }
     });
     feed.analysis.counters.absorb(steer.counters());
 }
 
-fn work(
-    mut worker: Worker<'_>,
-    works: &Receiver<Work>,
-    used: &Sender<Batch>,
-) -> (Vec<dissect::FlowFacts>, dissect::Counters) {
+fn work(mut worker: Worker<'_>, works: &Receiver<Work>, used: &Sender<Batch>) -> Learned {
     for work in works {
         match work {
             Work::Frames(batch) => {
