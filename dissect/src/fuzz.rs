@@ -70,8 +70,7 @@ fn steer(frames: &[Frame<'_>]) -> Counters {
         match steer.steer(frame) {
             Steering::Flow(_) | Steering::Any => dissector.push(frame, &mut flows),
             Steering::Kept => {}
-            Steering::Datagram { bytes, .. } => {
-                let wire_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            Steering::Datagram { bytes, wire_len, .. } => {
                 let whole = Frame { link: LinkType::RAW, wire_len, data: &bytes, ..*frame };
                 dissector.push(&whole, &mut flows);
             }

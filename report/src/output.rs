@@ -41,7 +41,7 @@ impl<'a> Report<'a> {
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
         let hosts = HostTable::new(flows, inside);
         let tallies = HostTally::of(&hosts, &run.policies);
-        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of(flows) }
+        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of_watched(flows) }
     }
 
     /// The connections.

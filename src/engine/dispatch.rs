@@ -85,10 +85,9 @@ impl HandOut {
                     self.turn
                 }
                 Steering::Kept => continue,
-                Steering::Datagram { hash, bytes } => {
+                Steering::Datagram { hash, bytes, wire_len } => {
                     let worker = usize::try_from(hash % count).unwrap_or(0);
                     self.send(worker, batch.region());
-                    let wire_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
                     let packet =
                         Batch::owned(LinkType::RAW, frame.time, frame.number, wire_len, bytes);
                     self.deliver(worker, packet);

@@ -78,9 +78,9 @@ fn a_steered_capture_counts_like_an_unsteered_one() {
         let handed_on = match steer.steer(&frame) {
             Steering::Flow(_) | Steering::Any => Some(frame),
             Steering::Kept => None,
-            Steering::Datagram { bytes, .. } => {
+            Steering::Datagram { bytes, wire_len, .. } => {
                 datagram = bytes;
-                Some(Frame { number, ..super::frame(LinkType::RAW, &datagram) })
+                Some(Frame { number, wire_len, ..super::frame(LinkType::RAW, &datagram) })
             }
         };
         let mut fresh = Defragmenter::new(0);
