@@ -5,7 +5,7 @@ use std::thread;
 
 use capture::{Batch, FrameDesc};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use dissect::{LinkType, Steer, Steering};
+use dissect::{Counters, FlowFacts, LinkType, Steer, Steering};
 
 use super::{Feed, Settings, Worker};
 
@@ -51,7 +51,7 @@ fn work(
     mut worker: Worker<'_>,
     batches: &Receiver<Batch>,
     used: &Sender<Batch>,
-) -> (Vec<dissect::FlowFacts>, dissect::Counters) {
+) -> (Vec<Box<FlowFacts>>, Counters) {
     for batch in batches {
         worker.take(&batch);
         // The reader may be gone already; then the memory is simply freed.

@@ -1,8 +1,9 @@
 //! The hosts seen so far, for those who watch a run: touched once a hello, never once a packet.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use dissect::{HelloSeen, Side, Version};
 use foldhash::fast::RandomState;
 
@@ -14,6 +15,7 @@ const HOSTS_MAX: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub struct LiveHosts {
     hosts: DashMap<IpAddr, LiveHost, RandomState>,
+    count: AtomicUsize,
 }
 
 /// What was seen of one host as a client.
@@ -32,10 +34,17 @@ pub struct LiveHost {
 impl LiveHosts {
     /// Notes a hello under the client's address.
     pub fn note(&self, seen: &HelloSeen) {
-        if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&seen.client.addr) {
-            return;
-        }
-        let mut host = self.hosts.entry(seen.client.addr).or_default();
+        let mut host = match self.hosts.entry(seen.client.addr) {
+            Entry::Occupied(known) => known.into_ref(),
+            Entry::Vacant(place) => {
+                // Counting is not the table's own `len`, which locks every part of it.
+                if self.count.fetch_add(1, Ordering::Relaxed) >= HOSTS_MAX {
+                    self.count.fetch_sub(1, Ordering::Relaxed);
+                    return;
+                }
+                place.insert(LiveHost::default())
+            }
+        };
         match seen.from {
             Side::Client => {
                 host.offers += 1;
@@ -52,13 +61,13 @@ impl LiveHosts {
     /// How many hosts were seen as clients.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.hosts.len()
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Whether no host was seen.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty()
+        self.len() == 0
     }
 
     /// How many hosts never offered TLS 1.2 or more.

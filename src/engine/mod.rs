@@ -29,7 +29,7 @@ pub struct Settings {
 #[derive(Debug, Default)]
 pub struct Analysis {
     /// The connections, in no particular order.
-    pub flows: Vec<FlowFacts>,
+    pub flows: Vec<Box<FlowFacts>>,
     /// What became of the frames.
     pub counters: Counters,
     /// What could not be read. The frames before and behind it were.
@@ -123,7 +123,7 @@ struct Worker<'a> {
 }
 
 struct Seen<'a> {
-    flows: Vec<FlowFacts>,
+    flows: Vec<Box<FlowFacts>>,
     hosts: &'a LiveHosts,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn finish(mut self) -> (Vec<FlowFacts>, Counters) {
+    fn finish(mut self) -> (Vec<Box<FlowFacts>>, Counters) {
         self.dissector.finish(&mut self.seen);
         (self.seen.flows, self.dissector.counters().clone())
     }
@@ -152,7 +152,7 @@ impl<'a> Worker<'a> {
 
 impl Observer for Seen<'_> {
     fn flow(&mut self, facts: FlowFacts) {
-        self.flows.push(facts);
+        self.flows.push(Box::new(facts));
     }
 
     fn hello(&mut self, seen: HelloSeen) {
