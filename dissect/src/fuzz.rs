@@ -3,7 +3,6 @@
 //! Built for tests, which try every file of the corpora, and for fuzzing (`--cfg fuzzing`).
 #![allow(missing_docs, reason = "no part of the crate that others use")]
 
-use crate::flow::Context;
 use crate::tls::{ClientHelloParts, Interner, ServerHelloParts, Sslv2Hello};
 use crate::{
     Counters, Dissector, FlowFacts, Frame, Limits, LinkType, Mark, Observer, Steer, Steering,
@@ -247,10 +246,7 @@ pub fn hello(bytes: &[u8]) {
             let _ = (parts.hello.version(), parts.hello.downgrade_mark());
         }
     }
-    let limits = Limits::default();
-    let context =
-        Context { at: Mark::default(), frame_len: 0, limits: &limits, interner: &mut interner };
-    let _ = context.interner.certificate(bytes);
+    let _ = interner.certificate(bytes);
 }
 
 #[cfg(test)]

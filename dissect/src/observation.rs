@@ -430,7 +430,8 @@ pub struct FlowFacts {
     pub certificate_requested: bool,
     /// Alerts in the clear, the first few.
     pub alerts: SmallVec<[Alert; 1]>,
-    /// The hello was refused.
+    /// The hello was refused: by the server's first words, or by an end that acknowledges the
+    /// hello and before which no byte of the server's is missing.
     pub refusal: Option<Refusal>,
     /// How the connection ended, when it did within the capture.
     pub end: Option<End>,
@@ -439,7 +440,9 @@ pub struct FlowFacts {
     /// Whether both sides went over to encryption; `None` when it can't be told.
     ///
     /// Up to TLS 1.2: ChangeCipherSpec or encrypted records from both sides. TLS 1.3: after the
-    /// ServerHello the client sent an encrypted record longer than an alert.
+    /// ServerHello the client sent an encrypted record longer than an alert; what may be early
+    /// data has to acknowledge the ServerHello. Always `None` when one side was not captured and
+    /// for SSL 2.0; `false` only when the handshake is over and no missing byte can hide its end.
     pub established: Option<bool>,
     /// What of the deciding bytes was not captured.
     pub coverage: Coverage,

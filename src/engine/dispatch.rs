@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::thread;
 
-use capture::{Batch, FrameDesc};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use capture::{Batch, FrameDesc, Region};
+use crossbeam_channel::{Receiver, SendError, Sender, bounded, unbounded};
 use dissect::{Counters, FlowFacts, LinkType, Steer, Steering};
 
 use super::{Feed, Settings, Worker};
@@ -28,7 +28,9 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
         drop(used);
         let mut hand_out = HandOut::new(queues);
         while let Some(batch) = feed.next() {
-            hand_out.take(batch, &mut steer);
+            if hand_out.take(batch, &mut steer).is_err() {
+                break;
+            }
             for batch in returned.try_iter() {
                 feed.source.recycle(batch);
             }
@@ -61,7 +63,7 @@ fn work(
 }
 
 /// The workers' queues, and the frames of the current batch that go to each.
-struct HandOut {
+pub(super) struct HandOut {
     queues: Vec<Sender<Batch>>,
     shares: Vec<Vec<FrameDesc>>,
     /// Where the next frame goes that belongs to no connection.
@@ -69,12 +71,14 @@ struct HandOut {
 }
 
 impl HandOut {
-    fn new(queues: Vec<Sender<Batch>>) -> Self {
+    pub(super) fn new(queues: Vec<Sender<Batch>>) -> Self {
         Self { shares: vec![Vec::new(); queues.len()], queues, turn: 0 }
     }
 
     /// Splits a batch between the workers.
-    fn take(&mut self, batch: Batch, steer: &mut Steer) {
+    ///
+    /// A worker's queue is closed only by a panic, which goes on where the worker is joined.
+    pub(super) fn take(&mut self, batch: Batch, steer: &mut Steer) -> Result<(), SendError<Batch>> {
         let count = self.queues.len() as u64;
         for (frame, desc) in batch.frames().zip(batch.descs()) {
             let worker = match steer.steer(&frame) {
@@ -87,10 +91,10 @@ impl HandOut {
                 Steering::Kept => continue,
                 Steering::Datagram { hash, bytes, wire_len } => {
                     let worker = usize::try_from(hash % count).unwrap_or(0);
-                    self.send(worker, batch.region());
+                    self.send(worker, batch.region())?;
                     let packet =
                         Batch::owned(LinkType::RAW, frame.time, frame.number, wire_len, bytes);
-                    self.deliver(worker, packet);
+                    self.deliver(worker, packet)?;
                     continue;
                 }
             };
@@ -98,25 +102,22 @@ impl HandOut {
                 share.push(*desc);
             }
         }
-        for worker in 0..self.queues.len() {
-            self.send(worker, batch.region());
-        }
+        (0..self.queues.len()).try_for_each(|worker| self.send(worker, batch.region()))
     }
 
     /// Sends a worker its share of the current batch so far.
-    fn send(&mut self, worker: usize, region: &Arc<capture::Region>) {
-        let Some(share) = self.shares.get_mut(worker) else { return };
-        if !share.is_empty() {
-            let next = Vec::with_capacity(share.len());
-            let share = std::mem::replace(share, next);
-            self.deliver(worker, Batch::new(Arc::clone(region), share));
+    fn send(&mut self, worker: usize, region: &Arc<Region>) -> Result<(), SendError<Batch>> {
+        match self.shares.get_mut(worker) {
+            Some(share) if !share.is_empty() => {
+                let next = Vec::with_capacity(share.len());
+                let share = std::mem::replace(share, next);
+                self.deliver(worker, Batch::new(Arc::clone(region), share))
+            }
+            _ => Ok(()),
         }
     }
 
-    fn deliver(&self, worker: usize, batch: Batch) {
-        // A worker only goes away by panicking, which shows when it is joined.
-        if let Some(queue) = self.queues.get(worker) {
-            let _ = queue.send(batch);
-        }
+    fn deliver(&self, worker: usize, batch: Batch) -> Result<(), SendError<Batch>> {
+        self.queues.get(worker).map_or(Ok(()), |queue| queue.send(batch))
     }
 }

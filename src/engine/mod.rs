@@ -40,10 +40,13 @@ pub struct Analysis {
     pub last_time: Option<Timestamp>,
 }
 
-/// Told now and then how far the run is.
+/// Told while the run goes on.
 pub trait Watcher {
-    /// Called between batches, ten times a second at most.
+    /// How far it is. Called between batches, ten times a second at most.
     fn progress(&mut self, progress: &Progress, frames: u64, hosts: &LiveHosts);
+
+    /// Something could not be read; the run goes on.
+    fn error(&mut self, error: &CaptureError);
 }
 
 /// Takes all frames of a source.
@@ -110,7 +113,10 @@ impl Feed<'_> {
                     }
                     return Some(batch);
                 }
-                Err(error) => self.analysis.errors.push(error),
+                Err(error) => {
+                    self.watcher.error(&error);
+                    self.analysis.errors.push(error);
+                }
             }
         }
     }
@@ -159,3 +165,6 @@ impl Observer for Seen<'_> {
         self.hosts.note(&seen);
     }
 }
+
+#[cfg(test)]
+mod tests;

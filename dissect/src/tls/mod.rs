@@ -12,7 +12,7 @@ mod server_hello;
 mod sslv2;
 
 pub(crate) use certificate::leaf_names;
-pub(crate) use client_hello::{ClientHelloParts, SessionId};
+pub(crate) use client_hello::ClientHelloParts;
 pub(crate) use intern::Interner;
 pub(crate) use joiner::{Joined, Joiner};
 pub(crate) use record::{ContentType, RecordEvent, RecordReader, header_chain, record_header};
