@@ -147,6 +147,7 @@ struct Nobody;
 
 impl Watcher for Nobody {
     fn progress(&mut self, _: &Progress, _: u64, _: &LiveHosts) {}
+    fn error(&mut self, _: &CaptureError) {}
 }
 
 fn analyze_with(source: &mut dyn Source, workers: usize) -> Analysis {

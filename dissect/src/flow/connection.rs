@@ -4,6 +4,7 @@
 use super::attempts::Attempt;
 use super::conversation::Conversation;
 use super::ending::{self, Ending};
+use super::index::KeyHash;
 use super::join::Halves;
 use super::key::{Key, Way};
 use super::reader::Reader;
@@ -80,6 +81,7 @@ impl Segment<'_> {
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) key: Key,
+    pub(super) hash: KeyHash,
     pub(super) first: Mark,
     pub(super) last: Mark,
     starts: [Option<Seq>; 2],
@@ -125,24 +127,26 @@ impl State {
 
 impl Flow {
     /// A connection whose first payload is at hand.
-    pub(super) fn new(key: Key, attempt: &Attempt, at: Mark) -> Self {
+    pub(super) fn new(key: Key, hash: KeyHash, attempt: &Attempt, at: Mark) -> Self {
         let mut conversation = Box::<Conversation>::default();
+        let endings = attempt.endings();
         for way in Way::BOTH {
             if let Some(start) = attempt.starts[way.index()] {
                 conversation.anchor(way, start);
             }
-            if let Some(ending) = &attempt.endings[way.index()] {
+            if let Some(ending) = &endings[way.index()] {
                 conversation.note_ending(way, ending);
             }
         }
         Self {
             key,
+            hash,
             first: attempt.first,
             last: at,
             starts: attempt.starts,
             dialled: attempt.dialled,
             spans: [None; 2],
-            endings: attempt.endings,
+            endings,
             has_successor: false,
             state: State::Open(conversation),
         }
