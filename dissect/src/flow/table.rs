@@ -134,7 +134,7 @@ impl FlowTable {
     fn open(&mut self, key: Key, hash: KeyHash, segment: &Segment<'_>) -> u32 {
         let attempt = self.attempts.take(&key, hash).unwrap_or_else(|| Attempt::unseen(segment.at));
         let flow = Flow::new(key, hash, &attempt, segment.at);
-        self.held_bytes += flow.state.held_bytes();
+        self.held_bytes += flow.held_bytes;
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.flows[slot as usize] = flow;
@@ -165,10 +165,6 @@ impl FlowTable {
             return;
         }
         counters.data_segments += 1;
-        let held_before = match &flow.state {
-            State::Open(_) => flow.state.held_bytes(),
-            _ => return,
-        };
         let State::Open(conversation) = &mut flow.state else { return };
         let mut context = Context {
             at: segment.at,
@@ -184,6 +180,7 @@ impl FlowTable {
         }
         Self::settle(flow);
         let held = flow.state.held_bytes();
+        let held_before = std::mem::replace(&mut flow.held_bytes, held);
         self.held_bytes = self.held_bytes + held - held_before;
         if held > held_before {
             self.shed(counters, seen);
@@ -223,7 +220,7 @@ impl FlowTable {
         seen: &mut impl Observer,
     ) {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
-        self.held_bytes -= flow.state.held_bytes();
+        self.held_bytes -= std::mem::take(&mut flow.held_bytes);
         let facts = match std::mem::replace(&mut flow.state, State::Plain) {
             State::Free => {
                 flow.state = State::Free;

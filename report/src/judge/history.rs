@@ -72,7 +72,7 @@ impl History {
             return;
         }
         let Some(hello) = &facts.client_hello else { return };
-        if let Some(&top) = hello.offer.versions().last() {
+        if let Some(top) = hello.offer.certain_max() {
             let best = self.offers.entry(client_of(facts).addr).or_insert(top);
             *best = top.max(*best);
         }

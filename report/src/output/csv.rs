@@ -227,13 +227,15 @@ fn put_micros(out: &mut Vec<u8>, micros: u64) {
 }
 
 /// Whether a text is printable ASCII and no formula, and whether it needs quotes then.
+///
+/// Every byte is looked at, without a way out early, so that the processor takes many at a time.
 fn look(text: &str) -> (bool, bool) {
-    let (mut is_odd, mut needs_quotes) = (begins_like_formula(text), false);
-    for &byte in text.as_bytes() {
-        is_odd |= !(b' '..0x7f).contains(&byte);
-        needs_quotes |= matches!(byte, b',' | b'"');
-    }
-    (!is_odd, needs_quotes)
+    let bytes = text.as_bytes();
+    let odd =
+        bytes.iter().fold(0, |odd, byte| odd | u8::from(byte.wrapping_sub(b' ') > b'~' - b' '));
+    let special =
+        bytes.iter().fold(0, |special, byte| special | u8::from(*byte == b',' || *byte == b'"'));
+    (odd == 0 && !begins_like_formula(text), special != 0)
 }
 
 /// Puts quotes around a text, and doubles those in it.
