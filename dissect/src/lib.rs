@@ -13,6 +13,9 @@ mod counters;
 mod dissector;
 mod flow;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod limits;
 mod net;
 mod observation;

@@ -92,14 +92,18 @@ impl Judge {
 
     /// Judges all connections of a run; the result is sorted by first frame, client and server.
     #[must_use]
-    pub fn judge_all(&self, flows: Vec<FlowFacts>) -> Vec<JudgedFlow> {
+    pub fn judge_all<F: Into<Box<FlowFacts>>>(&self, flows: Vec<F>) -> Vec<JudgedFlow> {
         self.judge_all_named(flows, &NameBook::default())
     }
 
     /// Judges all connections of a run with the help of DNS answers.
     #[must_use]
-    pub fn judge_all_named(&self, mut flows: Vec<FlowFacts>, names: &NameBook) -> Vec<JudgedFlow> {
-        flows.sort_by_cached_key(order);
+    pub fn judge_all_named<F: Into<Box<FlowFacts>>>(
+        &self,
+        flows: Vec<F>,
+        names: &NameBook,
+    ) -> Vec<JudgedFlow> {
+        let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
         let mut words = Words::default();
         flows.into_iter().map(|facts| self.judge(facts, &history, names, &mut words)).collect()
@@ -107,7 +111,7 @@ impl Judge {
 
     fn judge(
         &self,
-        facts: FlowFacts,
+        facts: Box<FlowFacts>,
         history: &History,
         names: &NameBook,
         words: &mut Words,
@@ -159,12 +163,22 @@ pub fn client_of(facts: &FlowFacts) -> Endpoint {
     facts.proxied_client.unwrap_or(facts.client)
 }
 
-/// The order of reports; what follows the server only separates what is equal up to there.
-type Order = (Timestamp, Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
+/// Connections in the order of reports. Few share the time of their first frame; only those are
+/// compared further.
+fn sorted(flows: Vec<Box<FlowFacts>>) -> Vec<Box<FlowFacts>> {
+    let mut timed: Vec<_> = flows.into_iter().map(|facts| (facts.first.time, facts)).collect();
+    timed.sort_unstable_by(|(time, facts), (other_time, other)| {
+        time.cmp(other_time).then_with(|| order(facts).cmp(&order(other)))
+    });
+    timed.into_iter().map(|(_, facts)| facts).collect()
+}
+
+/// What orders connections of one time; what follows the server only separates what is equal up
+/// to there.
+type Order = (Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
 
 fn order(facts: &FlowFacts) -> Order {
     (
-        facts.first.time,
         client_of(facts),
         facts.server,
         facts.transport,

@@ -5,6 +5,9 @@
 
 mod coverage;
 mod endpoints;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hosts;
 pub mod iana;
 mod judge;

@@ -115,7 +115,7 @@ pub(crate) fn judgement(verdict: Verdict, cause: Option<Cause>) -> Judgement {
 pub(crate) fn judged(facts: FlowFacts, verdict: Verdict, cause: Option<Cause>) -> JudgedFlow {
     let name = facts.client_hello.as_ref().and_then(|hello| hello.server_name.clone());
     JudgedFlow {
-        facts,
+        facts: Box::new(facts),
         sensor: "lab".into(),
         server_name: name.map(|name| (name.into(), NameSource::Sni)),
         service: Some(("Exchange Online".into(), ServiceSource::Name)),
@@ -370,7 +370,7 @@ prop_compose! {
         judgement in any_judgement(),
     ) -> JudgedFlow {
         JudgedFlow {
-            facts,
+            facts: Box::new(facts),
             sensor: sensor.into(),
             server_name: name.map(|name| (name.into(), NameSource::Sni)),
             service: service.map(|service| (service.into(), ServiceSource::Name)),

@@ -37,7 +37,7 @@ pub struct Settings {
 #[derive(Debug, Default)]
 pub struct Analysis {
     /// The connections, in no particular order.
-    pub flows: Vec<FlowFacts>,
+    pub flows: Vec<Box<FlowFacts>>,
     /// What DNS answers said, in no particular order.
     pub names: Vec<NameSeen>,
     /// What became of the frames.
@@ -144,7 +144,7 @@ struct Seen<'a> {
 /// What one worker brings home.
 #[derive(Default)]
 struct Learned {
-    flows: Vec<FlowFacts>,
+    flows: Vec<Box<FlowFacts>>,
     names: Vec<NameSeen>,
     counters: Counters,
 }
@@ -183,7 +183,7 @@ impl<'a> Worker<'a> {
 
 impl Observer for Seen<'_> {
     fn flow(&mut self, facts: FlowFacts) {
-        self.learned.flows.push(facts);
+        self.learned.flows.push(Box::new(facts));
     }
 
     fn name(&mut self, seen: NameSeen) {

@@ -1,9 +1,10 @@
 //! One connection of the table: its state, where its two streams stand, and whether a segment
 //! still belongs to it or to a later connection with the same ports.
 
-use super::attempts::Attempt;
+use super::attempts::{Attempt, Endings};
 use super::conversation::Conversation;
 use super::ending::{self, Ending};
+use super::index::KeyHash;
 use super::join::Halves;
 use super::key::{Key, Way};
 use super::reader::Reader;
@@ -77,19 +78,25 @@ impl Segment<'_> {
 }
 
 /// A connection with payload.
+///
+/// What every packet needs comes first and together: two cache lines in place of four.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Flow {
     pub(super) key: Key,
-    pub(super) first: Mark,
-    pub(super) last: Mark,
-    starts: [Option<Seq>; 2],
-    dialled: Option<Way>,
-    /// The bytes of each direction that are known to have been sent.
-    spans: [Option<Span>; 2],
-    endings: [Option<Ending>; 2],
+    pub(super) hash: KeyHash,
     /// A later connection with the same ports has dialled.
     pub(super) has_successor: bool,
+    dialled: Option<Way>,
     pub(super) state: State,
+    pub(super) last: Mark,
+    /// The bytes of each direction that are known to have been sent.
+    spans: [Option<Span>; 2],
+    /// Bytes held by `state`, as they are counted in the table.
+    pub(super) held_bytes: usize,
+    pub(super) first: Mark,
+    starts: [Option<Seq>; 2],
+    endings: Endings,
 }
 
 /// From the first captured byte to behind the last one.
@@ -125,26 +132,30 @@ impl State {
 
 impl Flow {
     /// A connection whose first payload is at hand.
-    pub(super) fn new(key: Key, attempt: &Attempt, at: Mark) -> Self {
+    pub(super) fn new(key: Key, hash: KeyHash, attempt: &Attempt, at: Mark) -> Self {
         let mut conversation = Box::<Conversation>::default();
+        let endings = attempt.endings();
         for way in Way::BOTH {
             if let Some(start) = attempt.starts[way.index()] {
                 conversation.anchor(way, start);
             }
-            if let Some(ending) = &attempt.endings[way.index()] {
+            if let Some(ending) = &endings[way.index()] {
                 conversation.note_ending(way, ending);
             }
         }
+        let state = State::Open(conversation);
         Self {
             key,
-            first: attempt.first,
-            last: at,
-            starts: attempt.starts,
-            dialled: attempt.dialled,
-            spans: [None; 2],
-            endings: attempt.endings,
+            hash,
             has_successor: false,
-            state: State::Open(conversation),
+            dialled: attempt.dialled,
+            held_bytes: state.held_bytes(),
+            state,
+            last: at,
+            spans: [None; 2],
+            first: attempt.first,
+            starts: attempt.starts,
+            endings,
         }
     }
 

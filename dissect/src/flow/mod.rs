@@ -6,6 +6,7 @@ mod connection;
 mod conversation;
 mod ending;
 mod evict;
+mod index;
 mod join;
 mod key;
 mod reader;

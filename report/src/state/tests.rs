@@ -140,7 +140,7 @@ proptest! {
         state.flows.extend(facts.into_iter().map(|(facts, sensor, dns_name)| SavedFlow {
             sensor: sensor.into(),
             dns_name: dns_name.map(Into::into),
-            facts,
+            facts: Box::new(facts),
         }));
         prop_assert_eq!(State::read(&*bytes(&state)).unwrap(), state);
     }
