@@ -67,10 +67,14 @@ impl Dissector {
                     seq: Seq(seq),
                     ack: Seq(ack),
                     flags,
+                    header: packet.header,
                     payload: packet.payload,
                     cut: packet.payload_len.saturating_sub(len_u32(packet.payload)).min(cut_max),
                     at: Mark { frame: frame.number, time: frame.time },
                     frame_len: frame.wire_len,
+                    id: packet.id,
+                    ttl: packet.ttl,
+                    vlan: packet.vlan,
                 };
                 self.flows.push(&segment, &mut self.counters, seen);
             }

@@ -17,6 +17,7 @@ mod limits;
 mod net;
 mod observation;
 mod offer;
+mod quality;
 mod tcp;
 mod tls;
 mod upgrade;
@@ -33,4 +34,5 @@ pub use observation::{
     ServerHello, Side, Transport, Upgrade,
 };
 pub use offer::{ClientHello, HelloExtent, HelloFormat, Offer, is_grease};
+pub use quality::{Faults, Quality, SideQuality};
 pub use version::Version;

@@ -12,6 +12,7 @@ use hashbrown::hash_map::{Entry, HashMap};
 use super::connection::{REACH, Segment};
 use super::ending::Ending;
 use super::key::{Key, Way};
+use super::watch::Dial;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
 use crate::{Counters, Limits, Mark};
@@ -26,16 +27,18 @@ pub(super) struct Attempt {
     /// FIN or RST of a direction that came before the first payload of the other one, as mirrors
     /// with a lag between directions deliver them.
     pub(super) endings: [Option<Ending>; 2],
+    pub(super) dial: Dial,
 }
 
 impl Attempt {
     /// A connection that begins without a SYN.
     pub(super) const fn unseen(first: Mark) -> Self {
-        Self { first, starts: [None; 2], dialled: None, endings: [None; 2] }
+        Self { first, starts: [None; 2], dialled: None, endings: [None; 2], dial: Dial::NONE }
     }
 
     /// Notes a SYN or SYN-ACK.
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
+        self.dial.note(way, segment, self.first.time);
         self.starts[way.index()] = Some(segment.seq.plus(1));
         if segment.flags & flags::ACK != 0 {
             self.starts[way.reverse().index()].get_or_insert(segment.ack);
@@ -119,6 +122,7 @@ impl Attempts {
         if let Some(attempt) = self.entries.get_mut(&key)
             && attempt.owns(way, segment)
         {
+            attempt.dial.note_ending(way);
             attempt.endings[way.index()].get_or_insert_with(|| segment.ending());
         }
     }

@@ -11,6 +11,7 @@ mod key;
 mod reader;
 mod side;
 mod table;
+mod watch;
 
 pub(crate) use connection::Segment;
 pub(crate) use key::Way;
