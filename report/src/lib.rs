@@ -30,5 +30,5 @@ pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSou
 pub use names::NameBook;
 pub use output::*;
 pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
-pub use run::{CaptureCounts, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
 pub use services::Service;
