@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod coverage;
+mod doctor;
 mod endpoints;
 mod hosts;
 pub mod iana;
@@ -20,6 +21,7 @@ pub mod state;
 mod testkit;
 
 pub use coverage::{Bucket, CoverageLedger};
+pub use doctor::{Finding, findings};
 pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
