@@ -47,7 +47,12 @@ impl Conversation {
 
     /// Notes up to where both directions' bytes go, by the end of one.
     pub(crate) fn note_ending(&mut self, way: Way, ending: &Ending) {
-        self.direction_mut(way).assembler.note_extent(ending.seq);
+        // A FIN has a number too, so that of a reset behind a lost one proves no byte.
+        let end = match ending.kind {
+            EndKind::Fin => ending.seq,
+            EndKind::Reset => ending.seq.plus(u32::MAX),
+        };
+        self.direction_mut(way).assembler.note_extent(end);
         if let (EndKind::Fin, Some(ack)) = (ending.kind, ending.ack) {
             self.note_ack(way, ack);
         }

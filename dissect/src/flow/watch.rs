@@ -181,7 +181,9 @@ impl Watch {
             let (trail, peer) = (&self.trails[at], &self.trails[1 - at]);
             let is_ahead = trail.ahead_since.is_some();
             let is_unseen = trail.frames == 0;
-            let is_late = trail.late_ns >= LATE_NS_MIN;
+            let is_lost = !is_unseen && (lost[at] || silent[at] && is_ahead);
+            // What is sent again behind a loss comes late, too.
+            let is_late = trail.late_ns >= LATE_NS_MIN && !is_lost;
             SideQuality {
                 frames: trail.frames,
                 copies: trail.copies,
@@ -193,7 +195,7 @@ impl Watch {
                 faults: trail
                     .faults
                     .with_if(Faults::UNSEEN, is_unseen && (is_ahead || self.saw_syn))
-                    .with_if(Faults::LOST, !is_unseen && (lost[at] || silent[at] && is_ahead))
+                    .with_if(Faults::LOST, is_lost)
                     .with_if(Faults::TAGGED, trail.tags.differ_from(peer.tags))
                     .with_if(Faults::UNSUMMED, trail.is_unsummed() && peer.is_summed()),
             }
