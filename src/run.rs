@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use capture::{Input, Notice, Options, Progress, Source as _};
 use console::Term;
 use dissect::Limits;
-use report::{Endpoints, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle};
+use report::{
+    Endpoints, Judge, JudgeConfig, NameBook, OutputFolder, Policy, Report, RunInfo, TextStyle,
+};
 
 use crate::cli::{Arguments, ColorChoice, Command, Output, RunConfig, Target};
 use crate::engine::{LiveHosts, Settings, analyze};
@@ -118,7 +120,12 @@ impl Run {
             clock: analysis.clock,
             capture: None,
         };
-        let flows = judge.judge_all(analysis.flows);
+        let mut names = NameBook::default();
+        let mut answers = analysis.names;
+        // Workers finish in any order; past its bound the book keeps the earliest.
+        answers.sort_by_key(|seen| seen.at);
+        answers.iter().for_each(|seen| names.learn(seen));
+        let flows = judge.judge_all_named(analysis.flows, &names);
         let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
         self.write(&report, folder.as_ref());
         self.outcome.check_failed = self.config.check && report.any_breaks();

@@ -20,7 +20,7 @@ use super::key::{Key, Way};
 use super::reader::Reader;
 use crate::tcp::Place;
 use crate::tls::Interner;
-use crate::{Counters, Coverage, HelloSeen, Limits, Mark, Observer, Side};
+use crate::{Counters, Coverage, HelloSeen, Limits, Mark, Observer, Side, Transport};
 
 /// The connections of one worker.
 #[derive(Debug)]
@@ -178,6 +178,7 @@ impl FlowTable {
             at: segment.at,
             place: Place { seq: segment.start(), ack: segment.acked() },
             frame_len: segment.frame_len,
+            transport: Transport::Tcp,
             limits: &self.limits,
             interner: &mut self.interner,
         };
@@ -240,6 +241,7 @@ impl FlowTable {
                     at: flow.last,
                     place: Place::default(),
                     frame_len: 0,
+                    transport: Transport::Tcp,
                     limits: &self.limits,
                     interner: &mut self.interner,
                 };
