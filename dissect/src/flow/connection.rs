@@ -7,7 +7,7 @@ use super::ending::{self, Ending};
 use super::index::KeyHash;
 use super::join::Halves;
 use super::key::{Key, Way};
-use super::reader::Reader;
+use super::watch::Watch;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
 use crate::tls::{message, sslv2_client_hello_len};
@@ -28,6 +28,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) ack: Seq,
     /// Bits of [`flags`].
     pub(crate) flags: u8,
+    /// The TCP header; empty when not all of it was captured, or it came in fragments.
+    pub(crate) header: &'a [u8],
     /// The captured payload.
     pub(crate) payload: &'a [u8],
     /// Payload bytes that the snap length cut off.
@@ -35,6 +37,11 @@ pub(crate) struct Segment<'a> {
     pub(crate) at: Mark,
     /// Length of the frame on the wire.
     pub(crate) frame_len: u32,
+    /// Identification of the IPv4 packet; 0 for IPv6.
+    pub(crate) id: u16,
+    /// Time to live, or hop limit.
+    pub(crate) ttl: u8,
+    pub(crate) vlan: Option<u16>,
 }
 
 impl Segment<'_> {
@@ -69,11 +76,15 @@ impl Segment<'_> {
         Ending { kind, at: self.at, seq: self.end(), ack: self.acked() }
     }
 
+    /// Length of the payload on the wire.
+    pub(super) fn len(&self) -> u32 {
+        // A captured payload is one packet's.
+        u32::try_from(self.payload.len()).unwrap_or(u32::MAX).saturating_add(self.cut)
+    }
+
     /// Number behind the payload.
     pub(super) fn end(&self) -> Seq {
-        // A captured payload is one packet's.
-        let len = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
-        self.start().plus(len.saturating_add(self.cut))
+        self.start().plus(self.len())
     }
 }
 
@@ -133,7 +144,8 @@ impl State {
 impl Flow {
     /// A connection whose first payload is at hand.
     pub(super) fn new(key: Key, hash: KeyHash, attempt: &Attempt, at: Mark) -> Self {
-        let mut conversation = Box::<Conversation>::default();
+        let watch = Watch::new(attempt.dial, attempt.starts);
+        let mut conversation = Box::new(Conversation::new(watch));
         let endings = attempt.endings();
         for way in Way::BOTH {
             if let Some(start) = attempt.starts[way.index()] {
@@ -160,10 +172,16 @@ impl Flow {
     }
 
     /// Joins what both directions said; `None` when it is no TLS.
-    pub(super) fn join(&self, readers: [Reader; 2], missing: Coverage) -> Option<FlowFacts> {
+    pub(super) fn join(&self, read: Conversation, missing: Coverage) -> Option<FlowFacts> {
+        let (readers, watch) = read.into_parts();
+        let lost = readers.each_ref().map(|reader| reader.facts.lost_packets);
+        let silent = readers.each_ref().map(|reader| !reader.facts.saw_payload);
         let halves = Halves {
             senders: Way::BOTH.map(|way| self.key.sender(way)),
             sides: readers.map(|reader| reader.facts),
+            captured: watch.captured(),
+            qualities: watch.quality(lost, silent),
+            saw_syn: watch.saw_syn(),
             dialled: self.dialled.map(Way::index),
             end: ending::first(self.endings),
             missing,

@@ -4,11 +4,13 @@ use smallvec::SmallVec;
 
 use super::ending::Ending;
 use super::side::SideFacts;
+use super::watch::Captured;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
 use crate::{
     Alert, Coverage, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Protocol,
-    PseudoTls, Refusal, RefusalKind, RoleFrom, ServerHello, Side, Transport, Upgrade, Version,
+    PseudoTls, Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport,
+    Upgrade, Version,
 };
 
 /// Both directions of a connection, told apart by who sent what, and its TCP frame.
@@ -21,18 +23,48 @@ pub(crate) struct Halves {
     /// Which of the two ended the connection, how and when.
     pub(crate) end: Option<(usize, Ending)>,
     /// What the reader of the frames could not keep.
-    pub(crate) missing: Coverage,
+    pub(super) missing: Coverage,
+    pub(super) captured: [Captured; 2],
+    pub(super) qualities: [SideQuality; 2],
+    /// The capture runs since the connection's beginning.
+    pub(super) saw_syn: bool,
 }
 
 /// The client's half and the server's half.
 struct Roles {
     client: SideFacts,
     server: SideFacts,
+    client_captured: Captured,
+    server_captured: Captured,
+    saw_syn: bool,
     end: Option<(Side, Ending)>,
     missing: Coverage,
 }
 
 impl Halves {
+    /// The halves of a connection over UDP, whose datagrams have no numbers that tell of losses.
+    pub(crate) fn of_datagrams(
+        sides: [SideFacts; 2],
+        senders: [Endpoint; 2],
+        dialled: Option<usize>,
+        missing: Coverage,
+    ) -> Self {
+        let captured = sides.each_ref().map(|side| match side.saw_payload {
+            true => Captured::All,
+            false => Captured::Nothing,
+        });
+        Self {
+            sides,
+            senders,
+            dialled,
+            end: None,
+            missing,
+            captured,
+            qualities: [SideQuality::default(); 2],
+            saw_syn: false,
+        }
+    }
+
     /// The facts of the connection; `None` when it showed no TLS. First and last frame are the
     /// caller's to fill in.
     pub(crate) fn join(self) -> Option<FlowFacts> {
@@ -52,7 +84,18 @@ impl Halves {
         let [a_end, b_end] = self.senders;
         let (client, server, client_end, server_end) =
             if client_at == 0 { (a, b, a_end, b_end) } else { (b, a, b_end, a_end) };
-        let roles = Roles { client, server, end, missing: self.missing };
+        let of_both = |at: usize| (self.captured[at], self.qualities[at]);
+        let (client_captured, client_quality) = of_both(client_at);
+        let (server_captured, server_quality) = of_both(1 - client_at);
+        let roles = Roles {
+            client,
+            server,
+            client_captured,
+            server_captured,
+            saw_syn: self.saw_syn,
+            end,
+            missing: self.missing,
+        };
         let resumed = roles.resumed();
         let established = roles.established();
         let refusal = roles.refusal();
@@ -88,6 +131,7 @@ impl Halves {
             resumed,
             established,
             coverage,
+            quality: Quality { client: client_quality, server: server_quality },
             messages,
         })
     }
@@ -248,14 +292,38 @@ impl Roles {
         let server_hello = server.server_hello.as_ref().map(|hello| hello.extent);
         let mut missing = self.missing;
         if client_hello != Some(HelloExtent::Whole) {
-            let nothing = Coverage::CLIENT_SIDE_MISSING;
-            missing = missing.with(loss(client, nothing, self.missing));
+            let loss = Loss {
+                side: client,
+                captured: self.client_captured,
+                nothing: Coverage::CLIENT_SIDE_MISSING,
+                known: self.missing,
+                // An answer proves the hello.
+                was_sent: server_hello.is_some(),
+                saw_beginning: self.saw_syn,
+                is_late: self.is_late(),
+            };
+            missing = missing.with(loss.name());
         }
         if refusal.is_none() && server_hello != Some(HelloExtent::Whole) {
-            let nothing = Coverage::SERVER_SIDE_MISSING;
-            missing = missing.with(loss(server, nothing, self.missing));
+            let loss = Loss {
+                side: server,
+                captured: self.server_captured,
+                nothing: Coverage::SERVER_SIDE_MISSING,
+                known: self.missing,
+                was_sent: false,
+                saw_beginning: self.saw_syn || client_hello.is_some(),
+                is_late: self.is_late(),
+            };
+            missing = missing.with(loss.name());
         }
         missing
+    }
+
+    /// Whether nothing is there of the connection's beginning.
+    fn is_late(&self) -> bool {
+        let (client, server) = (&self.client, &self.server);
+        let is_late = |side: &SideFacts| side.is_midstream || !side.saw_payload;
+        !self.saw_syn && is_late(client) && is_late(server)
     }
 
     fn alerts(&self) -> SmallVec<[Alert; 1]> {
@@ -291,26 +359,50 @@ impl Roles {
     }
 }
 
-/// Why a direction's hello is missing or cut; `nothing` names a direction that said nothing.
-fn loss(side: &SideFacts, nothing: Coverage, known: Coverage) -> Coverage {
-    if !side.saw_payload {
-        return nothing;
-    }
-    let mut missing = Coverage::COMPLETE;
-    if side.gap_before_hello {
-        missing = missing.with(Coverage::GAP);
-    }
-    if side.cut_before_hello {
-        missing = missing.with(Coverage::TRUNCATED);
-    }
-    match missing {
-        Coverage::COMPLETE if side.is_midstream => Coverage::MIDSTREAM,
-        // Something else than TLS was said: there is no hello to be missed.
-        Coverage::COMPLETE if side.is_plain => missing,
-        Coverage::COMPLETE if !known.is_complete() => missing,
-        // The last packets that were captured hold a part of it, or not even that.
-        Coverage::COMPLETE if side.saw_records && !side.is_alerts_only() => Coverage::GAP,
-        Coverage::COMPLETE => nothing,
-        _ => missing,
+/// A direction whose hello is missing or cut, and what tells why.
+struct Loss<'a> {
+    side: &'a SideFacts,
+    captured: Captured,
+    /// The name of a direction of which nothing was captured, or that said nothing.
+    nothing: Coverage,
+    /// What is known to be missing anyway.
+    known: Coverage,
+    /// The hello was sent for certain.
+    was_sent: bool,
+    /// The capture runs since before the hello.
+    saw_beginning: bool,
+    /// The capture runs since after both hellos.
+    is_late: bool,
+}
+
+impl Loss<'_> {
+    fn name(&self) -> Coverage {
+        let side = self.side;
+        let is_lost = self.was_sent || self.captured == Captured::Less;
+        if self.captured == Captured::Nothing {
+            return self.nothing;
+        }
+        if !side.saw_payload {
+            return match is_lost || side.gap_before_hello {
+                _ if self.is_late => Coverage::MIDSTREAM,
+                true => Coverage::GAP,
+                false => self.nothing,
+            };
+        }
+        let missing = Coverage::COMPLETE
+            .with(if side.gap_before_hello { Coverage::GAP } else { Coverage::COMPLETE })
+            .with(if side.cut_before_hello { Coverage::TRUNCATED } else { Coverage::COMPLETE });
+        match missing {
+            Coverage::COMPLETE if side.is_midstream && self.saw_beginning => Coverage::GAP,
+            Coverage::COMPLETE if side.is_midstream => Coverage::MIDSTREAM,
+            // Something else than TLS was said: there is no hello to be missed.
+            Coverage::COMPLETE if side.is_plain => missing,
+            Coverage::COMPLETE if !self.known.is_complete() => missing,
+            // The last packets that were captured hold a part of it, or not even that.
+            Coverage::COMPLETE if is_lost => Coverage::GAP,
+            Coverage::COMPLETE if side.saw_records && !side.is_alerts_only() => Coverage::GAP,
+            Coverage::COMPLETE => self.nothing,
+            _ => missing,
+        }
     }
 }

@@ -163,6 +163,7 @@ impl Reader {
         let had_hello = self.facts.has_hello();
         self.take_partial(context);
         self.facts.has_holes = true;
+        self.facts.lost_packets |= cause == GapCause::Lost;
         if !had_hello {
             match cause {
                 GapCause::Lost => self.facts.gap_before_hello = true,

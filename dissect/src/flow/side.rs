@@ -51,6 +51,8 @@ pub(crate) struct SideFacts {
     pub(crate) gap_before_hello: bool,
     /// The snap length cut bytes in front of the hello, or in it.
     pub(crate) cut_before_hello: bool,
+    /// Packets are missing, anywhere.
+    pub(crate) lost_packets: bool,
     /// Bytes are missing behind the hello, or anywhere when there is none.
     pub(crate) has_holes: bool,
     /// The first captured bytes are not the stream's beginning.

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use dissect::{
-    Counters, Dissector, FlowFacts, Frame, HelloSeen, Limits, LinkType, Mark, Observer, Timestamp,
+    Counters, Dissector, FlowFacts, Frame, HelloSeen, Limits, LinkType, Mark, Observer, Quality,
+    Timestamp,
 };
 
 use super::Packet;
@@ -73,8 +74,8 @@ pub(crate) fn rows(packets: &[Packet]) -> Vec<FlowFacts> {
     see(packets).flows
 }
 
-/// The facts of the one connection that is there, without places and times: those differ from one
-/// order of packets to the other.
+/// The facts of the one connection that is there, without places, times and what they say of the
+/// capture: those differ from one order of packets to the other.
 #[track_caller]
 pub(crate) fn facts(packets: &[Packet]) -> FlowFacts {
     let mut flows = rows(packets);
@@ -82,6 +83,7 @@ pub(crate) fn facts(packets: &[Packet]) -> FlowFacts {
     let mut facts = flows.remove(0);
     let here = Mark::default();
     (facts.first, facts.last) = (here, here);
+    facts.quality = Quality::default();
     facts.client_hello.iter_mut().for_each(|hello| hello.at = here);
     facts.server_hello.iter_mut().for_each(|hello| hello.at = here);
     facts.alerts.iter_mut().for_each(|alert| alert.at = here);
