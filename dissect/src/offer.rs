@@ -109,12 +109,29 @@ impl Offer {
     /// extensions that might raise it.
     #[must_use]
     pub fn max_version(&self) -> Option<Version> {
-        // Only a hello of TLS 1.2 may be raised by `supported_versions` (RFC 8446 §4.1.2).
+        // Only a hello of TLS 1.2 or DTLS 1.2 may be raised by `supported_versions` (RFC 8446
+        // §4.1.2, RFC 9147 §5.3).
         let may_be_raised = self.extent < HelloExtent::Whole
             && self.supported_versions.is_none()
-            && self.legacy_version >= 0x0303
-            && self.legacy_version < 0x0400;
-        if may_be_raised { None } else { self.versions().last().copied() }
+            && matches!(self.legacy_version, 0x0303..0x0400 | 0xfefd);
+        if may_be_raised { None } else { self.certain_max() }
+    }
+
+    /// The highest of [`Self::versions`].
+    #[must_use]
+    pub fn certain_max(&self) -> Option<Version> {
+        match &self.supported_versions {
+            Some(list) => list.iter().filter_map(|&wire| Version::from_wire(wire)).max(),
+            None => match Version::from_wire(self.legacy_version) {
+                // A hello of the old format can't ask for TLS 1.3.
+                Some(Version::Tls13) => Some(Version::Tls12),
+                Some(top) => Some(top),
+                None if self.legacy_version > 0x0304 && self.legacy_version < 0x0400 => {
+                    Some(Version::Tls12)
+                }
+                None => None,
+            },
+        }
     }
 
     /// Whether the hello carries `TLS_FALLBACK_SCSV` (RFC 7507): a retry after a failure.
@@ -143,6 +160,7 @@ pub struct ClientHello {
     /// What it offers.
     pub offer: Arc<Offer>,
     /// Version of the record around it: often lower than the hello's, no evidence of anything.
+    /// Zero in QUIC, which has no records.
     pub record_version: u16,
     /// `random`, or the challenge of an SSLv2 hello right-aligned as RFC 5246 §E.2 says.
     pub random: [u8; 32],
@@ -154,4 +172,22 @@ pub struct ClientHello {
     pub server_name: Option<Box<str>>,
     /// Where its last byte arrived.
     pub at: Mark,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_is_the_last_of_all() {
+        let check = |offer: &Offer| {
+            assert_eq!(offer.certain_max(), offer.versions().last().copied(), "{offer:?}");
+        };
+        for version in 0..=u16::MAX {
+            let mut offer = Offer::empty(HelloFormat::Tls, version);
+            check(&offer);
+            offer.supported_versions = Some(vec![0x0301, version, 0x0303]);
+            check(&offer);
+        }
+    }
 }

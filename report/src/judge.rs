@@ -15,6 +15,7 @@ pub(crate) mod testkit;
 mod tests;
 mod words;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use dissect::{Endpoint, FlowFacts, Timestamp, Transport};
@@ -24,7 +25,7 @@ use self::rules::Case;
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{JudgedFlow, Judgement};
-use crate::names::{NameBook, place};
+use crate::names::{Hearsay, NameBook, place};
 use crate::policy::Policy;
 use crate::state::SavedFlow;
 
@@ -94,51 +95,55 @@ impl Judge {
 
     /// Judges all connections of a run; the result is sorted by first frame, client and server.
     #[must_use]
-    pub fn judge_all(&self, flows: Vec<FlowFacts>) -> Vec<JudgedFlow> {
+    pub fn judge_all<F: Into<Box<FlowFacts>>>(&self, flows: Vec<F>) -> Vec<JudgedFlow> {
         self.judge_all_named(flows, &NameBook::default())
     }
 
     /// Judges all connections of a run with the help of DNS answers.
     #[must_use]
-    pub fn judge_all_named(&self, mut flows: Vec<FlowFacts>, names: &NameBook) -> Vec<JudgedFlow> {
-        flows.sort_by_cached_key(order);
+    pub fn judge_all_named<F: Into<Box<FlowFacts>>>(
+        &self,
+        flows: Vec<F>,
+        names: &NameBook,
+    ) -> Vec<JudgedFlow> {
+        let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
         let mut words = Words::default();
-        flows.into_iter().map(|facts| self.judge(facts, &history, names, &mut words)).collect()
+        let told = Told::ByBook(names);
+        flows.into_iter().map(|facts| self.judge(facts, &history, told, &mut words)).collect()
     }
 
     /// Judges the connections of a saved run; each keeps its sensor and the name that DNS gave.
     #[must_use]
     pub fn judge_saved(&self, mut flows: Vec<SavedFlow>) -> Vec<JudgedFlow> {
-        flows.sort_by_cached_key(|flow| order(&flow.facts));
-        let mut names = NameBook::default();
-        let (mut all, mut sensors) = (Vec::with_capacity(flows.len()), Vec::new());
-        for flow in flows {
-            let facts = flow.facts;
-            if let Some(name) = &flow.dns_name {
-                let (client, server) = (client_of(&facts).addr, facts.server.addr);
-                names.insert(client, server, facts.first.time, name);
-            }
-            sensors.push(flow.sensor);
+        flows.sort_by(|one, other| compare(&one.facts, &other.facts));
+        let (mut all, mut others) = (Vec::with_capacity(flows.len()), Vec::new());
+        for SavedFlow { sensor, dns_name, part: _, facts } in flows {
             all.push(facts);
+            others.push((sensor, dns_name));
         }
-        // The sort in there is stable: connections stay beside their sensors.
-        let mut judged = self.judge_all_named(all, &names);
-        for (flow, sensor) in judged.iter_mut().zip(sensors) {
-            flow.sensor = sensor;
-        }
-        judged
+        let history = History::of(&all, &self.policies);
+        let mut words = Words::default();
+        let judge = |(facts, (sensor, dns_name)): (_, (_, Option<Arc<str>>))| JudgedFlow {
+            sensor,
+            ..self.judge(facts, &history, Told::Before(dns_name.as_deref()), &mut words)
+        };
+        all.into_iter().zip(others).map(judge).collect()
     }
 
     fn judge(
         &self,
-        facts: FlowFacts,
+        facts: Box<FlowFacts>,
         history: &History,
-        names: &NameBook,
+        told: Told<'_>,
         words: &mut Words,
     ) -> JudgedFlow {
         let client = client_of(&facts).addr;
-        let hearsay = history.hearsay(&facts, names);
+        let nothing = NameBook::default();
+        let hearsay = match told {
+            Told::ByBook(names) => history.hearsay(&facts, names),
+            Told::Before(dns) => Hearsay { dns, ..history.hearsay(&facts, &nothing) },
+        };
         let place = place(&facts, hearsay, &self.endpoints, &self.home);
         let judgements = self
             .policies
@@ -179,19 +184,43 @@ impl Judge {
     }
 }
 
+/// What DNS said of a server's name.
+#[derive(Clone, Copy)]
+enum Told<'a> {
+    /// To be looked up among the answers.
+    ByBook(&'a NameBook),
+    /// Was looked up when the connection was judged before.
+    Before(Option<&'a str>),
+}
+
 /// The client of a connection: by the PROXY protocol header where there is one.
 #[must_use]
 pub fn client_of(facts: &FlowFacts) -> Endpoint {
     facts.proxied_client.unwrap_or(facts.client)
 }
 
-/// The order of reports; what follows the server only separates what is equal up to there.
-pub(crate) type Order =
-    (Timestamp, Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
+/// Connections in the order of reports. Few share the time of their first frame; only those are
+/// compared further.
+fn sorted(flows: Vec<Box<FlowFacts>>) -> Vec<Box<FlowFacts>> {
+    let mut timed: Vec<_> = flows.into_iter().map(|facts| (facts.first.time, facts)).collect();
+    timed.sort_unstable_by(|(time, facts), (other_time, other)| {
+        time.cmp(other_time).then_with(|| order(facts).cmp(&order(other)))
+    });
+    timed.into_iter().map(|(_, facts)| facts).collect()
+}
 
-pub(crate) fn order(facts: &FlowFacts) -> Order {
+/// The order of reports.
+pub(crate) fn compare(one: &FlowFacts, other: &FlowFacts) -> Ordering {
+    let times = one.first.time.cmp(&other.first.time);
+    times.then_with(|| order(one).cmp(&order(other)))
+}
+
+/// What orders connections of one time; what follows the server only separates what is equal up
+/// to there.
+type Order = (Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
+
+fn order(facts: &FlowFacts) -> Order {
     (
-        facts.first.time,
         client_of(facts),
         facts.server,
         facts.transport,

@@ -5,7 +5,11 @@
 
 mod coverage;
 pub mod diff;
+mod doctor;
 mod endpoints;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hosts;
 pub mod iana;
 mod judge;
@@ -22,6 +26,7 @@ pub mod state;
 mod testkit;
 
 pub use coverage::{Bucket, CoverageLedger};
+pub use doctor::{Finding, findings};
 pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
@@ -32,5 +37,5 @@ pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSou
 pub use names::NameBook;
 pub use output::*;
 pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
-pub use run::{CaptureCounts, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
 pub use services::Service;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dissect::Timestamp;
 
 use crate::endpoints::DEFAULT_HOME;
-use crate::judge::order;
+use crate::judge;
 use crate::state::{SavedFlow, State, bytes_of};
 use crate::{CaptureCounts, Home, RunInfo};
 
@@ -69,7 +69,7 @@ impl State {
 fn compare(one: &SavedFlow, other: &SavedFlow) -> Ordering {
     // Hardly ever are two connections alike up to here.
     let rest = |flow: &SavedFlow| format!("{flow:?}");
-    order(&one.facts).cmp(&order(&other.facts)).then_with(|| rest(one).cmp(&rest(other)))
+    judge::compare(&one.facts, &other.facts).then_with(|| rest(one).cmp(&rest(other)))
 }
 
 /// What runs add up to.
@@ -87,6 +87,10 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         run.first_time = earlier(run.first_time, part.first_time);
         run.last_time = run.last_time.max(part.last_time);
         run.counters.absorb(&part.counters);
+        run.clock.unordered_frames += part.clock.unordered_frames;
+        run.clock.steps_back += part.clock.steps_back;
+        run.clock.steps_ahead += part.clock.steps_ahead;
+        run.clock.steps.extend_from_slice(&part.clock.steps);
         run.capture = added(run.capture, part.capture);
     }
     run.sensor = joined(sensors);

@@ -20,7 +20,7 @@ mod text;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, RunInfo};
+use crate::{CoverageLedger, Finding, HostTable, HostTally, JudgedFlow, RunInfo};
 
 pub use diff::{BURN_DOWN_COLUMNS, DIFF_COLUMNS};
 pub use explain::{Explanation, HostQuery};
@@ -60,6 +60,7 @@ pub struct Report<'a> {
     hosts: HostTable<'a>,
     tallies: Vec<HostTally>,
     coverage: CoverageLedger,
+    findings: Vec<Finding>,
 }
 
 impl<'a> Report<'a> {
@@ -71,7 +72,8 @@ impl<'a> Report<'a> {
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
         let hosts = HostTable::new(flows, inside);
         let tallies = HostTally::of(&hosts, &run.policies);
-        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of_watched(flows) }
+        let coverage = CoverageLedger::of_watched(flows);
+        Self { flows, run, hosts, tallies, coverage, findings: crate::findings(flows, run) }
     }
 
     /// The connections.
@@ -102,6 +104,12 @@ impl<'a> Report<'a> {
     #[must_use]
     pub const fn coverage(&self) -> &CoverageLedger {
         &self.coverage
+    }
+
+    /// What is wrong with the capture.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Writes `flows.csv`: a row for each connection and policy.

@@ -4,15 +4,27 @@
 //! batches: both directions of a connection reach the same worker, so workers share nothing but
 //! the table of hosts that is shown while they run. The facts do not depend on how many there are.
 
+mod clock;
 mod dispatch;
 mod hosts;
 
 use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
-use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, Observer, Timestamp};
+use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, NameSeen, Observer, Timestamp};
+
+use clock::Clock;
+use report::ClockInfo;
 
 pub use hosts::{LiveHost, LiveHosts};
+
+impl Analysis {
+    fn absorb(&mut self, learned: Learned) {
+        self.flows.extend(learned.flows);
+        self.names.extend(learned.names);
+        self.counters.absorb(&learned.counters);
+    }
+}
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -29,7 +41,9 @@ pub struct Settings {
 #[derive(Debug, Default)]
 pub struct Analysis {
     /// The connections, in no particular order.
-    pub flows: Vec<FlowFacts>,
+    pub flows: Vec<Box<FlowFacts>>,
+    /// What DNS answers said, in no particular order.
+    pub names: Vec<NameSeen>,
     /// What became of the frames.
     pub counters: Counters,
     /// What could not be read. The frames before and behind it were.
@@ -38,6 +52,8 @@ pub struct Analysis {
     pub first_time: Option<Timestamp>,
     /// Time of the last frame.
     pub last_time: Option<Timestamp>,
+    /// How time went on from frame to frame.
+    pub clock: ClockInfo,
 }
 
 /// Told while the run goes on.
@@ -66,6 +82,7 @@ pub fn analyze(
         watcher,
         last_told: Instant::now(),
         frames: 0,
+        clock: Clock::default(),
         analysis: Analysis::default(),
     };
     if settings.workers <= 1 {
@@ -74,13 +91,12 @@ pub fn analyze(
             worker.take(&batch);
             feed.source.recycle(batch);
         }
-        let (flows, counters) = worker.finish();
-        feed.analysis.flows = flows;
-        feed.analysis.counters = counters;
+        feed.analysis.absorb(worker.finish());
     } else {
         dispatch::run(&mut feed, settings);
     }
     assert!(feed.analysis.counters.balances(), "every frame is dissected or skipped for a reason");
+    feed.analysis.clock = feed.clock.into_info();
     feed.analysis
 }
 
@@ -91,6 +107,7 @@ struct Feed<'a> {
     watcher: &'a mut dyn Watcher,
     last_told: Instant,
     frames: u64,
+    clock: Clock,
     analysis: Analysis,
 }
 
@@ -106,6 +123,7 @@ impl Feed<'_> {
                     self.analysis.first_time.get_or_insert(first.time);
                     self.analysis.last_time = Some(last.time);
                     self.frames += descs.len() as u64;
+                    self.clock.note(descs);
                     if self.last_told.elapsed() >= TELL_EVERY {
                         self.last_told = Instant::now();
                         let progress = self.source.progress();
@@ -129,18 +147,29 @@ struct Worker<'a> {
 }
 
 struct Seen<'a> {
-    flows: Vec<FlowFacts>,
+    learned: Learned,
     hosts: &'a LiveHosts,
+}
+
+/// What one worker brings home.
+#[derive(Default)]
+struct Learned {
+    flows: Vec<Box<FlowFacts>>,
+    names: Vec<NameSeen>,
+    counters: Counters,
 }
 
 impl<'a> Worker<'a> {
     fn new(settings: &Settings, hosts: &'a LiveHosts) -> Self {
         let mut limits = settings.limits.clone();
+        // UDP takes its part of the ceiling.
+        limits.memory_max -= limits.udp_memory_max.min(limits.memory_max / 8);
         limits.memory_max /= settings.workers.max(1);
+        limits.udp_memory_max /= settings.workers.max(1);
         limits.attempts_max /= settings.workers.max(1);
         Self {
             dissector: Dissector::new(limits, settings.seed),
-            seen: Seen { flows: Vec::new(), hosts },
+            seen: Seen { learned: Learned::default(), hosts },
         }
     }
 
@@ -150,15 +179,25 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn finish(mut self) -> (Vec<FlowFacts>, Counters) {
+    fn take_datagram(&mut self, packet: &Batch) {
+        for frame in packet.frames() {
+            self.dissector.push_datagram(&frame, &mut self.seen);
+        }
+    }
+
+    fn finish(mut self) -> Learned {
         self.dissector.finish(&mut self.seen);
-        (self.seen.flows, self.dissector.counters().clone())
+        Learned { counters: self.dissector.counters().clone(), ..self.seen.learned }
     }
 }
 
 impl Observer for Seen<'_> {
     fn flow(&mut self, facts: FlowFacts) {
-        self.flows.push(facts);
+        self.learned.flows.push(Box::new(facts));
+    }
+
+    fn name(&mut self, seen: NameSeen) {
+        self.learned.names.push(seen);
     }
 
     fn hello(&mut self, seen: HelloSeen) {

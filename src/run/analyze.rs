@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use capture::{Input, Options, Progress, Source as _};
 use dissect::Limits;
-use report::{OutputFolder, Report, RunInfo};
+use report::{NameBook, OutputFolder, Report, RunInfo};
 
 use super::console::Console;
 use super::{Outcome, judging, outputs};
@@ -65,9 +65,15 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
         first_time: analysis.first_time,
         last_time: analysis.last_time,
         counters,
+        clock: analysis.clock,
         capture: None,
     };
-    let flows = judge.judge_all(analysis.flows);
+    let mut names = NameBook::default();
+    let mut answers = analysis.names;
+    // Workers finish in any order; past its bound the book keeps the earliest.
+    answers.sort_by_key(|seen| seen.at);
+    answers.iter().for_each(|seen| names.learn(seen));
+    let flows = judge.judge_all_named(analysis.flows, &names);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
     let state = |out: &mut dyn std::io::Write| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state);

@@ -3,16 +3,17 @@
 //! What is copied is dissected and judged on the way, so that the file is known to give the same
 //! verdicts. Where the handshake's packets alone do not, all packets of the connections are copied.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use capture::{CaptureError, Input, Options, Source as _, Timeline};
 use dissect::{
-    Dissector, Endpoint, FlowFacts, Frame, Glance, GlancedPacket, Limits, Mark, Observer,
+    Dissector, Endpoint, FlowFacts, Frame, Glance, GlancedPacket, Limits, Mark, NameSeen, Observer,
     Timestamp, Transport, glance,
 };
-use report::{Cause, Judge, JudgedFlow, Verdict, client_of};
+use report::{Cause, Judge, JudgedFlow, NameBook, NameSource, Verdict, client_of};
 
 use super::console::Console;
 use crate::pcapng::PcapngWriter;
@@ -21,6 +22,9 @@ use crate::pcapng::PcapngWriter;
 /// ChangeCipherSpec, the encrypted end of the handshake, the first records. Certificates in
 /// TLS 1.3 take up to five packets.
 const PACKETS_BEHIND_MAX: u32 = 8;
+
+/// The port of name servers.
+const DNS: u16 = 53;
 
 /// Which packets of a connection are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +56,8 @@ pub(super) fn write(
         let written = report::write_file(file, |out| copy.run(&mut timeline, out));
         written.map_err(|error| error.to_string())?;
         let packets = copy.packets;
-        let (facts, errors) = copy.finish();
-        let judged = judge.judge_all(facts);
+        let (seen, errors) = copy.finish();
+        let judged = judge.judge_all_named(seen.flows, &seen.names);
         let found = verdicts(judged.iter());
         let is_same = found == expected;
         if !is_same && extent == Extent::Handshakes {
@@ -188,6 +192,8 @@ impl Wanted {
 /// Copies packets and follows the copies.
 struct Copying {
     wanted: HashMap<Pair, Vec<Wanted>>,
+    /// Clients that learned a server's name from DNS: its answers are wanted too.
+    askers: HashSet<IpAddr>,
     extent: Extent,
     dissector: Dissector,
     seen: Seen,
@@ -196,24 +202,36 @@ struct Copying {
 }
 
 #[derive(Default)]
-struct Seen(Vec<FlowFacts>);
+struct Seen {
+    flows: Vec<FlowFacts>,
+    names: NameBook,
+}
 
 impl Observer for Seen {
     fn flow(&mut self, facts: FlowFacts) {
-        self.0.push(facts);
+        self.flows.push(facts);
+    }
+
+    fn name(&mut self, seen: NameSeen) {
+        self.names.learn(&seen);
     }
 }
 
 impl Copying {
     fn new(flows: &[&JudgedFlow], extent: Extent) -> Self {
         let mut wanted: HashMap<Pair, Vec<Wanted>> = HashMap::new();
+        let mut askers = HashSet::new();
         for flow in flows {
             let facts = &flow.facts;
+            if matches!(flow.server_name, Some((_, NameSource::Dns))) {
+                askers.insert(client_of(facts).addr);
+            }
             let pair = pair(facts.client, facts.server, facts.transport);
             wanted.entry(pair).or_default().push(Wanted::of(facts));
         }
         Self {
             wanted,
+            askers,
             extent,
             dissector: Dissector::new(Limits::default(), 0),
             seen: Seen::default(),
@@ -257,6 +275,9 @@ impl Copying {
                             && flows.iter().any(|flow| flow.holds(frame))
                     })
             }
+            Glance::Packet(packet) if packet.source.port == DNS => {
+                self.askers.contains(&packet.target.addr)
+            }
             Glance::Packet(packet) => {
                 let pair = pair(packet.source, packet.target, packet.transport);
                 let Some(flows) = self.wanted.get_mut(&pair) else { return false };
@@ -270,8 +291,8 @@ impl Copying {
     }
 
     /// What the copied packets say, and what could not be read.
-    fn finish(mut self) -> (Vec<FlowFacts>, Vec<CaptureError>) {
+    fn finish(mut self) -> (Seen, Vec<CaptureError>) {
         self.dissector.finish(&mut self.seen);
-        (self.seen.0, self.errors)
+        (self.seen, self.errors)
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Built in one pass over all of them before the first verdict; asked by address afterwards.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,6 +9,8 @@ use dissect::{
     CertificateNames, Coverage, Endpoint, FlowFacts, MessageKind, Protocol, Side, Timestamp,
     Upgrade, Version,
 };
+
+use foldhash::HashMap;
 
 use super::client_of;
 use super::rules::refusal_of;
@@ -49,9 +50,9 @@ struct Remembered {
 }
 
 impl History {
-    pub(super) fn of(flows: &[FlowFacts], policies: &[Policy]) -> Self {
+    pub(super) fn of(flows: &[Box<FlowFacts>], policies: &[Policy]) -> Self {
         let mut history =
-            Self { failures: vec![HashMap::new(); policies.len()], ..Self::default() };
+            Self { failures: vec![HashMap::default(); policies.len()], ..Self::default() };
         for facts in flows {
             history.note_offer(facts);
             history.note_certificate(facts);
@@ -71,7 +72,7 @@ impl History {
             return;
         }
         let Some(hello) = &facts.client_hello else { return };
-        if let Some(&top) = hello.offer.versions().last() {
+        if let Some(top) = hello.offer.certain_max() {
             let best = self.offers.entry(client_of(facts).addr).or_insert(top);
             *best = top.max(*best);
         }

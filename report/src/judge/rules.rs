@@ -354,5 +354,5 @@ const fn middlebox(ground: Ground) -> Ruling {
 
 /// The version to name for an offer: the highest that is certain.
 pub(super) fn offered_top(facts: &FlowFacts) -> Option<Version> {
-    facts.client_hello.as_ref()?.offer.versions().last().copied()
+    facts.client_hello.as_ref()?.offer.certain_max()
 }

@@ -2,11 +2,11 @@
 //!
 //! Sentences name the facts that decide. They are shared: many connections have the same one.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use dissect::{Coverage, EndKind, Protocol, PseudoTls, RefusalKind, Side, Version};
+use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
 use super::rules::{Capped, Case, Ground, Ruling, offered_top, refusal_of};

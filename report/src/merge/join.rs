@@ -14,7 +14,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use dissect::{
-    Coverage, Endpoint, FlowFacts, HelloExtent, MessageMark, Protocol, Side, Transport, Upgrade,
+    Coverage, Endpoint, FlowFacts, HelloExtent, MessageMark, Protocol, Quality, Side, Transport,
+    Upgrade,
 };
 
 use crate::state::SavedFlow;
@@ -197,8 +198,8 @@ fn together(mut sightings: Vec<SavedFlow>, home: &Home) -> SavedFlow {
     let sensor = super::joined(sensors).into();
     let dns_name = sightings.iter().find_map(|sighting| sighting.dns_name.clone());
     let part = sightings[0].part;
-    let facts: Vec<&FlowFacts> = sightings.iter().map(|sighting| &sighting.facts).collect();
-    SavedFlow { sensor, dns_name, part, facts: joined(&facts) }
+    let facts: Vec<&FlowFacts> = sightings.iter().map(|sighting| &*sighting.facts).collect();
+    SavedFlow { sensor, dns_name, part, facts: Box::new(joined(&facts)) }
 }
 
 /// Where nothing but ports told a sighting who the client is, another may know better.
@@ -218,6 +219,8 @@ fn turn(sightings: &mut [SavedFlow]) {
             continue;
         }
         std::mem::swap(&mut facts.client, &mut facts.server);
+        let Quality { client, server } = facts.quality;
+        facts.quality = Quality { client: server, server: client };
         facts.dialled_by = facts.dialled_by.map(Side::peer);
         facts.end = facts.end.map(|mut end| {
             end.by = end.by.peer();
@@ -299,6 +302,7 @@ fn joined(sightings: &[&FlowFacts]) -> FlowFacts {
         // That both sides encrypt is seen; that they don't may be for want of packets.
         established: established.max(),
         coverage: Coverage::COMPLETE,
+        quality: Quality { client: client.quality.client, server: server.quality.server },
         messages: [Side::Client, Side::Server]
             .into_iter()
             .flat_map(|side| messages(sightings, side))

@@ -1,26 +1,29 @@
 //! What a table takes, whatever its format: typed cells, one after the other.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
+use std::net::IpAddr;
 
 use dissect::Timestamp;
 
+use super::csv::CsvTable;
+
 /// A table being written, cell by cell in the order of its columns.
 pub(crate) trait Cells {
-    /// A cell of our own words: nothing in it is anybody else's choice.
-    fn word(&mut self, word: &str) -> io::Result<()>;
+    /// A cell of our own words: nothing in it is anybody else's choice, nor punctuation.
+    fn word(&mut self, word: &str);
 
     /// A cell of text that somebody else chose.
-    fn text(&mut self, text: &str) -> io::Result<()>;
+    fn text(&mut self, text: &str);
 
     /// A cell of text that somebody else chose and that has to be put together first.
-    fn text_of(&mut self, value: impl fmt::Display) -> io::Result<()>;
+    fn text_of(&mut self, put_together: impl FnOnce(&mut String));
 
     /// A cell of our own that has to be formatted.
-    fn value(&mut self, value: impl fmt::Display) -> io::Result<()>;
+    fn value(&mut self, value: impl fmt::Display);
 
     /// A cell that may be empty.
-    fn optional(&mut self, value: Option<impl fmt::Display>) -> io::Result<()> {
+    fn optional(&mut self, value: Option<impl fmt::Display>) {
         match value {
             Some(value) => self.value(value),
             None => self.word(""),
@@ -28,17 +31,69 @@ pub(crate) trait Cells {
     }
 
     /// A number.
-    fn number(&mut self, number: u64) -> io::Result<()>;
+    fn number(&mut self, number: u64);
 
     /// True, false, or empty when it can't be told.
-    fn truth(&mut self, truth: Option<bool>) -> io::Result<()>;
+    fn truth(&mut self, truth: Option<bool>);
+
+    /// An address.
+    fn address(&mut self, address: IpAddr);
 
     /// A time in RFC 3339.
-    fn time(&mut self, time: Timestamp) -> io::Result<()>;
+    fn time(&mut self, time: Timestamp);
+
+    /// Bytes in lower-case hexadecimal.
+    fn hex(&mut self, bytes: Option<&[u8; 16]>);
 
     /// Ends the record.
     fn end_record(&mut self) -> io::Result<()>;
 
     /// Ends the table: everything has reached the writer beneath.
     fn finish(self) -> io::Result<()>;
+}
+
+impl<W: Write> Cells for CsvTable<W> {
+    fn word(&mut self, word: &str) {
+        self.word(word);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.text(text);
+    }
+
+    fn text_of(&mut self, put_together: impl FnOnce(&mut String)) {
+        self.text_of(put_together);
+    }
+
+    fn value(&mut self, value: impl fmt::Display) {
+        self.value(value);
+    }
+
+    fn number(&mut self, number: u64) {
+        self.number(number);
+    }
+
+    fn truth(&mut self, truth: Option<bool>) {
+        self.truth(truth);
+    }
+
+    fn address(&mut self, address: IpAddr) {
+        self.address(address);
+    }
+
+    fn time(&mut self, time: Timestamp) {
+        self.time(time);
+    }
+
+    fn hex(&mut self, bytes: Option<&[u8; 16]>) {
+        self.hex(bytes);
+    }
+
+    fn end_record(&mut self) -> io::Result<()> {
+        self.end_record()
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.finish()
+    }
 }

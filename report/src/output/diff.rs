@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use dissect::{Timestamp, Version};
 
 use super::TextStyle;
-use super::cells::Cells as _;
 use super::csv::CsvTable;
 use super::layout::{Ink, Page};
 use crate::diff::{BurnDownRow, Change, Diff, DiffRow, Observation};
@@ -61,22 +60,22 @@ impl Diff {
         for row in self.rows() {
             let verdict = |seen: Option<&Observation>| seen.map_or("", |it| it.verdict.name());
             let offered = |seen: Option<&Observation>| name(seen.and_then(|it| it.offered_max));
-            table.value(row.addr)?;
-            table.word(side_name(row.side))?;
-            table.text(row.policy)?;
-            table.word(row.change.name())?;
-            table.word(verdict(row.before))?;
-            table.word(verdict(row.after))?;
-            table.optional(row.before.map(|seen| seen.last_seen))?;
-            table.optional(row.after.map(|seen| seen.last_seen))?;
-            table.word(offered(row.before))?;
-            table.word(offered(row.after))?;
-            table.text(&row.services.join(";"))?;
-            table.text(&row.unseen_services.join(";"))?;
+            table.value(row.addr);
+            table.word(side_name(row.side));
+            table.text(row.policy);
+            table.word(row.change.name());
+            table.word(verdict(row.before));
+            table.word(verdict(row.after));
+            table.optional(row.before.map(|seen| seen.last_seen));
+            table.optional(row.after.map(|seen| seen.last_seen));
+            table.word(offered(row.before));
+            table.word(offered(row.after));
+            table.text(&row.services.join(";"));
+            table.text(&row.unseen_services.join(";"));
             let told = row.telling();
-            table.word(told.and_then(|seen| seen.cause).map_or("", Cause::name))?;
-            table.text(told.map_or("", |seen| &seen.reason))?;
-            table.text(told.map_or("", |seen| &seen.fix))?;
+            table.word(told.and_then(|seen| seen.cause).map_or("", Cause::name));
+            table.text(told.map_or("", |seen| &seen.reason));
+            table.text(told.map_or("", |seen| &seen.fix));
             table.end_record()?;
         }
         table.finish()
@@ -91,14 +90,14 @@ impl Diff {
         let mut table = CsvTable::new(out, &BURN_DOWN_COLUMNS)?;
         for policy in self.policies() {
             for row in self.burn_down(policy) {
-                table.text(row.run)?;
-                table.word(&date(row.time))?;
-                table.text(row.policy)?;
-                table.number(row.breaks)?;
+                table.text(row.run);
+                table.word(&date(row.time));
+                table.text(row.policy);
+                table.number(row.breaks);
                 for change in COUNTED {
-                    table.number(row.count(change))?;
+                    table.number(row.count(change));
                 }
-                table.number(row.hidden_max)?;
+                table.number(row.hidden_max);
                 table.end_record()?;
             }
         }

@@ -4,12 +4,10 @@
 //! that what reads its exports reads this. Ports come behind the columns that Wireshark has by
 //! default. Addresses are those on the wire.
 
-use std::fmt;
 use std::io::{self, Write};
 
 use dissect::{FlowFacts, MessageKind, MessageMark, Protocol, Side, Timestamp, Version};
 
-use super::cells::Cells as _;
 use super::csv::CsvTable;
 use crate::JudgedFlow;
 use crate::iana;
@@ -34,22 +32,46 @@ pub(super) fn write_handshakes<W: Write>(
     first_time: Timestamp,
 ) -> io::Result<()> {
     let mut table = CsvTable::new(out, &HANDSHAKE_COLUMNS)?;
-    let mut rows: Vec<Row<'_>> = flows.iter().flat_map(|flow| rows_of(&flow.facts)).collect();
-    // Several inputs may number their frames alike: then time tells, and the ends.
-    rows.sort_by(|one, next| {
-        let ends = |row: &Row<'_>| (row.facts.client, row.facts.server);
-        one.first.at.cmp(&next.first.at).then_with(|| ends(one).cmp(&ends(next)))
-    });
-    for row in &rows {
-        row.write(&mut table, first_time)?;
+    let mut places: Vec<Place> = Vec::new();
+    for (flow, judged) in (0..).zip(flows) {
+        places.extend(rows_of(&judged.facts).map(|row| Place {
+            frame: row.first.at.frame,
+            flow,
+            message: row.first_index,
+        }));
+    }
+    places.sort_unstable();
+    let row_at = |place: &Place| {
+        let facts = &flows.get(place.flow as usize)?.facts;
+        rows_of(facts).find(|row| row.first_index == place.message)
+    };
+    let mut tied: Vec<Row<'_>> = Vec::new();
+    for places in places.chunk_by(|one, next| one.frame == next.frame) {
+        tied.clear();
+        tied.extend(places.iter().filter_map(row_at));
+        // Several inputs may number their frames alike: then time tells, and the ends.
+        tied.sort_by_key(|row| (row.first.at, row.facts.client, row.facts.server));
+        for row in &tied {
+            row.write(&mut table, first_time)?;
+        }
     }
     table.finish()
+}
+
+/// Where a row comes from: small, as all of them are sorted at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    frame: u64,
+    flow: u32,
+    message: u32,
 }
 
 /// The messages of one sender that one frame completed.
 struct Row<'a> {
     facts: &'a FlowFacts,
     first: &'a MessageMark,
+    /// The place of the first among the connection's messages.
+    first_index: u32,
     /// All of them, the first too.
     messages: &'a [MessageMark],
 }
@@ -59,7 +81,12 @@ fn rows_of(facts: &FlowFacts) -> impl Iterator<Item = Row<'_>> {
     facts
         .messages
         .chunk_by(|one, next| one.at.frame == next.at.frame && one.from == next.from)
-        .filter_map(move |messages| Some(Row { facts, first: messages.first()?, messages }))
+        .scan(0, move |index, messages| {
+            let first_index = *index;
+            // A connection's messages are few.
+            *index += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+            Some(Row { facts, first: messages.first()?, first_index, messages })
+        })
 }
 
 impl Row<'_> {
@@ -69,16 +96,39 @@ impl Row<'_> {
             Side::Client => (self.facts.client, self.facts.server),
             Side::Server => (self.facts.server, self.facts.client),
         };
-        table.number(at.frame)?;
-        table.value(Seconds(at.time.nanos_since(first_time)))?;
-        table.value(source.addr)?;
-        table.value(destination.addr)?;
-        table.word(protocol(self.facts))?;
-        table.number(frame_len.into())?;
-        table.text_of(Info(self))?;
-        table.number(source.port.into())?;
-        table.number(destination.port.into())?;
+        table.number(at.frame);
+        table.seconds(at.time.nanos_since(first_time));
+        table.address(source.addr);
+        table.address(destination.addr);
+        table.word(protocol(self.facts));
+        table.number(frame_len.into());
+        table.text_of(|cell| self.put_info(cell));
+        table.number(source.port.into());
+        table.number(destination.port.into());
         table.end_record()
+    }
+
+    /// The messages in Wireshark's words, joined by commas.
+    fn put_info(&self, cell: &mut String) {
+        for (index, message) in self.messages.iter().enumerate() {
+            if index > 0 {
+                cell.push_str(", ");
+            }
+            match message.kind {
+                MessageKind::ClientHello => self.put_client_hello(cell),
+                kind => put_message(cell, kind),
+            }
+        }
+    }
+
+    fn put_client_hello(&self, cell: &mut String) {
+        cell.push_str("Client Hello");
+        let hello = self.facts.client_hello.as_ref();
+        if let Some(name) = hello.and_then(|hello| hello.server_name.as_deref()) {
+            cell.push_str(" (SNI=");
+            cell.push_str(name);
+            cell.push(')');
+        }
     }
 }
 
@@ -104,51 +154,19 @@ fn protocol(facts: &FlowFacts) -> &'static str {
     }
 }
 
-/// The messages in Wireshark's words, joined by commas.
-struct Info<'a>(&'a Row<'a>);
-
-impl fmt::Display for Info<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, message) in self.0.messages.iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            match message.kind {
-                MessageKind::ClientHello => self.client_hello(f)?,
-                kind => MessageWords(kind).fmt(f)?,
-            }
-        }
-        Ok(())
+/// Puts a kind of message in Wireshark's words.
+pub(super) fn put_message(cell: &mut String, kind: MessageKind) {
+    match kind {
+        MessageKind::ClientHello => cell.push_str("Client Hello"),
+        MessageKind::ServerHello => cell.push_str("Server Hello"),
+        MessageKind::HelloRetryRequest => cell.push_str("Hello Retry Request"),
+        MessageKind::Handshake(number) => put_handshake(cell, number),
+        MessageKind::Alert { level, description } => put_alert(cell, level, description),
     }
 }
 
-impl Info<'_> {
-    fn client_hello(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hello = self.0.facts.client_hello.as_ref();
-        match hello.and_then(|hello| hello.server_name.as_deref()) {
-            Some(name) => write!(f, "Client Hello (SNI={name})"),
-            None => f.write_str("Client Hello"),
-        }
-    }
-}
-
-/// A kind of message in Wireshark's words.
-pub(super) struct MessageWords(pub(super) MessageKind);
-
-impl fmt::Display for MessageWords {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            MessageKind::ClientHello => f.write_str("Client Hello"),
-            MessageKind::ServerHello => f.write_str("Server Hello"),
-            MessageKind::HelloRetryRequest => f.write_str("Hello Retry Request"),
-            MessageKind::Handshake(number) => handshake(f, number),
-            MessageKind::Alert { level, description } => alert(f, level, description),
-        }
-    }
-}
-
-fn handshake(f: &mut fmt::Formatter<'_>, number: u8) -> fmt::Result {
-    f.write_str(match number {
+fn put_handshake(cell: &mut String, number: u8) {
+    cell.push_str(match number {
         0 => "Hello Request",
         1 => "Client Hello",
         2 => "Server Hello",
@@ -171,51 +189,40 @@ fn handshake(f: &mut fmt::Formatter<'_>, number: u8) -> fmt::Result {
         25 => "Compressed Certificate",
         67 => "Next Protocol",
         254 => "Message Hash",
-        _ => return write!(f, "Unknown Handshake Message ({number})"),
-    })
+        _ => return cell.push_str(&format!("Unknown Handshake Message ({number})")),
+    });
 }
 
-fn alert(f: &mut fmt::Formatter<'_>, level: u8, description: u8) -> fmt::Result {
-    f.write_str("Alert (Level: ")?;
+fn put_alert(cell: &mut String, level: u8, description: u8) {
+    cell.push_str("Alert (Level: ");
     match level {
-        1 => f.write_str("Warning")?,
-        2 => f.write_str("Fatal")?,
-        _ => write!(f, "Unknown ({level})")?,
+        1 => cell.push_str("Warning"),
+        2 => cell.push_str("Fatal"),
+        _ => cell.push_str(&format!("Unknown ({level})")),
     }
-    f.write_str(", Description: ")?;
+    cell.push_str(", Description: ");
     match iana::alert(description) {
-        Some(name) => title_case(f, name)?,
-        None => write!(f, "Unknown ({description})")?,
+        Some(name) => put_title_case(cell, name),
+        None => cell.push_str(&format!("Unknown ({description})")),
     }
-    f.write_str(")")
+    cell.push(')');
 }
 
 /// `unknown_ca` as `Unknown CA`: words with capitals, abbreviations in capitals.
-fn title_case(f: &mut fmt::Formatter<'_>, snake: &str) -> fmt::Result {
+fn put_title_case(cell: &mut String, snake: &str) {
     for (index, word) in snake.split('_').enumerate() {
         if index > 0 {
-            f.write_str(" ")?;
+            cell.push(' ');
         }
         match word {
-            "ca" | "mac" | "psk" | "ech" => f.write_str(&word.to_ascii_uppercase())?,
-            "cids" => f.write_str("CIDs")?,
+            "ca" | "mac" | "psk" | "ech" => cell.push_str(&word.to_ascii_uppercase()),
+            "cids" => cell.push_str("CIDs"),
             _ => {
                 let (initial, rest) = word.split_at(word.len().min(1));
-                write!(f, "{}{rest}", initial.to_ascii_uppercase())?;
+                cell.push_str(&initial.to_ascii_uppercase());
+                cell.push_str(rest);
             }
         }
-    }
-    Ok(())
-}
-
-/// Nanoseconds as seconds with six decimals, cut; negative when the clock stepped back.
-struct Seconds(i64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.unsigned_abs() / 1_000;
-        let sign = if self.0 < 0 && micros > 0 { "-" } else { "" };
-        write!(f, "{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
     }
 }
 
@@ -288,14 +295,5 @@ mod tests {
             .map(|row| row.split(',').next().unwrap_or_default().to_owned())
             .collect();
         assert_eq!(numbers, ["3", "9", "10", "12"]);
-    }
-
-    #[test]
-    fn times_have_six_decimals() {
-        let check = |ns, expect| assert_eq!(Seconds(ns).to_string(), expect);
-        check(0, "0.000000");
-        check(1_234_567_891, "1.234567");
-        check(-1_500_000, "-0.001500");
-        check(-1, "0.000000");
     }
 }

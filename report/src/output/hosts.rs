@@ -1,9 +1,7 @@
 //! `hosts.csv`: a row for each host, side and policy.
 
-use std::fmt;
 use std::io::{self, Write};
 
-use super::cells::Cells as _;
 use super::csv::CsvTable;
 use crate::rows::side_name;
 use crate::{Cause, HostOutcome, HostRow, HostTable, Verdict};
@@ -59,31 +57,31 @@ fn write_row<W: Write>(
     host: &HostRow<'_>,
     outcome: &HostOutcome<'_>,
 ) -> io::Result<()> {
-    table.text_of(List(host.sensors.iter()))?;
-    table.value(host.addr)?;
-    table.word("")?; // host_name
-    table.word(side_name(host.side))?;
-    table.time(host.first_seen)?;
-    table.time(host.last_seen)?;
-    table.number(host.flows)?;
+    table.text_of(|cell| list(cell, host.sensors.iter()));
+    table.address(host.addr);
+    table.word(""); // host_name
+    table.word(side_name(host.side));
+    table.time(host.first_seen);
+    table.time(host.last_seen);
+    table.number(host.flows);
     for count in host.negotiated {
-        table.number(count)?;
+        table.number(count);
     }
-    table.number(host.undetermined)?;
-    table.number(host.office365_flows)?;
-    table.word(host.offered_max.map_or("", |version| version.name()))?;
-    table.text_of(List(host.services.iter()))?;
-    table.text_of(List(host.server_names.iter()))?;
-    table.word("")?; // stack
-    table.text(outcome.policy)?;
+    table.number(host.undetermined);
+    table.number(host.office365_flows);
+    table.word(host.offered_max.map_or("", |version| version.name()));
+    table.text_of(|cell| list(cell, host.services.iter()));
+    table.text_of(|cell| list(cell, host.server_names.iter()));
+    table.word(""); // stack
+    table.text(outcome.policy);
     for verdict in COUNTED {
-        table.number(outcome.count(verdict))?;
+        table.number(outcome.count(verdict));
     }
-    table.word(outcome.verdict().name())?;
+    table.word(outcome.verdict().name());
     let judgement = outcome.judgement();
-    table.word(judgement.and_then(|judgement| judgement.cause).map_or("", Cause::name))?;
-    table.text(judgement.map_or("", |judgement| &judgement.reason))?;
-    table.text(judgement.map_or("", |judgement| &judgement.fix))?;
+    table.word(judgement.and_then(|judgement| judgement.cause).map_or("", Cause::name));
+    table.text(judgement.map_or("", |judgement| &judgement.reason));
+    table.text(judgement.map_or("", |judgement| &judgement.fix));
     table.end_record()
 }
 
@@ -97,25 +95,21 @@ const COUNTED: [Verdict; 6] = [
     Verdict::Unknown,
 ];
 
-/// Sorted names as one cell, joined by `;`.
-struct List<I>(I);
-
 /// Names in a cell; more are counted. With names of 253 bytes at most this stays below the 32,767
 /// characters that spreadsheets take.
 const LISTED_MAX: usize = 100;
 
-impl<'a, I: ExactSizeIterator<Item = &'a &'a str> + Clone> fmt::Display for List<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, name) in self.0.clone().take(LISTED_MAX).enumerate() {
-            if index > 0 {
-                f.write_str(";")?;
-            }
-            f.write_str(name)?;
+/// Puts sorted names into one cell, joined by `;`.
+fn list<'a>(cell: &mut String, names: impl ExactSizeIterator<Item = &'a &'a str>) {
+    let more = names.len().saturating_sub(LISTED_MAX);
+    for (index, name) in names.take(LISTED_MAX).enumerate() {
+        if index > 0 {
+            cell.push(';');
         }
-        match self.0.len().checked_sub(LISTED_MAX) {
-            None | Some(0) => Ok(()),
-            Some(more) => write!(f, ";+{more} more"),
-        }
+        cell.push_str(name);
+    }
+    if more > 0 {
+        cell.push_str(&format!(";+{more} more"));
     }
 }
 
@@ -159,7 +153,12 @@ mod tests {
     fn long_lists_are_cut() {
         let names: Vec<String> = (0..=LISTED_MAX).map(|index| format!("n{index}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert!(List(names[..LISTED_MAX].iter()).to_string().ends_with(";n99"));
-        assert!(List(names.iter()).to_string().ends_with(";n99;+1 more"));
+        let check = |names: &[&str], expect: &str| {
+            let mut cell = String::new();
+            list(&mut cell, names.iter());
+            assert!(cell.ends_with(expect), "{cell}");
+        };
+        check(&names[..LISTED_MAX], ";n99");
+        check(&names, ";n99;+1 more");
     }
 }

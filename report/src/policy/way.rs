@@ -194,7 +194,7 @@ fn is_complete(offer: &Offer, extension: u16) -> bool {
 /// TLS 1.2: with the extension it would offer TLS 1.3 or at least 1.2.
 pub(crate) fn reaches(offer: &Offer, minimum: Version) -> bool {
     let is_tls = |version: Version| version <= Version::Tls13;
-    offer.versions().last().is_some_and(|&top| is_tls(top) && top >= minimum)
+    offer.certain_max().is_some_and(|top| is_tls(top) && top >= minimum)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dissect::{Counters, SkipReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureCounts, RunInfo};
+use crate::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RunRow {
@@ -19,9 +19,19 @@ pub(super) struct RunRow {
     first_time: Option<i64>,
     last_time: Option<i64>,
     counters: CountersRow,
+    clock: ClockRow,
     /// Received, dropped by the kernel, dropped by the interface.
     capture: Option<(u64, u64, u64)>,
     endpoints: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClockRow {
+    unordered_frames: u64,
+    steps_back: u64,
+    steps_ahead: u64,
+    /// Number of the second frame, and both times.
+    steps: Vec<(u64, i64, i64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +52,9 @@ struct CountersRow {
     gaps: u64,
     evicted_flows: u64,
     evicted_attempts: u64,
+    evicted_candidates: u64,
+    quic_unopened: u64,
+    names: u64,
 }
 
 impl RunRow {
@@ -57,6 +70,7 @@ impl RunRow {
             first_time: run.first_time.map(Timestamp::as_nanos),
             last_time: run.last_time.map(Timestamp::as_nanos),
             counters: CountersRow::of(&run.counters),
+            clock: ClockRow::of(&run.clock),
             capture: run.capture.map(|c| (c.received, c.kernel_drops, c.interface_drops)),
             endpoints: run.endpoints.clone(),
         }
@@ -74,6 +88,7 @@ impl RunRow {
             first_time: self.first_time.map(Timestamp::from_nanos),
             last_time: self.last_time.map(Timestamp::from_nanos),
             counters: self.counters.into_counters()?,
+            clock: self.clock.into_clock(),
             capture: self.capture.map(|(received, kernel_drops, interface_drops)| CaptureCounts {
                 received,
                 kernel_drops,
@@ -81,6 +96,32 @@ impl RunRow {
             }),
             endpoints: self.endpoints,
         })
+    }
+}
+
+impl ClockRow {
+    fn of(clock: &ClockInfo) -> Self {
+        let step = |step: &ClockStep| (step.frame, step.from.as_nanos(), step.to.as_nanos());
+        Self {
+            unordered_frames: clock.unordered_frames,
+            steps_back: clock.steps_back,
+            steps_ahead: clock.steps_ahead,
+            steps: clock.steps.iter().map(step).collect(),
+        }
+    }
+
+    fn into_clock(self) -> ClockInfo {
+        let step = |(frame, from, to)| ClockStep {
+            frame,
+            from: Timestamp::from_nanos(from),
+            to: Timestamp::from_nanos(to),
+        };
+        ClockInfo {
+            unordered_frames: self.unordered_frames,
+            steps_back: self.steps_back,
+            steps_ahead: self.steps_ahead,
+            steps: self.steps.into_iter().map(step).collect(),
+        }
     }
 }
 
@@ -105,6 +146,9 @@ impl CountersRow {
             gaps: counters.gaps,
             evicted_flows: counters.evicted_flows,
             evicted_attempts: counters.evicted_attempts,
+            evicted_candidates: counters.evicted_candidates,
+            quic_unopened: counters.quic_unopened,
+            names: counters.names,
         }
     }
 
@@ -131,6 +175,9 @@ impl CountersRow {
             gaps: self.gaps,
             evicted_flows: self.evicted_flows,
             evicted_attempts: self.evicted_attempts,
+            evicted_candidates: self.evicted_candidates,
+            quic_unopened: self.quic_unopened,
+            names: self.names,
         })
     }
 }

@@ -157,7 +157,7 @@ fn rows_come_by_time_client_and_server_in_any_order_of_input() {
     .map(|flow| flow.facts);
     let expect = judge().judge_all(sorted.to_vec());
     assert_eq!(
-        expect.iter().map(|row| &row.facts).collect::<Vec<_>>(),
+        expect.iter().map(|row| &*row.facts).collect::<Vec<_>>(),
         sorted.iter().collect::<Vec<_>>()
     );
     for turn in 0..sorted.len() {

@@ -7,7 +7,7 @@ use dissect::{
     RefusalKind, ServerHello, Side, Version, is_grease,
 };
 
-use super::super::handshakes::MessageWords;
+use super::super::handshakes::put_message;
 use super::super::layout::Page;
 use crate::iana::{AlertDescription, CipherSuite, Extension, Group};
 use crate::rows::side_name;
@@ -315,7 +315,9 @@ fn messages(page: &mut Page, facts: &FlowFacts) {
         return;
     }
     let messages = facts.messages.iter().map(|message| {
-        format!("{} {} {}", message.at.frame, side_name(message.from), MessageWords(message.kind))
+        let mut text = format!("{} {} ", message.at.frame, side_name(message.from));
+        put_message(&mut text, message.kind);
+        text
     });
     page.paragraph(2, &format!("Frames: {}", joined(messages)));
 }

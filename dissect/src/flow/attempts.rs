@@ -1,0 +1,344 @@
+//! Connections that have dialled and not said anything yet.
+//!
+//! A SYN takes a small entry here until the first payload makes a flow of it. A flood of SYNs can
+//! fill this table and no other: at the bound the oldest attempt is forgotten, and a connection
+//! whose attempt is forgotten is read like one whose SYN was not captured.
+//!
+//! Attempts lie in a queue in the order in which they began, which a flood goes through from end
+//! to end without a look back. Invariant: the index has the entries of the queue that have an
+//! attempt, and no others.
+
+use std::collections::VecDeque;
+
+use super::connection::{REACH, Segment};
+use super::ending::Ending;
+use super::index::{Index, KeyHash, PLACE_BYTES_MAX};
+use super::key::{Key, Way};
+use super::watch::Dial;
+use crate::net::tcp_flags as flags;
+use crate::tcp::Seq;
+use crate::{Counters, Limits, Mark};
+
+/// A connection without payload so far.
+#[derive(Debug, Clone)]
+pub(super) struct Attempt {
+    pub(super) first: Mark,
+    /// First sequence number behind the SYN, of each direction.
+    pub(super) starts: [Option<Seq>; 2],
+    pub(super) dialled: Option<Way>,
+    /// FIN or RST of a direction that came before the first payload of the other one, as mirrors
+    /// with a lag between directions deliver them. Rare, and larger than all the rest.
+    endings: Option<Box<Endings>>,
+    pub(super) dial: Dial,
+}
+
+/// By direction.
+pub(super) type Endings = [Option<Ending>; 2];
+
+impl Attempt {
+    /// A connection that begins without a SYN.
+    pub(super) const fn unseen(first: Mark) -> Self {
+        Self { first, starts: [None; 2], dialled: None, endings: None, dial: Dial::NONE }
+    }
+
+    /// Notes a SYN or SYN-ACK.
+    pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
+        self.dial.note(way, segment, self.first.time);
+        self.starts[way.index()] = Some(segment.seq.plus(1));
+        if segment.flags & flags::ACK != 0 {
+            self.starts[way.reverse().index()].get_or_insert(segment.ack);
+            self.dialled = self.dialled.or_else(|| Some(way.reverse()));
+        } else {
+            self.dialled = Some(way);
+        }
+    }
+
+    /// FIN or RST of each direction.
+    pub(super) fn endings(&self) -> Endings {
+        self.endings.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Whether a segment lies shortly behind the SYN.
+    pub(super) fn owns(&self, way: Way, segment: &Segment<'_>) -> bool {
+        let is_behind = |number: Seq, start: Seq| (0..=REACH).contains(&number.since(start));
+        match (self.starts[way.index()], self.starts[way.reverse().index()]) {
+            (Some(start), _) => is_behind(segment.seq, start),
+            (None, Some(start)) => segment.acked().is_some_and(|ack| is_behind(ack, start)),
+            (None, None) => false,
+        }
+    }
+}
+
+/// Attempts by their endpoints.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    index: Index,
+    /// Oldest first.
+    entries: VecDeque<Entry>,
+    /// The number of the first entry; the index has numbers, which wrap around.
+    first: u32,
+    entries_max: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    hash: KeyHash,
+    /// None any more when it became a connection.
+    attempt: Option<Attempt>,
+}
+
+impl Attempts {
+    pub(super) fn new(limits: &Limits) -> Self {
+        /// The part of all memory that attempts may take.
+        const SHARE: usize = 8;
+        // A queue keeps room for twice its entries.
+        const ENTRY_BYTES: usize = 2 * size_of::<Entry>() + size_of::<Endings>() + PLACE_BYTES_MAX;
+        let affordable = limits.memory_max / SHARE / ENTRY_BYTES;
+        Self {
+            index: Index::default(),
+            entries: VecDeque::new(),
+            first: 0,
+            entries_max: limits.attempts_max.min(affordable),
+        }
+    }
+
+    /// Notes a SYN or SYN-ACK.
+    pub(super) fn note(
+        &mut self,
+        (key, hash): (Key, KeyHash),
+        way: Way,
+        segment: &Segment<'_>,
+        counters: &mut Counters,
+    ) {
+        let start = segment.seq.plus(1);
+        if let Some(number) = self.number(&key, hash) {
+            if let Some(known) = self.attempt_mut(number)
+                && known.starts[way.index()].is_none_or(|other| other == start)
+            {
+                return known.note(way, segment);
+            }
+            self.remove(number);
+        }
+        let mut attempt = Attempt::unseen(segment.at);
+        attempt.note(way, segment);
+        self.append(Entry { key, hash, attempt: Some(attempt) }, counters);
+    }
+
+    pub(super) fn find(&self, key: &Key, hash: KeyHash) -> Option<&Attempt> {
+        let number = self.number(key, hash)?;
+        self.entries.get(self.place(number))?.attempt.as_ref()
+    }
+
+    /// Notes a FIN or RST of a connection that has dialled.
+    pub(super) fn note_ending(
+        &mut self,
+        (key, hash): (Key, KeyHash),
+        way: Way,
+        segment: &Segment<'_>,
+    ) {
+        if let Some(number) = self.number(&key, hash)
+            && let Some(attempt) = self.attempt_mut(number)
+            && attempt.owns(way, segment)
+        {
+            attempt.dial.note_ending(way);
+            let endings = attempt.endings.get_or_insert_default();
+            endings[way.index()].get_or_insert_with(|| segment.ending());
+        }
+    }
+
+    pub(super) fn take(&mut self, key: &Key, hash: KeyHash) -> Option<Attempt> {
+        let number = self.number(key, hash)?;
+        self.remove(number)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.index.clear();
+        self.entries.clear();
+    }
+
+    /// Bytes that are held, by capacity.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.index.held_bytes()
+            + self.entries.capacity() * (size_of::<Entry>() + size_of::<Endings>())
+    }
+
+    fn number(&self, key: &Key, hash: KeyHash) -> Option<u32> {
+        self.index.find(hash, |number| {
+            self.entries.get(self.place(number)).is_some_and(|entry| entry.key == *key)
+        })
+    }
+
+    /// Where in the queue an entry is.
+    fn place(&self, number: u32) -> usize {
+        number.wrapping_sub(self.first) as usize
+    }
+
+    fn attempt_mut(&mut self, number: u32) -> Option<&mut Attempt> {
+        let place = self.place(number);
+        self.entries.get_mut(place)?.attempt.as_mut()
+    }
+
+    /// Takes out an attempt, and the entries in front that have none any more.
+    fn remove(&mut self, number: u32) -> Option<Attempt> {
+        let place = self.place(number);
+        let entry = self.entries.get_mut(place)?;
+        self.index.remove(entry.hash, number);
+        let attempt = entry.attempt.take();
+        self.drop_spent();
+        attempt
+    }
+
+    fn drop_spent(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.attempt.is_none()) {
+            self.entries.pop_front();
+            self.first = self.first.wrapping_add(1);
+        }
+    }
+
+    /// Adds the newest attempt; at the bound the oldest goes.
+    fn append(&mut self, entry: Entry, counters: &mut Counters) {
+        if self.entries_max == 0 {
+            counters.evicted_attempts += 1;
+            return;
+        }
+        if self.entries.len() >= self.entries_max
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.index.remove(oldest.hash, self.first);
+            self.first = self.first.wrapping_add(1);
+            counters.evicted_attempts += 1;
+            self.drop_spent();
+        }
+        // The queue is far shorter than numbers go.
+        let len = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.index.insert(entry.hash, self.first.wrapping_add(len));
+        self.entries.push_back(entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::KeyHasher;
+    use super::*;
+    use crate::Endpoint;
+
+    const ENTRIES_MAX: usize = 4;
+
+    struct Dialling {
+        attempts: Attempts,
+        counters: Counters,
+        hasher: KeyHasher,
+    }
+
+    impl Dialling {
+        fn new() -> Self {
+            let limits = Limits { attempts_max: ENTRIES_MAX, ..Limits::default() };
+            let attempts = Attempts::new(&limits);
+            Self { attempts, counters: Counters::default(), hasher: KeyHasher::new(1) }
+        }
+
+        fn key(&self, client: u8) -> ((Key, KeyHash), Way) {
+            let end = |octet, port| Endpoint { addr: [10, 0, 0, octet].into(), port };
+            let (key, way) = Key::new(end(client, 50_000), end(200, 443));
+            ((key, self.hasher.hash(&key)), way)
+        }
+
+        fn syn(&mut self, client: u8, seq: u32) {
+            let (key, way) = self.key(client);
+            let segment = Segment {
+                source: key.0.sender(way),
+                target: key.0.sender(way.reverse()),
+                seq: Seq(seq),
+                ack: Seq(0),
+                flags: flags::SYN,
+                header: &[],
+                payload: &[],
+                cut: 0,
+                at: Mark::default(),
+                frame_len: 60,
+                id: 0,
+                ttl: 64,
+                vlan: None,
+            };
+            self.attempts.note(key, way, &segment, &mut self.counters);
+        }
+
+        /// Where the client's bytes begin.
+        fn start(&self, client: u8) -> Option<u32> {
+            let ((key, hash), way) = self.key(client);
+            Some(self.attempts.find(&key, hash)?.starts[way.index()]?.0)
+        }
+
+        fn take(&mut self, client: u8) -> bool {
+            let ((key, hash), _) = self.key(client);
+            self.attempts.take(&key, hash).is_some()
+        }
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_at_the_bound() {
+        let mut dialling = Dialling::new();
+        for client in 1..=4 {
+            dialling.syn(client, 10);
+        }
+        assert_eq!(dialling.counters.evicted_attempts, 0);
+        assert_eq!(dialling.start(1), Some(11));
+        dialling.syn(5, 10);
+        assert_eq!(dialling.counters.evicted_attempts, 1);
+        assert_eq!((dialling.start(1), dialling.start(2)), (None, Some(11)));
+        for client in 6..=250 {
+            dialling.syn(client, 10);
+        }
+        let found: Vec<u8> = (1..=250).filter(|client| dialling.start(*client).is_some()).collect();
+        assert_eq!(found, [247, 248, 249, 250]);
+        assert_eq!(dialling.attempts.entries.len(), ENTRIES_MAX);
+    }
+
+    #[test]
+    fn what_became_a_connection_makes_room() {
+        let mut dialling = Dialling::new();
+        for client in 1..=4 {
+            dialling.syn(client, 10);
+        }
+        assert!(dialling.take(2) && !dialling.take(2));
+        assert_eq!(dialling.attempts.entries.len(), 4);
+        assert!(dialling.take(1));
+        assert_eq!(dialling.attempts.entries.len(), 2);
+        dialling.syn(5, 10);
+        dialling.syn(6, 10);
+        assert_eq!(dialling.counters.evicted_attempts, 0);
+        for client in 3..=6 {
+            assert!(dialling.take(client));
+        }
+        assert!(dialling.attempts.entries.is_empty());
+        assert_eq!(dialling.start(3), None);
+    }
+
+    #[test]
+    fn a_syn_again_is_the_same_attempt_and_another_is_a_new_one() {
+        let mut dialling = Dialling::new();
+        dialling.syn(1, 10);
+        dialling.syn(2, 10);
+        dialling.syn(2, 10);
+        assert_eq!(dialling.attempts.entries.len(), 2);
+        dialling.syn(1, 99);
+        assert_eq!(dialling.start(1), Some(100));
+        // As the newest it outlives the other one.
+        for client in 3..=5 {
+            dialling.syn(client, 10);
+        }
+        assert_eq!((dialling.start(1), dialling.start(2)), (Some(100), None));
+    }
+
+    #[test]
+    fn numbers_wrap_around() {
+        let mut dialling = Dialling::new();
+        dialling.attempts.first = u32::MAX - 1;
+        for client in 1..=9 {
+            dialling.syn(client, 10);
+        }
+        assert_eq!((dialling.start(5), dialling.start(6)), (None, Some(11)));
+        assert!((6..=9).all(|client| dialling.take(client)));
+    }
+}
