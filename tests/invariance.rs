@@ -3,13 +3,13 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::pcap::{self, Packet};
-use common::{Folder, Sample, analyze_piped, analyze_to, samples};
+use common::{Folder, Sample, analyze, analyze_piped, analyze_to, samples};
 use report::state::State;
 
 /// Output files by name.
@@ -59,11 +59,9 @@ fn threads_batches_and_access_do_not_show() {
         assert!(expected.contains_key("state.tlsunset"));
         for way in [
             "--threads 2",
-            "--threads 5",
+            "--threads 5 --batch-frames 1",
             "--threads 1 --batch-frames 1",
-            "--threads 3 --batch-frames 1",
             "--threads 1 --mmap",
-            "--memory 64M",
         ] {
             let found = analyzed(sample.arguments().chain(way.split(' ').map(OsStr::new)));
             assert_same(&expected, &found, &format!("{} with {way}", sample.name));
@@ -117,49 +115,91 @@ fn standard_input_and_compression_do_not_show() {
     });
 }
 
+/// A single output, which needs no file.
+fn printed(output: &str, inputs: &[PathBuf], options: &[&str]) -> String {
+    let options = [output, "-"].into_iter().chain(options.iter().copied()).map(OsStr::new);
+    analyze(inputs.iter().map(|path| path.as_os_str()).chain(options)).expect(0).stdout
+}
+
 #[test]
 fn the_same_packets_twice_are_the_same_connections() {
     on_every_sample(|sample| {
-        let expected = analyzed(sample.arguments());
-        let found = analyzed(sample.arguments().chain(sample.arguments()));
-        for name in ["flows.csv", "hosts.csv"] {
-            assert!(expected[name] == found[name], "{}: {name} of two copies", sample.name);
+        let twice = [&sample.inputs[..], &sample.inputs[..]].concat();
+        for output in ["--flows", "--hosts"] {
+            let is_same = printed(output, &sample.inputs, &[]) == printed(output, &twice, &[]);
+            assert!(is_same, "{}: {output} of two copies", sample.name);
         }
     });
 }
 
-/// Writes the two parts of a sample's packets that `is_first` makes, and reads them as one.
-fn split(sample: &Sample, is_first: impl Fn(usize, &Packet) -> bool) -> Outputs {
+/// Writes the two parts of a sample's packets that `is_first` makes.
+fn split(
+    sample: &Sample,
+    folder: &Folder,
+    is_first: impl Fn(usize, &Packet) -> bool,
+) -> Vec<PathBuf> {
     let packets: Vec<Packet> = sample.inputs.iter().flat_map(|path| pcap::read(path)).collect();
-    let folder = Folder::new("invariance");
     // A pcap file has one link type.
     let mut parts: BTreeMap<(u16, bool), Vec<&Packet>> = BTreeMap::new();
     for (index, packet) in packets.iter().enumerate() {
         parts.entry((packet.link, is_first(index, packet))).or_default().push(packet);
     }
-    let write = |((link, first), packets): ((u16, bool), Vec<&Packet>)| -> OsString {
-        folder.write(&format!("{link}-{first}.pcap"), pcap::write(packets)).into()
+    let write = |((link, first), packets): ((u16, bool), Vec<&Packet>)| {
+        folder.write(&format!("{link}-{first}.pcap"), pcap::write(packets))
     };
-    let files: Vec<OsString> = parts.into_iter().map(write).collect();
-    analyzed(files.iter().map(OsString::as_os_str))
+    parts.into_iter().map(write).collect()
 }
 
 #[test]
 fn a_capture_in_two_files_is_one() {
     on_every_sample(|sample| {
-        let expected = analyzed(sample.arguments());
+        let outputs = ["--flows", "--handshakes"];
+        let expected = outputs.map(|output| printed(output, &sample.inputs, &[]));
         let half = sample.inputs.iter().map(|path| pcap::read(path).len()).sum::<usize>() / 2;
-        for (what, found) in [
-            ("halves", split(sample, |index, _| index < half)),
-            ("every other frame", split(sample, |index, _| index % 2 == 0)),
-            ("directions", split(sample, |_, packet| pcap::goes_up(packet))),
-        ] {
-            for name in ["flows.csv", "hosts.csv", "handshakes.csv"] {
-                let is_same = expected[name] == found[name];
-                assert!(is_same, "{}: {name} of two {what}", sample.name);
+        let folder = Folder::new("invariance");
+        let check = |what: &str, parts: &[PathBuf]| {
+            let found = outputs.map(|output| printed(output, parts, &[]));
+            assert!(expected == found, "{} in two {what}", sample.name);
+        };
+        check("halves", &split(sample, &folder, |index, _| index < half));
+        check("directions", &split(sample, &folder, |_, packet| pcap::goes_up(packet)));
+        check("files by turns", &split(sample, &folder, |index, _| index % 2 == 0));
+    });
+}
+
+#[test]
+fn workers_do_not_show_where_a_snap_length_cut() {
+    on_every_sample(|sample| {
+        let folder = Folder::new("invariance");
+        let mut packets = pcap::read(&sample.inputs[0]);
+        let link = packets[0].link;
+        packets.retain(|packet| packet.link == link);
+        for snap_len in [400, 150, 80] {
+            packets.iter_mut().for_each(|packet| packet.data.truncate(snap_len));
+            let inputs = [folder.write("cut.pcap", pcap::write(&packets))];
+            for output in ["--flows", "--handshakes", "--summary"] {
+                let [one, three] =
+                    ["1", "3"].map(|count| printed(output, &inputs, &["--threads", count]));
+                assert!(one == three, "{} cut to {snap_len}: {output}", sample.name);
             }
         }
     });
+}
+
+#[test]
+fn workers_do_not_show_where_fragments_come_out_of_order() {
+    let folder = Folder::new("invariance");
+    let mut packets = pcap::read(&common::sample("ip-fragments"));
+    for step in 1..packets.len() {
+        packets.rotate_left(step);
+        packets.swap(0, step);
+        let inputs = [folder.write("mixed.pcap", pcap::write(&packets))];
+        for output in ["--handshakes", "--summary"] {
+            let [one, three] =
+                ["1", "3"].map(|count| printed(output, &inputs, &["--threads", count]));
+            assert_eq!(one, three, "{output}, step {step}");
+        }
+    }
 }
 
 #[test]

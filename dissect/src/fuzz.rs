@@ -69,9 +69,8 @@ fn steer(frames: &[Frame<'_>]) -> Counters {
         match steer.steer(frame) {
             Steering::Flow(_) | Steering::Any => dissector.push(frame, &mut flows),
             Steering::Kept => {}
-            Steering::Datagram { bytes, wire_len, .. } => {
-                let whole = Frame { link: LinkType::RAW, wire_len, data: &bytes, ..*frame };
-                dissector.push(&whole, &mut flows);
+            Steering::Datagram { bytes, .. } => {
+                dissector.push_datagram(&Frame { data: &bytes, ..*frame }, &mut flows);
             }
         }
     }

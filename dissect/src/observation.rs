@@ -20,6 +20,9 @@ pub trait Observer {
 
     /// A hello was read. For live displays; the same facts come again with the flow.
     fn hello(&mut self, _seen: HelloSeen) {}
+
+    /// A DNS answer told which addresses a name stands for.
+    fn name(&mut self, _seen: NameSeen) {}
 }
 
 /// A moment in a capture.
@@ -389,6 +392,21 @@ pub struct HelloSeen {
     pub from: Side,
     /// The highest version offered, or the version selected.
     pub version: Option<Version>,
+    /// When.
+    pub at: Mark,
+}
+
+/// What a client learned from a DNS answer (RFC 1035).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameSeen {
+    /// Who asked: the receiver of the answer.
+    pub client: IpAddr,
+    /// The name asked for, as sent, without a dot at the end; at most 253 bytes of ASCII.
+    pub name: Box<str>,
+    /// Its addresses, after aliases (CNAME) within the answer; one to 32.
+    pub addresses: SmallVec<[IpAddr; 4]>,
+    /// For how many seconds the answer may be kept: the least of the records that led there.
+    pub ttl: u32,
     /// When.
     pub at: Mark,
 }

@@ -150,7 +150,7 @@ def midstream(path):
     rows = old_talk(source, middle=lambda: stack.enter_context(capture(path)),
                     hold=(lambda tls: (tls.sendall(b"more"), tls.recv(100)), lambda tls: (tls.recv(100), tls.sendall(b"more"))))
     stack.close()
-    rows[0].offered_max = rows[0].negotiated = rows[0].server_name = rows[0].cause = ""
+    rows[0].offered_max = rows[0].negotiated = rows[0].server_name = rows[0].cause = rows[0].established = ""
     rows[0].verdict = "unknown"
     return rows
 

@@ -217,10 +217,15 @@ impl Flow {
     }
 
     fn note_ending(&mut self, way: Way, ending: Ending) {
-        if let State::Open(conversation) = &mut self.state {
+        let known = &mut self.endings[way.index()];
+        // A RST behind a FIN is numbered behind it, which is no byte.
+        let is_behind_fin = known.as_ref().is_some_and(|known| known.kind == EndKind::Fin);
+        if let State::Open(conversation) = &mut self.state
+            && !is_behind_fin
+        {
             conversation.note_ending(way, &ending);
         }
-        self.endings[way.index()].get_or_insert(ending);
+        known.get_or_insert(ending);
     }
 
     pub(super) fn has_ended(&self) -> bool {

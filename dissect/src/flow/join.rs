@@ -148,8 +148,10 @@ impl Roles {
         let hello = server.server_hello.as_ref()?;
         match hello.version()? {
             Version::Ssl2 => None,
-            Version::Tls13 if ServerHelloParts::accepts_psk(hello) => Some(true),
-            Version::Tls13 => (hello.extent == HelloExtent::Whole).then_some(false),
+            Version::Tls13 | Version::Dtls13 if ServerHelloParts::accepts_psk(hello) => Some(true),
+            Version::Tls13 | Version::Dtls13 => {
+                (hello.extent == HelloExtent::Whole).then_some(false)
+            }
             _ if server.saw_certificate || server.saw_done => Some(false),
             _ => (server.changed_cipher && !server.has_holes).then_some(true),
         }
@@ -225,7 +227,8 @@ impl Roles {
         }
         let asked = client.client_hello.as_ref()?;
         let end = self.end_by_server()?;
-        let gave_up = !client.alerts.is_empty();
+        // An alert behind the server's end is only the client's word on it.
+        let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
         if gave_up || !server.is_anchored || server.has_holes || !server.is_alerts_only() {
             return None;
         }

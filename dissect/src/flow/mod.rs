@@ -14,12 +14,14 @@ mod side;
 mod table;
 
 pub(crate) use connection::Segment;
-pub(crate) use key::Way;
+pub(crate) use join::Halves;
+pub(crate) use key::{Key, Way};
+pub(crate) use side::SideFacts;
 pub(crate) use table::FlowTable;
 
 use crate::tcp::Place;
 use crate::tls::Interner;
-use crate::{Limits, Mark};
+use crate::{Limits, Mark, Transport};
 
 /// What every layer needs to know of the frame at hand.
 pub(crate) struct Context<'a> {
@@ -28,6 +30,7 @@ pub(crate) struct Context<'a> {
     pub(crate) place: Place,
     /// Length of the frame on the wire.
     pub(crate) frame_len: u32,
+    pub(crate) transport: Transport,
     pub(crate) limits: &'a Limits,
     pub(crate) interner: &'a mut Interner,
 }

@@ -10,7 +10,7 @@ use crate::tls::{ClientHelloParts, ServerHelloParts, Sslv2Hello, message, named_
 use crate::upgrade::PreludeFacts;
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
-    ServerHello, Transport, Version,
+    ServerHello, Version,
 };
 
 /// Alerts of one direction that are kept: a handshake has one or two.
@@ -249,7 +249,7 @@ impl SideFacts {
             self.pseudo = Some(PseudoTls::MsTurn);
         }
         self.client_hello = Some(ClientHello {
-            offer: context.interner.offer(parts.offer, Transport::Tcp),
+            offer: context.interner.offer(parts.offer, context.transport),
             record_version,
             random: parts.random,
             session_id_len: parts.session_id.len(),

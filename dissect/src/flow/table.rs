@@ -16,7 +16,7 @@ use super::key::{Key, Way};
 use super::reader::Reader;
 use crate::tcp::Place;
 use crate::tls::Interner;
-use crate::{Counters, Coverage, HelloSeen, Limits, Mark, Observer, Side};
+use crate::{Counters, Coverage, HelloSeen, Limits, Mark, Observer, Side, Transport};
 
 /// The connections of one worker.
 #[derive(Debug)]
@@ -170,6 +170,7 @@ impl FlowTable {
             at: segment.at,
             place: Place { seq: segment.start(), ack: segment.acked() },
             frame_len: segment.frame_len,
+            transport: Transport::Tcp,
             limits: &self.limits,
             interner: &mut self.interner,
         };
@@ -233,6 +234,7 @@ impl FlowTable {
                     at: flow.last,
                     place: Place::default(),
                     frame_len: 0,
+                    transport: Transport::Tcp,
                     limits: &self.limits,
                     interner: &mut self.interner,
                 };

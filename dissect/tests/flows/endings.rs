@@ -34,6 +34,8 @@ fn refusals_are_told_from_other_ends() {
     check("client resets", start(v).reset(Side::Client), None, None);
     check("client gives up first", start(v).fin(Side::Client).reset(Side::Server), None, None);
     check("client aborts", start(v).client(&alert(v, 90)).close(Side::Server), None, no);
+    let bewailed = start(v).fin(Side::Server).client(&alert(v, 50)).reset(Side::Server);
+    check("client minds the close", bewailed, Some(Close), no);
     check("client refuses", aborted.close(Side::Client), None, no);
     check("closed after the answer", answered.clone().close(Side::Server), None, no);
     check("reset after the answer", answered.reset(Side::Server), None, no);

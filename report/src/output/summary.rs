@@ -216,11 +216,14 @@ fn counters(run: &RunInfo) -> BTreeMap<&'static str, u64> {
         ("data_segments", counters.data_segments),
         ("duplicate_segments", counters.duplicate_segments),
         ("evicted_attempts", counters.evicted_attempts),
+        ("evicted_candidates", counters.evicted_candidates),
         ("evicted_flows", counters.evicted_flows),
         ("fragments", counters.fragments),
         ("gaps", counters.gaps),
+        ("names", counters.names),
         ("out_of_order_segments", counters.out_of_order_segments),
         ("overlap_conflicts", counters.overlap_conflicts),
+        ("quic_unopened", counters.quic_unopened),
         ("reassembled_datagrams", counters.reassembled_datagrams),
     ])
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tcp::Place;
 use crate::tls::Interner;
-use crate::{Limits, Mark};
+use crate::{Limits, Mark, Transport};
 use proptest::prelude::*;
 
 fn read(parts: &[&[u8]], midstream: bool) -> Reader {
@@ -12,6 +12,7 @@ fn read(parts: &[&[u8]], midstream: bool) -> Reader {
         at: Mark::default(),
         place: Place::default(),
         frame_len: 0,
+        transport: Transport::Tcp,
         limits: &limits,
         interner: &mut interner,
     };
