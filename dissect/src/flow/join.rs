@@ -176,7 +176,7 @@ impl Roles {
             ),
             None => (
                 both_encrypt && self.is_finished_in_any_version(),
-                !both_encrypt || self.refusal().is_some(),
+                !both_encrypt || self.refusal().is_some() || self.is_over_after_retry(),
             ),
         };
         if proven {
@@ -207,6 +207,13 @@ impl Roles {
         self.end.is_some() || was_aborted(&self.client) || was_aborted(&self.server) || is_refused
     }
 
+    /// Whether the connection came to its end after a HelloRetryRequest, and nothing that the
+    /// server said is missing.
+    fn is_over_after_retry(&self) -> bool {
+        let server = &self.server;
+        server.hello_retried && server.server_hello.is_none() && !server.has_holes && self.is_over()
+    }
+
     fn end_by_server(&self) -> Option<Ending> {
         self.end.filter(|(by, _)| *by == Side::Server).map(|(_, ending)| ending)
     }
@@ -229,11 +236,16 @@ impl Roles {
         let end = self.end_by_server()?;
         // An alert behind the server's end is only the client's word on it.
         let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
-        if gave_up || !server.is_anchored || server.has_holes || !server.is_alerts_only() {
+        if gave_up || !server.is_anchored || server.has_holes || !server.leaves_unanswered(client) {
             return None;
         }
-        let is_later = end.at.frame >= asked.at.frame;
-        let has_hello = client.tls_seq.is_some_and(|seq| end.answers(seq));
+        let again = client.asked_again.filter(|_| server.hello_retried);
+        let (seq, asked_at) = match again {
+            Some((seq, at)) => (Some(seq), at),
+            None => (client.tls_seq, asked.at),
+        };
+        let is_later = end.at.frame >= asked_at.frame;
+        let has_hello = seq.is_some_and(|seq| end.answers(seq));
         let (kind, is_answer) = match end.kind {
             EndKind::Reset => (RefusalKind::Reset, has_hello || is_later),
             EndKind::Fin => (RefusalKind::Close, has_hello || is_later && end.ack.is_none()),
@@ -251,7 +263,10 @@ impl Roles {
             let nothing = Coverage::CLIENT_SIDE_MISSING;
             missing = missing.with(loss(client, nothing, self.missing));
         }
-        if refusal.is_none() && server_hello != Some(HelloExtent::Whole) {
+        if refusal.is_none()
+            && server_hello != Some(HelloExtent::Whole)
+            && !self.is_over_after_retry()
+        {
             let nothing = Coverage::SERVER_SIDE_MISSING;
             missing = missing.with(loss(server, nothing, self.missing));
         }

@@ -24,6 +24,8 @@ pub(crate) struct SideFacts {
     pub(crate) client_hello: Option<ClientHello>,
     pub(crate) server_hello: Option<ServerHello>,
     pub(crate) hello_retried: bool,
+    /// Where the second ClientHello lies, and when it came.
+    pub(crate) asked_again: Option<(Seq, Mark)>,
     pub(crate) certificate: Option<Arc<CertificateNames>>,
     pub(crate) saw_certificate: bool,
     /// ServerHelloDone, which ends the flight of a full handshake.
@@ -126,6 +128,19 @@ impl SideFacts {
             && !self.changed_cipher
             && self.application_records == 0
             && self.messages.iter().all(|seen| matches!(seen.kind, MessageKind::Alert { .. }))
+    }
+
+    /// Whether nothing was said that answers the last hello of this direction's peer: only alerts,
+    /// and a HelloRetryRequest when the peer has asked again.
+    pub(crate) fn leaves_unanswered(&self, peer: &Self) -> bool {
+        let is_retry = self.hello_retried && peer.asked_again.is_some();
+        self.is_alerts_only()
+            || is_retry
+                && !self.has_hello()
+                && self.application_records == 0
+                && self.messages.iter().all(|seen| {
+                    matches!(seen.kind, MessageKind::Alert { .. } | MessageKind::HelloRetryRequest)
+                })
     }
 
     /// Takes a handshake message in the clear.
@@ -242,6 +257,7 @@ impl SideFacts {
     ) {
         self.note(MessageKind::ClientHello, context);
         if self.client_hello.is_some() {
+            self.asked_again.get_or_insert((context.place.seq, context.at));
             return;
         }
         self.has_holes = false;
