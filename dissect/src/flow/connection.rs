@@ -231,8 +231,18 @@ impl Flow {
             let first = self.spans[way.index()].map(|span| span.first);
             known.or_else(|| Some((0..=REACH).contains(&first?.since(start))))
         };
+        // The answer to a SYN with payload (RFC 7413) acknowledges the payload too, or not.
+        let acknowledges = |way: Way, ack: Seq| {
+            let (start, span) = (self.starts[way.index()], self.spans[way.index()]);
+            match (start, span) {
+                (Some(start), Some(span)) => {
+                    Some((0..=span.end.since(start)).contains(&ack.since(start)))
+                }
+                _ => fits(way, ack),
+            }
+        };
         fits(way, segment.seq.plus(1))
-            .or_else(|| fits(way.reverse(), segment.acked()?))
+            .or_else(|| acknowledges(way.reverse(), segment.acked()?))
             .unwrap_or_else(|| !self.has_ended())
     }
 
