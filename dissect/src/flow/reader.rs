@@ -9,7 +9,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use self::shape::{HELLO_HEAD_LEN, begins_hello, is_alert, is_hello, may_begin};
+use self::shape::{HELLO_HEAD_LEN, begins_hello, find_data_header, is_alert, is_hello, may_begin};
 use super::Context;
 use super::side::SideFacts;
 use crate::tcp::{GapCause, Place, Sink};
@@ -325,6 +325,10 @@ impl Reader {
             Some((1, false)) => (Stage::Tentative { searched, has_begun: false }, false),
             _ => (Stage::Lost { searched: searched + 1 }, false),
         };
+        if let (Stage::Lost { .. }, Some(at)) = (stage, find_data_header(bytes)) {
+            self.stage = Stage::Tentative { searched: searched + 1, has_begun: false };
+            return self.read_records(bytes.get(at..).unwrap_or_default(), context);
+        }
         self.stage = stage;
         if is_certain {
             self.enter_records(context);

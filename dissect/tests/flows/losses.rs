@@ -344,3 +344,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn long_records_prove_themselves_over_many_segments() {
+    let bulk = data(0x0303, 16_384).repeat(20);
+    let at = |from: usize| Conversation::default().mss(1400).server(&bulk[from..]);
+    for from in [5, 9_000, 16_388] {
+        check(&at(from).packets, "midstream+client-side-missing", None, None);
+    }
+    let mut acknowledged = at(9_000).acknowledge(Side::Client);
+    acknowledged.packets.rotate_right(1);
+    check(&acknowledged.packets, "midstream+client-side-missing", None, None);
+    // Headers that don't chain prove nothing.
+    let mut noise = bulk[9_000..].to_vec();
+    noise.retain(|&byte| byte != 3);
+    assert!(rows(&Conversation::default().mss(1400).server(&noise).packets).is_empty());
+    let lone = [&[0xda; 2000][..], &data(0x0303, 4000), &[0xda; 4000]].concat();
+    assert!(rows(&Conversation::default().mss(1400).server(&lone).packets).is_empty());
+}

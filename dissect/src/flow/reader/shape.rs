@@ -74,3 +74,13 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// Where a record of application data may begin within a segment, as in a long transfer whose
+/// records are larger than its segments. Five bytes prove little: the next header must fit too.
+pub(super) fn find_data_header(bytes: &[u8]) -> Option<usize> {
+    let mut heads = (0..bytes.len()).map_while(|at| bytes.get(at..)?.first_chunk().copied());
+    heads.position(|head| {
+        record_header(head)
+            .is_some_and(|header| header.kind == ContentType::ApplicationData && header.len > 0)
+    })
+}
