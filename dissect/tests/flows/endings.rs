@@ -25,6 +25,8 @@ fn refusals_are_told_from_other_ends() {
     let no = Some(false);
     check("alert", start(v).server(&alert(v, 70)).close(Side::Server), Some(Alert(70)), no);
     check("alert, nothing more", start(v).server(&alert(v, 40)), Some(Alert(40)), no);
+    let unassigned = start(v).server(&alert(v, 199)).close(Side::Client);
+    check("unassigned alert", unassigned, Some(Alert(199)), no);
     check("alert byte by byte", tiny.server(&alert(v, 86)), Some(Alert(86)), no);
     check("warned before", warned.clone().server(&alert(v, 70)), Some(Alert(70)), no);
     check("warned, then closed", warned.close(Side::Server), Some(Close), no);
