@@ -266,6 +266,7 @@ impl Roles {
         if refusal.is_none()
             && server_hello != Some(HelloExtent::Whole)
             && !self.is_over_after_retry()
+            && !server.answers_in_clear(client)
         {
             let nothing = Coverage::SERVER_SIDE_MISSING;
             missing = missing.with(loss(server, nothing, self.missing));

@@ -268,6 +268,7 @@ impl Reader {
 
     /// Follows the dialogue before TLS.
     fn prelude(&mut self, bytes: &[u8], context: &mut Context<'_>) {
+        self.facts.plain_ack = context.place.ack;
         let may_be_records = matches!(bytes.first(), Some(20 | 21 | 23));
         if self.facts.is_midstream && may_be_records && header_chain(bytes).is_some() {
             return self.search(bytes, 0, context);

@@ -63,6 +63,8 @@ pub(crate) struct SideFacts {
     pub(crate) is_plain: bool,
     /// Bytes that are no TLS followed the hello directly.
     pub(crate) left_tls: bool,
+    /// What the sender of the last bytes in the clear had received of the other direction.
+    pub(crate) plain_ack: Option<Seq>,
     /// What came before TLS in this direction.
     pub(crate) prelude: PreludeFacts,
     /// What the hello imitates.
@@ -128,6 +130,15 @@ impl SideFacts {
             && !self.changed_cipher
             && self.application_records == 0
             && self.messages.iter().all(|seen| matches!(seen.kind, MessageKind::Alert { .. }))
+    }
+
+    /// Whether words in the clear were all that answered the hello of this direction's peer.
+    pub(crate) fn answers_in_clear(&self, peer: &Self) -> bool {
+        let has_received = |(ack, seq): (Seq, Seq)| ack.since(seq) > 0;
+        !self.saw_records
+            && !self.has_holes
+            && !self.is_midstream
+            && self.plain_ack.zip(peer.tls_seq).is_some_and(has_received)
     }
 
     /// Whether nothing was said that answers the last hello of this direction's peer: only alerts,

@@ -190,3 +190,16 @@ fn a_second_hello_may_be_refused() {
         check("capture ends", again, None, false);
     }
 }
+
+#[test]
+fn an_answer_in_the_clear_is_an_answer() {
+    let answered = start(0x0301).server(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let check = |whole: Conversation, refusal| {
+        let facts = facts(&whole.packets);
+        assert!(facts.coverage.is_complete());
+        assert_eq!(facts.established, Some(false));
+        assert_eq!(facts.refusal.map(|refusal| refusal.kind), refusal);
+    };
+    check(answered.clone().close(Side::Client), None);
+    check(answered.close(Side::Server), Some(RefusalKind::Close));
+}
