@@ -32,6 +32,12 @@ struct Roles {
     missing: Coverage,
 }
 
+/// Ports on which servers speak TLS from the first byte on (IANA Service Name and Port Number
+/// Registry): HTTPS and its usual second ports, SMTP submission, LDAP, DNS, IMAP, POP3, SIP, XMPP
+/// for clients, WinRM. Ports count only where the capture kept the headers alone: elsewhere the
+/// bytes tell, and there nothing else can keep the connection from passing unseen.
+const TLS_PORTS: [u16; 11] = [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443];
+
 impl Halves {
     /// The facts of the connection; `None` when it showed no TLS. First and last frame are the
     /// caller's to fill in.
@@ -41,10 +47,11 @@ impl Halves {
         let is_tls = |side: &SideFacts, other: &SideFacts| {
             side.has_hello() || side.saw_records && !(side.is_alerts_only() && other.is_plain)
         };
-        if !is_tls(a, b) && !is_tls(b, a) {
+        let is_known_tls = is_tls(a, b) || is_tls(b, a);
+        let (client_at, role_from) = self.find_client();
+        if !is_known_tls && !self.may_be_tls(client_at) {
             return None;
         }
-        let (client_at, role_from) = self.find_client();
         let side_of = |at: usize| if at == client_at { Side::Client } else { Side::Server };
         let dialled_by = self.dialled.map(side_of);
         let end = self.end.map(|(at, ending)| (side_of(at), ending));
@@ -90,6 +97,14 @@ impl Halves {
             coverage,
             messages,
         })
+    }
+
+    /// Whether the snap length left nothing to tell TLS by, and the server's port speaks for it.
+    fn may_be_tls(&self, client_at: usize) -> bool {
+        let is_hidden = |side: &SideFacts| side.is_cut_at_start && !side.is_plain;
+        let server = self.senders.iter().rev().nth(client_at);
+        self.sides.iter().all(is_hidden)
+            && server.is_some_and(|server| TLS_PORTS.contains(&server.port))
     }
 
     /// Which half is the client's, and what told it.
@@ -309,7 +324,7 @@ impl Roles {
 
 /// Why a direction's hello is missing or cut; `nothing` names a direction that said nothing.
 fn loss(side: &SideFacts, nothing: Coverage, known: Coverage) -> Coverage {
-    if !side.saw_payload {
+    if !side.saw_payload && !side.cut_before_hello {
         return nothing;
     }
     let mut missing = Coverage::COMPLETE;

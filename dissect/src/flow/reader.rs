@@ -161,6 +161,9 @@ impl Reader {
             return;
         }
         let had_hello = self.facts.has_hello();
+        self.facts.is_cut_at_start |= self.stage == Stage::Start
+            && cause == GapCause::Cut
+            && self.facts.prelude == PreludeFacts::default();
         self.take_partial(context);
         self.facts.has_holes = true;
         if !had_hello {

@@ -53,6 +53,8 @@ pub(crate) struct SideFacts {
     pub(crate) gap_before_hello: bool,
     /// The snap length cut bytes in front of the hello, or in it.
     pub(crate) cut_before_hello: bool,
+    /// The snap length cut the stream's first bytes, and those before the cut tell nothing.
+    pub(crate) is_cut_at_start: bool,
     /// Bytes are missing behind the hello, or anywhere when there is none.
     pub(crate) has_holes: bool,
     /// The first captured bytes are not the stream's beginning.
