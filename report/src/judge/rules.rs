@@ -6,7 +6,9 @@
 use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
 
 use crate::judged::{Cause, Direction, Verdict};
-use crate::policy::{Choice, Concerns, Policy, Undecided, Way, is_tls12_suite, reaches};
+use crate::policy::{
+    Choice, Concerns, Policy, Undecided, Way, certain_top, is_tls12_suite, may_reach, reaches,
+};
 
 /// One connection under one policy.
 #[derive(Debug, Clone, Copy)]
@@ -235,6 +237,9 @@ impl Case<'_> {
             Some(Choice::BelowMinimum) if self.offer_reaches() => {
                 self.server_too_old(Verdict::Breaks, Ground::ServerChoseLess)
             }
+            Some(Choice::BelowMinimum) if self.offer_may_reach() => {
+                plain(Verdict::Unknown, Ground::OfferUndecided(Undecided::Cut))
+            }
             Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::OfferTooLowToTell),
             _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             Some(Choice::SuiteOutside) => plain(Verdict::Unknown, Ground::ServerChoseOutside),
@@ -270,7 +275,13 @@ impl Case<'_> {
 
     fn offer_reaches(&self) -> bool {
         let hello = self.facts.client_hello.as_ref();
-        hello.is_some_and(|hello| reaches(&hello.offer, self.policy.minimum))
+        let proven = proven(self.facts);
+        hello.is_some_and(|hello| reaches(&hello.offer, proven, self.policy.minimum))
+    }
+
+    fn offer_may_reach(&self) -> bool {
+        let hello = self.facts.client_hello.as_ref();
+        hello.is_some_and(|hello| may_reach(&hello.offer, self.policy.minimum))
     }
 
     fn cause_of_offer(&self) -> Cause {
@@ -354,5 +365,11 @@ const fn middlebox(ground: Ground) -> Ruling {
 
 /// The version to name for an offer: the highest that is certain.
 pub(super) fn offered_top(facts: &FlowFacts) -> Option<Version> {
-    facts.client_hello.as_ref()?.offer.versions().last().copied()
+    certain_top(&facts.client_hello.as_ref()?.offer, proven(facts))
+}
+
+/// The version that the server's choice proves to be offered: it may only choose what the client
+/// names (RFC 8446 §4.2.1). A HelloRetryRequest is a choice of TLS 1.3.
+pub(super) fn proven(facts: &FlowFacts) -> Option<Version> {
+    facts.negotiated().or_else(|| facts.hello_retried.then_some(Version::Tls13))
 }
