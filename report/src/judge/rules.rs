@@ -228,7 +228,7 @@ impl Case<'_> {
     fn server_by_choice(&self, chosen: &ServerHello) -> Ruling {
         match self.choice(chosen) {
             None | Some(Choice::SuiteUnseen) => plain(Verdict::Unknown, Ground::ServerHelloCut),
-            Some(Choice::BelowMinimum) if mark_blames_client(chosen) => {
+            Some(Choice::BelowMinimum) if believable_mark(chosen).is_some() => {
                 plain(Verdict::Unknown, Ground::MarkClearsServer)
             }
             Some(Choice::BelowMinimum) if self.way.is_none() => {
@@ -338,12 +338,21 @@ fn is_aborted(facts: &FlowFacts) -> bool {
         }
 }
 
-/// A server sets the mark only when it chose less than it could (RFC 8446 §4.1.3): then the
-/// client's offer was the limit.
+/// The mark of TLS 1.2 under a choice below it proves that the client's offer was the limit: a
+/// server sets it only when it chose less than it could (RFC 8446 §4.1.3).
 fn mark_blames_client(chosen: &ServerHello) -> bool {
-    match (chosen.downgrade_mark(), chosen.version()) {
-        (Some(could), Some(chose)) => chose < could,
-        _ => false,
+    believable_mark(chosen) == Some(Version::Tls12)
+}
+
+/// The better version that a server could have spoken, by its downgrade mark.
+///
+/// The mark of TLS 1.3 goes with a choice of TLS 1.2 and with no other (RFC 8446 §4.1.3): under
+/// an older one it is not what a server that knows the mark would send, and proves nothing.
+fn believable_mark(chosen: &ServerHello) -> Option<Version> {
+    let could = chosen.downgrade_mark()?;
+    match (could, chosen.version()?) {
+        (Version::Tls12, chose) => (chose < Version::Tls12).then_some(could),
+        (_, chose) => (chose == Version::Tls12).then_some(could),
     }
 }
 

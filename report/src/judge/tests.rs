@@ -179,6 +179,11 @@ fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
         &["downgrade mark", "TLSv1.0"],
     );
     check(server_only().selects(0x0302, 0x002f, None).mark(0), Breaks, Cause::ClientTooOld, &[]);
+    // The mark of TLS 1.3 has no place under an older choice, and proves nothing there.
+    for version in [0x0301, 0x0302] {
+        let odd = server_only().selects(version, 0x002f, None).mark(1);
+        check(odd, Unknown, None, &["client-side-missing"]);
+    }
     check(server_only().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["must have offered"]);
     check(server_only().selects(0x0303, 0xc02f, Some(23)).mark(1), Passes, None, &[]);
     check(server_only().selects13(0x1302, Some(29)), Passes, None, &[]);
