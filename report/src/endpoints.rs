@@ -167,7 +167,12 @@ impl Endpoints {
     /// The service of a host name; case and a trailing dot don't matter.
     #[must_use]
     pub fn service_of_name(&self, name: &str) -> Option<Service> {
-        self.names.best(&normal(name)).copied()
+        self.service_of_normal(&normal(name))
+    }
+
+    /// The service of a host name in normal form: no dot at its end is insignificant any more.
+    pub(crate) fn service_of_normal(&self, name: &str) -> Option<Service> {
+        self.names.best(name).copied()
     }
 
     /// What the list says of an address.

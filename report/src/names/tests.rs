@@ -75,6 +75,8 @@ fn the_name_of_an_endpoint_decides_whatever_the_address() {
     check_sni("contoso.sharepoint.com", "contoso.sharepoint.com", Some(SHAREPOINT));
     check_sni("login.microsoftonline.com", "login.microsoftonline.com", Some("Microsoft Entra ID"));
     check_sni("www.office.com", "www.office.com", Some("Microsoft 365 Common"));
+    // One dot at the end is the root of the DNS; two are no name.
+    check_sni("outlook.office365.com.", "outlook.office365.com..", None);
     check_sni("lync.com", "lync.com", None);
     check_sni("outlook.office365.com.evil.test", "outlook.office365.com.evil.test", None);
     // By name on the address of another service.
