@@ -150,6 +150,18 @@ fn a_front_door_is_overruled_by_a_name_that_is_none() {
 }
 
 #[test]
+fn a_network_of_several_services_is_overruled_by_a_name_that_is_none() {
+    const COMMON: &str = "52.108.9.9:443";
+    check(
+        &to(COMMON).sni("www.contoso.com"),
+        Other,
+        None,
+        Some(("www.contoso.com", NameSource::Sni)),
+    );
+    check(&to(COMMON), ToOffice365, Some(("Microsoft 365 Common", Address)), None);
+}
+
+#[test]
 fn the_strongest_name_is_shown() {
     let all = to(NOBODY).upgrade(Upgrade::HttpConnect, "b.test:443").certificate(&["c.test"]);
     check(&all.clone().sni("a.test"), Other, None, Some(("a.test", NameSource::Sni)));
