@@ -76,6 +76,8 @@ fn usage_errors_are_2_on_standard_error() {
         "analyze x --threads 0",
         "analyze x --threads many",
         "analyze x --memory 1X",
+        "analyze x --memory 0",
+        "analyze x --memory 15M",
         "analyze x --color sometimes",
         "analyze x --no-such-option",
         "analyze - -",
@@ -85,6 +87,12 @@ fn usage_errors_are_2_on_standard_error() {
         assert_eq!(ran.stdout, "", "{line}");
         assert!(!ran.stderr.is_empty(), "{line}");
     }
+}
+
+#[test]
+fn too_little_memory_is_refused_with_the_minimum() {
+    let ran = run(["analyze", "x", "--memory", "100K"]);
+    ran.expect(2).says(&["--memory", "at least 16M"]);
 }
 
 #[test]
