@@ -118,6 +118,7 @@ impl Run {
             first_time: analysis.first_time,
             last_time: analysis.last_time,
             counters,
+            clock: analysis.clock,
             capture: None,
         };
         let mut names = NameBook::default();

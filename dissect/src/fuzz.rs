@@ -70,7 +70,8 @@ fn steer(frames: &[Frame<'_>]) -> Counters {
             Steering::Flow(_) | Steering::Any => dissector.push(frame, &mut flows),
             Steering::Kept => {}
             Steering::Datagram { bytes, .. } => {
-                dissector.push_datagram(&Frame { data: &bytes, ..*frame }, &mut flows);
+                let whole = Frame { link: LinkType::RAW, data: &bytes, ..*frame };
+                dissector.push_datagram(&whole, &mut flows);
             }
         }
     }

@@ -20,6 +20,7 @@ mod limits;
 mod net;
 mod observation;
 mod offer;
+mod quality;
 mod tcp;
 mod tls;
 mod udp;
@@ -37,4 +38,5 @@ pub use observation::{
     RoleFrom, ServerHello, Side, Transport, Upgrade,
 };
 pub use offer::{ClientHello, HelloExtent, HelloFormat, Offer, is_grease};
+pub use quality::{Faults, Quality, SideQuality};
 pub use version::Version;

@@ -19,12 +19,12 @@ use std::sync::Arc;
 use dissect::{Endpoint, FlowFacts, Timestamp, Transport};
 
 use self::history::History;
-use self::rules::Case;
+use self::rules::{Case, proven};
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{JudgedFlow, Judgement};
 use crate::names::{NameBook, place};
-use crate::policy::Policy;
+use crate::policy::{Policy, Way};
 
 /// What verdicts rest on beside the connections.
 #[derive(Debug, Clone)]
@@ -129,7 +129,7 @@ impl Judge {
                     facts: &facts,
                     direction: place.direction,
                     server_is_inside: self.home.contains(facts.server.addr),
-                    way: facts.client_hello.as_ref().map(|hello| policy.way(&hello.offer)),
+                    way: way_of(policy, &facts),
                     is_retry: history.is_retry(index, &facts),
                     offers_more_elsewhere: history.offers(client, policy.minimum),
                 };
@@ -155,6 +155,12 @@ impl Judge {
             facts,
         }
     }
+}
+
+/// How a connection's offer fares under a policy, with what the server's choice proves of it.
+fn way_of(policy: &Policy, facts: &FlowFacts) -> Option<Way> {
+    let hello = facts.client_hello.as_ref()?;
+    Some(policy.way_given(&hello.offer, proven(facts)))
 }
 
 /// The client of a connection: by the PROXY protocol header where there is one.

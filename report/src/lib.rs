@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod coverage;
+mod doctor;
 mod endpoints;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -23,6 +24,7 @@ pub mod state;
 mod testkit;
 
 pub use coverage::{Bucket, CoverageLedger};
+pub use doctor::{Finding, findings};
 pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
@@ -33,5 +35,5 @@ pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSou
 pub use names::NameBook;
 pub use output::*;
 pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
-pub use run::{CaptureCounts, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
 pub use services::Service;

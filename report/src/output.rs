@@ -14,7 +14,7 @@ mod text;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, RunInfo};
+use crate::{CoverageLedger, Finding, HostTable, HostTally, JudgedFlow, RunInfo};
 
 pub use files::{OutputError, OutputFolder, write_file};
 pub use flows::FLOW_COLUMNS;
@@ -30,6 +30,7 @@ pub struct Report<'a> {
     hosts: HostTable<'a>,
     tallies: Vec<HostTally>,
     coverage: CoverageLedger,
+    findings: Vec<Finding>,
 }
 
 impl<'a> Report<'a> {
@@ -41,7 +42,8 @@ impl<'a> Report<'a> {
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
         let hosts = HostTable::new(flows, inside);
         let tallies = HostTally::of(&hosts, &run.policies);
-        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of_watched(flows) }
+        let coverage = CoverageLedger::of_watched(flows);
+        Self { flows, run, hosts, tallies, coverage, findings: crate::findings(flows, run) }
     }
 
     /// The connections.
@@ -72,6 +74,12 @@ impl<'a> Report<'a> {
     #[must_use]
     pub const fn coverage(&self) -> &CoverageLedger {
         &self.coverage
+    }
+
+    /// What is wrong with the capture.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Writes `flows.csv`: a row for each connection and policy.

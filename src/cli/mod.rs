@@ -8,4 +8,4 @@ mod size;
 
 pub use arguments::{AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments};
 pub use config::{Output, RunConfig, Target, UsageError};
-pub use size::parse_size;
+pub use size::{MEMORY_MIN, parse_memory, parse_size};

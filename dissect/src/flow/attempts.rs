@@ -15,6 +15,7 @@ use super::connection::{REACH, Segment};
 use super::ending::Ending;
 use super::index::KeyHash;
 use super::key::{Key, Way};
+use super::watch::Dial;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
 use crate::{Counters, Limits, Mark};
@@ -29,6 +30,7 @@ pub(super) struct Attempt {
     /// FIN or RST of a direction that came before the first payload of the other one, as mirrors
     /// with a lag between directions deliver them. Rare, and larger than all the rest.
     endings: Option<Box<Endings>>,
+    pub(super) dial: Dial,
 }
 
 /// By direction.
@@ -37,11 +39,12 @@ pub(super) type Endings = [Option<Ending>; 2];
 impl Attempt {
     /// A connection that begins without a SYN.
     pub(super) const fn unseen(first: Mark) -> Self {
-        Self { first, starts: [None; 2], dialled: None, endings: None }
+        Self { first, starts: [None; 2], dialled: None, endings: None, dial: Dial::NONE }
     }
 
     /// Notes a SYN or SYN-ACK.
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
+        self.dial.note(way, segment, self.first.time);
         self.starts[way.index()] = Some(segment.seq.plus(1));
         if segment.flags & flags::ACK != 0 {
             self.starts[way.reverse().index()].get_or_insert(segment.ack);
@@ -146,6 +149,7 @@ impl Attempts {
             && let Some(attempt) = &mut entry.attempt
             && attempt.owns(way, segment)
         {
+            attempt.dial.note_ending(way);
             let endings = attempt.endings.get_or_insert_default();
             endings[way.index()].get_or_insert_with(|| segment.ending());
         }
@@ -281,10 +285,14 @@ mod tests {
                 seq: Seq(seq),
                 ack: Seq(0),
                 flags: flags::SYN,
+                header: &[],
                 payload: &[],
                 cut: 0,
                 at: Mark::default(),
                 frame_len: 60,
+                id: 0,
+                ttl: 64,
+                vlan: None,
             };
             self.attempts.note(key, way, &segment, &mut self.counters);
         }

@@ -12,6 +12,7 @@ mod key;
 mod reader;
 mod side;
 mod table;
+mod watch;
 
 pub(crate) use connection::Segment;
 pub(crate) use join::Halves;

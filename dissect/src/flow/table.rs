@@ -161,6 +161,9 @@ impl FlowTable {
     ) {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
         flow.note(way, segment);
+        if let State::Open(conversation) = &mut flow.state {
+            conversation.note(way, segment);
+        }
         if !segment.has_payload() {
             return;
         }
@@ -194,8 +197,8 @@ impl FlowTable {
         if conversation.is_plain() {
             flow.state = State::Plain;
         } else if conversation.is_settled() {
-            let readers = std::mem::take(conversation).into_readers();
-            let facts = flow.join(readers, Coverage::COMPLETE);
+            let read = std::mem::take(&mut **conversation);
+            let facts = flow.join(read, Coverage::COMPLETE);
             flow.state = facts.map_or(State::Plain, |facts| State::Settled(Box::new(facts)));
         }
     }
@@ -239,7 +242,7 @@ impl FlowTable {
                     interner: &mut self.interner,
                 };
                 conversation.finish(counters, &mut context);
-                flow.join(conversation.into_readers(), missing)
+                flow.join(*conversation, missing)
             }
         };
         if let Some(mut facts) = facts {

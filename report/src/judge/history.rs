@@ -12,11 +12,11 @@ use dissect::{
 
 use foldhash::HashMap;
 
-use super::client_of;
-use super::rules::refusal_of;
+use super::rules::{proven, refusal_of};
+use super::{client_of, way_of};
 use crate::endpoints::normal;
 use crate::names::{Hearsay, NameBook};
-use crate::policy::{Policy, Way};
+use crate::policy::{Policy, Way, certain_top};
 
 /// How long after a failed attempt a lower hello is its retry.
 const RETRY_NS_MAX: i64 = 60 * 1_000_000_000;
@@ -72,7 +72,7 @@ impl History {
             return;
         }
         let Some(hello) = &facts.client_hello else { return };
-        if let Some(top) = hello.offer.certain_max() {
+        if let Some(top) = certain_top(&hello.offer, proven(facts)) {
             let best = self.offers.entry(client_of(facts).addr).or_insert(top);
             *best = top.max(*best);
         }
@@ -143,7 +143,7 @@ fn note_failure(
     let failed = facts.protocol == Protocol::Tls
         && facts.server_hello.is_none()
         && (refusal_of(facts).is_some() || is_unanswered(facts));
-    if failed && matches!(policy.way(&hello.offer), Way::Through { .. }) {
+    if failed && matches!(way_of(policy, facts), Some(Way::Through { .. })) {
         failures.entry(meeting(facts)).or_default().push(hello.at.time);
     }
 }

@@ -179,6 +179,11 @@ fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
         &["downgrade mark", "TLSv1.0"],
     );
     check(server_only().selects(0x0302, 0x002f, None).mark(0), Breaks, Cause::ClientTooOld, &[]);
+    // The mark of TLS 1.3 has no place under an older choice, and proves nothing there.
+    for version in [0x0301, 0x0302] {
+        let odd = server_only().selects(version, 0x002f, None).mark(1);
+        check(odd, Unknown, None, &["client-side-missing"]);
+    }
     check(server_only().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["must have offered"]);
     check(server_only().selects(0x0303, 0xc02f, Some(23)).mark(1), Passes, None, &[]);
     check(server_only().selects13(0x1302, Some(29)), Passes, None, &[]);
@@ -346,12 +351,21 @@ fn from_office365_what_the_server_did_not_show_is_unknown() {
 }
 
 #[test]
-fn a_cut_hello_of_office365_still_offers_its_version() {
+fn a_cut_hello_of_office365_may_leave_out_its_version() {
+    for extent in [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions] {
+        let cut = || Flow::from_skype().good_hello().cut(extent);
+        check(cut().selects(0x0301, 0x002f, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0303, 0xc02f, None), Passes, None, &[]);
+        let low = cut().offer(|offer| offer.legacy_version = 0x0302);
+        check(low.selects(0x0301, 0x002f, None), Unknown, None, &["too little"]);
+    }
+    // supported_versions before the cut tells.
+    let listed = Flow::from_skype().good_hello().versions(&[0x0303]);
     check(
-        Flow::from_skype().good_hello().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
+        listed.cut(HelloExtent::Extensions).selects(0x0301, 0x002f, None),
         Breaks,
         Cause::ServerTooOld,
-        &["TLSv1.2 or more"],
+        &[],
     );
 }
 
@@ -363,13 +377,24 @@ fn a_cut_changes_nothing_that_the_rest_determines() {
         check(old().cut(extent).refused(PROTOCOL_VERSION), FailsToday, Cause::ClientTooOld, &[]);
     }
     let good = || Flow::to_exchange().good_hello();
-    check(good().cut(HelloExtent::Extensions), Passes, None, &[]);
+    // supported_versions behind the cut may leave TLS 1.2 out.
+    for extent in [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions] {
+        let cut = || good().cut(extent);
+        check(cut(), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0301, 0x002f, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0302, 0xc013, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0303, 0xc02f, Some(23)), Passes, None, &[]);
+    }
+    // The choice proves the version, and the rest of the offer was seen.
     check(
-        good().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
-        AtRisk,
-        Cause::Middlebox,
-        &["TLSv1.2 or more"],
+        good().cut(HelloExtent::Extensions).selects(0x0303, 0x0035, None),
+        Passes,
+        None,
+        &["offers TLSv1.2 or more"],
     );
+    let listed = good().versions(&[0x0303, 0x0302]).cut(HelloExtent::Extensions);
+    check(listed.clone(), Passes, None, &[]);
+    check(listed.selects(0x0302, 0x002f, None), AtRisk, Cause::Middlebox, &["TLSv1.2"]);
     let cut = || good().offer(|offer| offer.cipher_suites.clear()).cut(HelloExtent::Version);
     check(cut(), Unknown, None, &["ClientHello", "truncated"]);
     check(cut().refused(PROTOCOL_VERSION), Unknown, None, &["truncated", "protocol_version"]);

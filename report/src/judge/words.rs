@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dissect::{Coverage, EndKind, Protocol, PseudoTls, RefusalKind, Side, Version};
+use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
@@ -226,6 +226,9 @@ fn write_offer(out: &mut String, case: &Case<'_>) {
     match (case.facts.offered_max(), offered_top(case.facts)) {
         (Some(top), _) => put!(out, "offers at most {top}"),
         (None, Some(top)) => put!(out, "offers {top} or more"),
+        (None, None) if is_cut(case) => {
+            out.push_str("offers versions that are not known (the ClientHello is cut before them)");
+        }
         (None, None) => out.push_str("offers no version of TLS"),
     }
 }
@@ -237,6 +240,12 @@ fn write_offered(out: &mut String, case: &Case<'_>) {
         (None, Some(top)) => put!(out, "{top} or more"),
         (None, None) => out.push_str("nothing"),
     }
+}
+
+/// Whether bytes at the end of the hello are missing.
+fn is_cut(case: &Case<'_>) -> bool {
+    let hello = case.facts.client_hello.as_ref();
+    hello.is_some_and(|hello| hello.offer.extent < HelloExtent::Whole)
 }
 
 fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {

@@ -54,6 +54,7 @@ pub(super) fn write_text<W: Write>(
     }
     services(&mut page, report);
     not_judged(&mut page, report);
+    health(&mut page, report);
     frames(&mut page, report);
     out.write_all(page.text().as_bytes())?;
     out.flush()
@@ -203,6 +204,19 @@ fn not_judged(page: &mut Page, report: &Report<'_>) {
         page.paragraph(2, &format!("{}: {reason}", count_of(*count, "connection")));
     }
     page.more(reasons.len().saturating_sub(LISTED_MAX), "flows.csv");
+}
+
+/// What is wrong with the capture, and what mends it.
+fn health(page: &mut Page, report: &Report<'_>) {
+    if report.findings().is_empty() {
+        return;
+    }
+    page.gap();
+    page.title("Capture health", Ink::Yellow);
+    for found in report.findings() {
+        page.paragraph(2, &format!("{}: {}", found.finding, found.message));
+        page.paragraph(6, &format!("Fix: {}", found.fix));
+    }
 }
 
 /// Where every frame went, and what failed.
