@@ -129,10 +129,7 @@ fn a_directory_is_read_recursively_and_foreign_files_are_noticed() {
         notices,
         [
             format!("{}: skipped: the file is empty", b.join("new.pcap").display()),
-            format!(
-                "{}: skipped: no capture but text",
-                b.join("notes.txt").display()
-            ),
+            format!("{}: skipped: no capture but text", b.join("notes.txt").display()),
         ]
     );
     assert_eq!(timeline.take_notices(), []);

@@ -73,9 +73,9 @@ fn one_host_breaks_and_so_does_none_of_one() {
     };
     let (old, one, two) = (testkit::old_client(), passes("10.0.0.8:1"), passes("10.0.0.9:1"));
     check(&[], "0 of 0 hosts break on");
-    check(&[one.clone()], "0 of 1 host breaks on");
+    check(std::slice::from_ref(&one), "0 of 1 host breaks on");
     check(&[one.clone(), two], "0 of 2 hosts break on");
-    check(&[old.clone()], "1 of 1 host breaks on");
+    check(std::slice::from_ref(&old), "1 of 1 host breaks on");
     check(&[old, one], "1 of 2 hosts breaks on");
 }
 
