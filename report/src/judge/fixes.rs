@@ -1,13 +1,13 @@
 //! What to do about a verdict: plain steps for each cause.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use dissect::{Coverage, Version};
 
 use super::rules::{Case, Ground, Ruling};
 use super::words::put;
+use crate::iana::{CipherSuite, Group};
 use crate::judged::{Cause, Verdict};
-use crate::policy::Policy;
 
 pub(super) fn write_fix(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     let is_tls12 = case.policy.minimum == Version::Tls12;
@@ -25,35 +25,30 @@ pub(super) fn write_fix(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         Some(Cause::ServerTooOld) => {
             put!(out, "Update the server so that it selects {minimum}.");
         }
-        Some(Cause::NoCommonSuite) => write_fix_numbers(out, case, "suites", |policy| {
-            policy.suites13.iter().chain(&policy.suites).copied().collect()
-        }),
-        Some(Cause::NoCommonGroup) => write_fix_numbers(out, case, "groups", |policy| {
-            let mut groups: Vec<u16> =
-                policy.groups13.iter().chain(&policy.groups).copied().collect();
+        Some(Cause::NoCommonSuite) => {
+            let suites = case.policy.suites13.iter().chain(&case.policy.suites);
+            write_fix_names(out, "suites", suites.map(|&number| CipherSuite(number)));
+        }
+        Some(Cause::NoCommonGroup) => {
+            let mut groups = [&case.policy.groups13[..], &case.policy.groups].concat();
             groups.sort_unstable();
             groups.dedup();
-            groups
-        }),
+            write_fix_names(out, "groups", groups.into_iter().map(Group));
+        }
         Some(Cause::Middlebox) => out.push_str(FIX_MIDDLEBOX),
         None if ruling.verdict == Verdict::Unknown => write_fix_unknown(out, case, ruling),
         None => {}
     }
 }
 
-fn write_fix_numbers(
-    out: &mut String,
-    case: &Case<'_>,
-    what: &str,
-    numbers: impl Fn(&Policy) -> Vec<u16>,
-) {
+fn write_fix_names(out: &mut String, what: &str, names: impl Iterator<Item = impl Display>) {
     put!(
         out,
         "Allow at least one of these {what} in the client's TLS settings, or \
-         update its TLS library:"
+         update its TLS library: "
     );
-    for number in numbers(case.policy) {
-        put!(out, " 0x{number:04X}");
+    for (index, name) in names.enumerate() {
+        put!(out, "{}{name}", if index > 0 { ", " } else { "" });
     }
     out.push('.');
 }

@@ -116,6 +116,21 @@ fn to_office365_suites_and_groups_are_causes_behind_the_version() {
 }
 
 #[test]
+fn fixes_name_suites_and_groups_as_settings_do() {
+    let judge = Judge::new(JudgeConfig::default());
+    let fix = |suites: &[u16], groups: &[u16]| {
+        let flow = Flow::to_exchange().hello(0x0303, suites, Some(groups));
+        judge.judge_all(vec![flow.facts])[0].judgements[0].fix.to_string()
+    };
+    let suites = fix(&[0x000a], &[23]);
+    assert!(suites.contains(": TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, "), "{suites}");
+    assert!(suites.ends_with(", TLS_RSA_WITH_AES_128_GCM_SHA256."), "{suites}");
+    let groups = fix(&[0xc02f], &[22]);
+    assert!(groups.ends_with(": secp256r1, secp384r1, secp521r1, x25519."), "{groups}");
+    assert!(!suites.contains("0x") && !groups.contains("0x"));
+}
+
+#[test]
 fn a_client_that_could_do_more_is_capped_and_not_too_old() {
     let capped = Cause::ClientCapped;
     let flow = |suites: &[u16]| Flow::to_exchange().hello(0x0301, suites, Some(&GOOD_GROUPS));
@@ -151,7 +166,7 @@ fn a_refused_hello_fails_today_unless_it_had_a_way_through() {
             Flow::to_exchange().good_hello().refused(kind),
             Unknown,
             None,
-            &["refused for another reason"],
+            &["refused for another reason", "the offer satisfies Office 365's TLS 1.2 policy"],
         );
     }
     // Refused by an alert that no refusal was made of.
@@ -191,7 +206,7 @@ fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
         server_only().selects(0x0303, 0x0035, None),
         Unknown,
         None,
-        &["0x0035", "client-side-missing"],
+        &["TLS_RSA_WITH_AES_256_CBC_SHA", "client-side-missing"],
     );
     check(server_only().selects13(0x1301, Some(0x11ec)), Unknown, None, &[]);
     check(
@@ -295,7 +310,12 @@ fn from_office365_the_servers_choice_decides() {
     check(from().selects(0x0302, 0x002f, None), Breaks, server_too_old, &[]);
     check(from().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["which Office 365 accepts"]);
     check(from().selects(0x0303, 0x009c, None), Passes, None, &[]);
-    check(from().selects(0x0303, 0x0035, None), Unknown, None, &["0x0035", "may hold others"]);
+    check(
+        from().selects(0x0303, 0x0035, None),
+        Unknown,
+        None,
+        &["TLS_RSA_WITH_AES_256_CBC_SHA", "may hold others"],
+    );
     check(
         from().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)),
         Passes,

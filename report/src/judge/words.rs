@@ -11,6 +11,7 @@ use foldhash::{HashMap, HashSet};
 use super::fixes::write_fix;
 use super::rules::{Capped, Case, Ground, Ruling, offered_top, refusal_of};
 use crate::endpoints::Prefix;
+use crate::iana::CipherSuite;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Undecided, Way};
 use crate::services::Service;
@@ -386,7 +387,8 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     }
     out.push_str("): ");
     write_offer(out, case);
-    put!(out, "; the offer has a way through {}", case.policy.name);
+    let minimum = case.policy.minimum.name().replace("TLSv", "TLS ");
+    put!(out, "; the offer satisfies {who}'s {minimum} policy");
     write_mail(out, ruling);
 }
 
@@ -451,7 +453,7 @@ fn write_unseen(out: &mut String, case: &Case<'_>, otherwise: &str) {
     }
 }
 
-/// The server's choice, such as `TLSv1.2 with suite 0xC02F`.
+/// The server's choice, such as `TLSv1.2 with suite TLS_RSA_WITH_AES_128_GCM_SHA256`.
 fn selected(case: &Case<'_>) -> Selected {
     let hello = case.facts.server_hello.as_ref();
     let version = hello.and_then(dissect::ServerHello::version);
@@ -468,7 +470,9 @@ struct Selected {
 impl std::fmt::Display for Selected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.version, self.suite) {
-            (Some(version), Some(suite)) => write!(f, "{version} with suite 0x{suite:04X}"),
+            (Some(version), Some(suite)) => {
+                write!(f, "{version} with suite {}", CipherSuite(suite))
+            }
             (Some(version), None) => write!(f, "{version}"),
             (None, _) => f.write_str("an unknown version"),
         }
