@@ -15,8 +15,9 @@ use console::Term;
 use dissect::Limits;
 use report::{Endpoints, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle};
 
-use crate::cli::{Arguments, ColorChoice, Command, Output, RunConfig, Target};
+use crate::cli::{Arguments, ColorChoice, Command, Output, PolicyCommand, RunConfig, Target};
 use crate::engine::{LiveHosts, Settings, analyze};
+use crate::policies;
 use crate::progress::ProgressBar;
 
 /// How a run ended.
@@ -49,6 +50,39 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
                 Outcome::FAILED
             }
         },
+        Command::Policy(command) => print_policies(&command),
+    }
+}
+
+fn print_policies(command: &PolicyCommand) -> Outcome {
+    let text = match command {
+        PolicyCommand::List => Ok(policies::list()),
+        PolicyCommand::Show { name } => {
+            Policy::builtin_toml(name).map(str::to_owned).ok_or_else(|| {
+                let known = report::BUILTIN_NAMES.join(", ");
+                format!("there is no built-in policy `{name}`; there are {known}")
+            })
+        }
+        PolicyCommand::Check { file } => policies::read(file).map(|it| policies::describe(&it)),
+    };
+    print_text(text)
+}
+
+/// Prints a command's answer, or what went wrong.
+fn print_text(text: Result<String, String>) -> Outcome {
+    let written = match text {
+        Ok(text) => io::stdout().lock().write_all(text.as_bytes()),
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return Outcome::FAILED;
+        }
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("error: can't write to standard output: {error}"));
+            Outcome::FAILED
+        }
+        _ => Outcome::default(),
     }
 }
 
@@ -99,7 +133,7 @@ impl Run {
         let run = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sensor: self.config.sensor.clone(),
-            policies: self.config.policies.clone(),
+            policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
             home: self.config.home.clone(),
             inputs: self.config.inputs.iter().map(|input| input.display().to_string()).collect(),
             errors: analysis.errors.iter().map(ToString::to_string).collect(),
@@ -118,17 +152,13 @@ impl Run {
 
     /// Everything that judges, from files and names; `None` after saying what is wrong.
     fn judge(&self) -> Option<Judge> {
-        let mut policies = Vec::new();
-        for name in &self.config.policies {
-            match Policy::builtin(name) {
-                Some(policy) => policies.push(policy),
-                None => {
-                    let known = report::BUILTIN_NAMES.join(", ");
-                    say(&format!("error: there is no policy {name:?}; known are: {known}"));
-                    return None;
-                }
+        let policies = match policies::load(&self.config.policies) {
+            Ok(policies) => policies,
+            Err(error) => {
+                say(&format!("error: --policy: {error}"));
+                return None;
             }
-        }
+        };
         let endpoints = match &self.config.endpoints {
             None => Endpoints::builtin(),
             Some(path) => read_endpoints(path)?,

@@ -16,15 +16,15 @@ mod words;
 
 use std::sync::Arc;
 
-use dissect::{Endpoint, FlowFacts, Timestamp, Transport};
+use dissect::{Endpoint, FlowFacts, Timestamp, Transport, Upgrade};
 
 use self::history::History;
 use self::rules::Case;
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
-use crate::judged::{JudgedFlow, Judgement};
-use crate::names::{NameBook, place};
-use crate::policy::Policy;
+use crate::judged::{Direction, JudgedFlow, Judgement};
+use crate::names::{NameBook, Place, host_of, place};
+use crate::policy::{Destination, Policy};
 
 /// What verdicts rest on beside the connections.
 #[derive(Debug, Clone)]
@@ -115,6 +115,7 @@ impl Judge {
         let client = client_of(&facts).addr;
         let hearsay = history.hearsay(&facts, names);
         let place = place(&facts, hearsay, &self.endpoints, &self.home);
+        let destination = destination(&facts, &place);
         let judgements = self
             .policies
             .iter()
@@ -125,6 +126,7 @@ impl Judge {
                     facts: &facts,
                     direction: place.direction,
                     server_is_inside: self.home.contains(facts.server.addr),
+                    in_scope: policy.scope.covers(destination),
                     way: facts.client_hello.as_ref().map(|hello| policy.way(&hello.offer)),
                     is_retry: history.is_retry(index, &facts),
                     offers_more_elsewhere: history.offers(client, policy.minimum),
@@ -150,6 +152,22 @@ impl Judge {
             judgements,
             facts,
         }
+    }
+}
+
+/// Where a connection goes, for the scopes of policies.
+fn destination<'a>(facts: &'a FlowFacts, place: &'a Place<'_>) -> Destination<'a> {
+    let is_tunnel = matches!(facts.upgrade, Upgrade::HttpConnect | Upgrade::Socks);
+    let asked = facts.upgrade_name.as_deref().filter(|_| is_tunnel);
+    let asked_port = asked.and_then(|asked| asked.rsplit_once(':')?.1.parse().ok());
+    Destination {
+        service: place.service.map(|(service, _)| service),
+        names: [place.server_name.as_ref().map(|(name, _)| &**name), asked.map(host_of)],
+        addr: match place.direction {
+            Direction::FromOffice365 => client_of(facts).addr,
+            _ => facts.server.addr,
+        },
+        port: asked_port.unwrap_or(facts.server.port),
     }
 }
 

@@ -29,6 +29,8 @@ pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
 pub use names::NameBook;
 pub use output::*;
-pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
+pub use policy::{
+    Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
+};
 pub use run::{CaptureCounts, RunInfo};
 pub use services::Service;

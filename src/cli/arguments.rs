@@ -29,6 +29,26 @@ pub struct Arguments {
 pub enum Command {
     /// Analyze capture files
     Analyze(AnalyzeArguments),
+    /// Show what can be enforced, and check policy files
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List the built-in policies
+    List,
+    /// Print a built-in policy as TOML, to be copied and changed
+    Show {
+        /// Name of the policy
+        name: String,
+    },
+    /// Say whether a TOML file is a sound policy, and what is wrong with it
+    Check {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// Arguments of `analyze`.
@@ -68,8 +88,8 @@ pub struct AnalyzeArguments {
 /// Options that several commands share.
 #[derive(Debug, Args)]
 pub struct CommonArguments {
-    /// What is to be enforced (repeatable)
-    #[arg(long = "policy", value_name = "NAME", default_value = "office365-tls12")]
+    /// What is to be enforced: a built-in policy or a TOML file (repeatable)
+    #[arg(long = "policy", value_name = "NAME or FILE", default_value = "office365-tls12")]
     pub policies: Vec<String>,
 
     /// Microsoft's endpoint web-service JSON instead of the built-in list

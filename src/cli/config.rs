@@ -17,7 +17,7 @@ pub struct RunConfig {
     pub mmap: bool,
     /// Most frames in a batch; `None` for as many as fit.
     pub batch_frames: Option<usize>,
-    /// Names of policies, at least one.
+    /// Names or files of policies, at least one.
     pub policies: Vec<String>,
     /// The endpoint web service's JSON.
     pub endpoints: Option<PathBuf>,
@@ -146,6 +146,7 @@ mod tests {
         let words = std::iter::once("tlsunset").chain(line.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().command {
             Command::Analyze(arguments) => RunConfig::from_analyze(arguments),
+            other => panic!("{other:?} has no such configuration"),
         }
     }
 

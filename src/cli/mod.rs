@@ -6,6 +6,8 @@ mod arguments;
 mod config;
 mod size;
 
-pub use arguments::{AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments};
+pub use arguments::{
+    AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, PolicyCommand,
+};
 pub use config::{Output, RunConfig, Target, UsageError};
 pub use size::parse_size;

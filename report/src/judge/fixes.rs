@@ -26,11 +26,11 @@ pub(super) fn write_fix(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
             put!(out, "Update the server so that it selects {minimum}.");
         }
         Some(Cause::NoCommonSuite) => write_fix_numbers(out, case, "suites", |policy| {
-            policy.suites13.iter().chain(&policy.suites).copied().collect()
+            policy.suites13.listed().iter().chain(policy.suites.listed()).copied().collect()
         }),
         Some(Cause::NoCommonGroup) => write_fix_numbers(out, case, "groups", |policy| {
             let mut groups: Vec<u16> =
-                policy.groups13.iter().chain(&policy.groups).copied().collect();
+                policy.groups13.listed().iter().chain(policy.groups.listed()).copied().collect();
             groups.sort_unstable();
             groups.dedup();
             groups

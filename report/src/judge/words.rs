@@ -204,6 +204,9 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 
 fn write_not_concerned(out: &mut String, case: &Case<'_>) {
     match case.direction {
+        _ if !case.in_scope => {
+            out.push_str("the policy is about other services, names, networks or ports");
+        }
         Direction::Other => {
             put!(out, "neither end is {}", case.policy.requirer);
         }
@@ -248,6 +251,9 @@ fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         }
         Some(Way::NoGroup) => {
             put!(out, " with ECDHE, but none of the groups that {who} accepts")
+        }
+        Some(Way::NoSignature) => {
+            put!(out, ", but none of the signature algorithms that {who} accepts")
         }
         _ => put!(out, "; {who} requires {}", case.policy.minimum),
     }
