@@ -43,7 +43,7 @@ impl Outcome {
 /// Runs what was asked for.
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
-        Command::Analyze(arguments) => match RunConfig::from_analyze(arguments) {
+        Command::Analyze(arguments) => match RunConfig::from_analyze(*arguments) {
             Ok(config) => Run::new(config).analyze(),
             Err(error) => {
                 say(&format!("error: {error}"));

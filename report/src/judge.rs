@@ -5,6 +5,7 @@
 //! set to less what it offers elsewhere. The result depends on the set of connections and not on
 //! their order.
 
+mod advice;
 mod fixes;
 mod history;
 mod rules;
@@ -16,7 +17,7 @@ mod words;
 
 use std::sync::Arc;
 
-use dissect::{Endpoint, FlowFacts, Timestamp, Transport, Upgrade};
+use dissect::{Endpoint, FlowFacts, Protocol, Timestamp, Transport, Upgrade};
 
 use self::history::History;
 use self::rules::Case;
@@ -24,7 +25,10 @@ use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{Direction, JudgedFlow, Judgement};
 use crate::names::{NameBook, Place, host_of, place};
+use crate::paths;
 use crate::policy::{Destination, Policy};
+use crate::services::Service;
+use crate::stack::{Setting, StackBook};
 
 /// What verdicts rest on beside the connections.
 #[derive(Debug, Clone)]
@@ -101,8 +105,11 @@ impl Judge {
     pub fn judge_all_named(&self, mut flows: Vec<FlowFacts>, names: &NameBook) -> Vec<JudgedFlow> {
         flows.sort_by_cached_key(order);
         let history = History::of(&flows, &self.policies);
-        let mut words = Words::default();
-        flows.into_iter().map(|facts| self.judge(facts, &history, names, &mut words)).collect()
+        let (mut words, mut stacks) = (Words::default(), StackBook::default());
+        flows
+            .into_iter()
+            .map(|facts| self.judge(facts, &history, names, &mut words, &mut stacks))
+            .collect()
     }
 
     fn judge(
@@ -111,11 +118,26 @@ impl Judge {
         history: &History,
         names: &NameBook,
         words: &mut Words,
+        stacks: &mut StackBook,
     ) -> JudgedFlow {
         let client = client_of(&facts).addr;
         let hearsay = history.hearsay(&facts, names);
         let place = place(&facts, hearsay, &self.endpoints, &self.home);
         let destination = destination(&facts, &place);
+        let stack = match (&facts.client_hello, facts.protocol) {
+            (Some(hello), Protocol::Tls | Protocol::Quic) => {
+                Some(stacks.of(&hello.offer, setting(place.direction, destination)))
+            }
+            _ => None,
+        };
+        let family = stack.as_ref().and_then(|stack| stack.family);
+        let way = paths::Way {
+            direction: place.direction,
+            to: destination,
+            client_serves_sip: history.serves_sip(client),
+            family,
+        };
+        let (path, scenario) = (way.path(), way.scenario());
         let judgements = self
             .policies
             .iter()
@@ -138,7 +160,7 @@ impl Judge {
                     verdict: ruling.verdict,
                     cause: ruling.cause,
                     reason: words.reason(&case, &ruling, overruled),
-                    fix: words.fix(&case, &ruling),
+                    fix: words.fix(&case, &ruling, family),
                 }
             })
             .collect();
@@ -149,9 +171,26 @@ impl Judge {
             server_name,
             service: service.map(|(service, source)| (words.share(service.name()), source)),
             direction,
+            stack,
+            path,
+            scenario,
             judgements,
             facts,
         }
+    }
+}
+
+/// What a connection's destination tells of its client.
+fn setting(direction: Direction, to: Destination<'_>) -> Setting {
+    let is_to = |services: &[Service]| {
+        direction == Direction::ToOffice365
+            && to.service.is_some_and(|service| services.contains(&service))
+    };
+    let is_sip_name = to.names[0].is_some_and(|name| name.starts_with("sip"));
+    Setting {
+        is_sip: is_to(&[Service::SkypeForBusinessOnline, Service::MicrosoftTeams])
+            && (to.port == paths::SIP_TLS || is_sip_name),
+        is_mail_submission: is_to(&[Service::ExchangeOnline]) && matches!(to.port, 25 | 465 | 587),
     }
 }
 

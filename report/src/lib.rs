@@ -11,10 +11,12 @@ mod judge;
 mod judged;
 mod names;
 mod output;
+mod paths;
 mod policy;
 pub mod rows;
 mod run;
 mod services;
+mod stack;
 pub mod state;
 #[cfg(test)]
 mod testkit;
@@ -29,8 +31,10 @@ pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
 pub use names::NameBook;
 pub use output::*;
+pub use paths::{AccessPath, Passage, PathTable, Scenario};
 pub use policy::{
     Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
 };
 pub use run::{CaptureCounts, RunInfo};
 pub use services::Service;
+pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};

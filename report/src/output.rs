@@ -14,7 +14,7 @@ mod text;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, RunInfo};
+use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, PathTable, RunInfo};
 
 pub use files::{OutputError, OutputFolder, write_file};
 pub use flows::FLOW_COLUMNS;
@@ -30,6 +30,7 @@ pub struct Report<'a> {
     hosts: HostTable<'a>,
     tallies: Vec<HostTally>,
     coverage: CoverageLedger,
+    paths: Vec<PathTable>,
 }
 
 impl<'a> Report<'a> {
@@ -41,7 +42,8 @@ impl<'a> Report<'a> {
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
         let hosts = HostTable::new(flows, inside);
         let tallies = HostTally::of(&hosts, &run.policies);
-        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of(flows) }
+        let paths = (0..run.policies.len()).map(|policy| PathTable::of(flows, policy)).collect();
+        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of(flows), paths }
     }
 
     /// The connections.
@@ -66,6 +68,12 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn tallies(&self) -> &[HostTally] {
         &self.tallies
+    }
+
+    /// Access paths and scenarios, for each policy in the order given.
+    #[must_use]
+    pub fn paths(&self) -> &[PathTable] {
+        &self.paths
     }
 
     /// The ledger of what was seen.

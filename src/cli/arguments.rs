@@ -28,7 +28,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Analyze capture files
-    Analyze(AnalyzeArguments),
+    Analyze(Box<AnalyzeArguments>),
     /// Show what can be enforced, and check policy files
     #[command(subcommand)]
     Policy(PolicyCommand),

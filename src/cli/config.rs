@@ -145,7 +145,7 @@ mod tests {
     fn config(line: &str) -> Result<RunConfig, UsageError> {
         let words = std::iter::once("tlsunset").chain(line.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().command {
-            Command::Analyze(arguments) => RunConfig::from_analyze(arguments),
+            Command::Analyze(arguments) => RunConfig::from_analyze(*arguments),
             other => panic!("{other:?} has no such configuration"),
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use dissect::{Side, Timestamp, Version};
 
-use crate::{Direction, JudgedFlow, Judgement, Verdict, rows};
+use crate::{Direction, JudgedFlow, Judgement, Stack, UNKNOWN_STACK, Verdict, rows};
 
 /// A host as client or as server.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct HostRow<'a> {
     pub services: BTreeSet<&'a str>,
     /// Names of the servers, sorted: its own for a server, those it asked for as a client.
     pub server_names: BTreeSet<&'a str>,
+    /// Names of the stacks that its hellos tell, sorted; none for servers.
+    pub stacks: BTreeSet<&'a str>,
     /// What each policy makes of it, in the order the policies were given.
     pub outcomes: Vec<HostOutcome<'a>>,
 }
@@ -57,6 +59,7 @@ impl<'a> HostRow<'a> {
             offered_max: None,
             services: BTreeSet::new(),
             server_names: BTreeSet::new(),
+            stacks: BTreeSet::new(),
             outcomes: flow.judgements.iter().map(HostOutcome::new).collect(),
         }
     }
@@ -75,6 +78,7 @@ impl<'a> HostRow<'a> {
         }
         if self.side == Side::Client {
             self.offered_max = better_offer(self.offered_max, rows::offered_max(facts));
+            self.stacks.extend(flow.stack.as_ref().map(|stack| stack.name));
         }
         self.sensors.insert(&flow.sensor);
         self.services.extend(flow.service.as_ref().map(|(name, _)| &**name));
@@ -84,6 +88,29 @@ impl<'a> HostRow<'a> {
                 outcome.absorb(flow, judgement);
             }
         }
+    }
+}
+
+impl HostRow<'_> {
+    /// What the host probably is, as far as the connection tells that decides under a policy; what
+    /// its other connections tell where that one does not. Empty for servers.
+    #[must_use]
+    pub fn stack(&self, outcome: &HostOutcome<'_>) -> String {
+        if self.stacks.is_empty() {
+            return String::new();
+        }
+        if let Some(stack) = self.deciding_stack(outcome).filter(|stack| stack.family.is_some()) {
+            return stack.name.to_owned();
+        }
+        let known: Vec<&str> =
+            self.stacks.iter().copied().filter(|name| *name != UNKNOWN_STACK).collect();
+        if known.is_empty() { UNKNOWN_STACK.to_owned() } else { known.join(";") }
+    }
+
+    /// The stack of the client of the connection that decides under a policy.
+    #[must_use]
+    pub fn deciding_stack<'o>(&self, outcome: &HostOutcome<'o>) -> Option<&'o Stack> {
+        outcome.flow().filter(|_| self.side == Side::Client)?.stack.as_deref()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::endpoints::Prefix;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Undecided, Way};
 use crate::services::Service;
+use crate::stack::Family;
 
 /// Appends to a string, which can't fail.
 macro_rules! put {
@@ -23,11 +24,14 @@ macro_rules! put {
 }
 pub(super) use put;
 
+/// Everything that a fix is made of: the policy by name, and the stack where it matters.
+type FixKey = (Arc<str>, Ruling, Coverage, Option<Family>);
+
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     shared: HashSet<Arc<str>>,
-    fixes: HashMap<(Arc<str>, Ruling, Coverage), Arc<str>>,
+    fixes: HashMap<FixKey, Arc<str>>,
     draft: String,
 }
 
@@ -66,14 +70,20 @@ impl Words {
     }
 
     /// What to do about it; empty when there is nothing to do.
-    pub(super) fn fix(&mut self, case: &Case<'_>, ruling: &Ruling) -> Arc<str> {
-        // Everything that a fix is made of; the texts are long, and few.
-        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage);
+    pub(super) fn fix(
+        &mut self,
+        case: &Case<'_>,
+        ruling: &Ruling,
+        family: Option<Family>,
+    ) -> Arc<str> {
+        let family = family.filter(|_| ruling.cause.is_some());
+        // The texts are long, and few.
+        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage, family);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
         let mut draft = String::new();
-        write_fix(&mut draft, case, ruling);
+        write_fix(&mut draft, case, ruling, family);
         let shared = self.share(&draft);
         self.fixes.insert(about, Arc::clone(&shared));
         shared

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use dissect::Side;
+
 use super::csv::CsvTable;
-use crate::rows::side_name;
+use crate::rows::{Hex, side_name};
 use crate::{Cause, HostOutcome, HostRow, HostTable, Verdict};
 
 /// The columns of `hosts.csv`, in their order.
-pub const HOST_COLUMNS: [&str; 30] = [
+pub const HOST_COLUMNS: [&str; 33] = [
     "sensor",
     "host_ip",
     "host_name",
@@ -39,6 +41,9 @@ pub const HOST_COLUMNS: [&str; 30] = [
     "cause",
     "reason",
     "fix",
+    "stack_evidence",
+    "ja3",
+    "ja4",
 ];
 
 /// Writes `hosts.csv`: hosts by address, the client's row before the server's, policies in their
@@ -73,7 +78,7 @@ fn write_row<W: Write>(
     table.word(host.offered_max.map_or("", |version| version.name()))?;
     table.text_of(List(host.services.iter()))?;
     table.text_of(List(host.server_names.iter()))?;
-    table.word("")?; // stack
+    table.word(&host.stack(outcome))?;
     table.text(outcome.policy)?;
     for verdict in COUNTED {
         table.number(outcome.count(verdict))?;
@@ -83,6 +88,14 @@ fn write_row<W: Write>(
     table.word(judgement.and_then(|judgement| judgement.cause).map_or("", Cause::name))?;
     table.text(judgement.map_or("", |judgement| &judgement.reason))?;
     table.text(judgement.map_or("", |judgement| &judgement.fix))?;
+    let is_client = host.side == Side::Client;
+    let hello = outcome
+        .flow()
+        .filter(|_| is_client)
+        .and_then(|flow| flow.facts.client_hello.as_ref().filter(|_| flow.stack.is_some()));
+    table.word(host.deciding_stack(outcome).map_or("", |stack| &stack.evidence))?;
+    table.optional(hello.and_then(|hello| hello.offer.ja3.as_ref()).map(|hash| Hex(hash)))?;
+    table.text(hello.and_then(|hello| hello.offer.ja4.as_deref()).unwrap_or(""))?;
     table.end_record()
 }
 
@@ -147,9 +160,9 @@ mod tests {
             [
                 format!(
                     "{known},office365-tls12,0,2,0,0,0,0,breaks,client-too-old,\
-                     \"offers TLSv1.0, nothing newer\",update it"
+                     \"offers TLSv1.0, nothing newer\",update it,,,"
                 ),
-                format!("{known},other,2,0,0,0,0,0,passes,,fine,"),
+                format!("{known},other,2,0,0,0,0,0,passes,,fine,,,,"),
             ]
         );
     }

@@ -11,7 +11,9 @@ use dissect::{LinkType, SkipReason};
 use serde::Serialize;
 
 use super::Report;
-use crate::{Bucket, HostTally, JudgedFlow, RunInfo, Verdict};
+use crate::{
+    AccessPath, Bucket, HostTally, JudgedFlow, Passage, PathTable, RunInfo, Scenario, Verdict,
+};
 
 /// Writes `summary.json`.
 pub(super) fn write_summary<W: Write>(mut out: W, report: &Report<'_>) -> io::Result<()> {
@@ -39,6 +41,8 @@ struct Summary<'a> {
     coverage: Ordered<7>,
     capture_health: Vec<Finding>,
     verdicts: BTreeMap<&'a str, BTreeMap<&'a str, Ordered<8>>>,
+    paths: BTreeMap<&'a str, Named<Way>>,
+    scenarios: BTreeMap<&'a str, Named<Way>>,
     counters: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<BTreeMap<&'static str, u64>>,
@@ -70,6 +74,13 @@ impl<'a> Summary<'a> {
             coverage: Ordered(Bucket::ALL.map(|bucket| (bucket.name(), ledger.count(bucket)))),
             capture_health: findings(run),
             verdicts: verdicts(report.flows()),
+            paths: ways(report, |table| {
+                AccessPath::ALL.map(|path| (path.name(), Way::of(table.path(path)))).into()
+            }),
+            scenarios: ways(report, |table| {
+                let of = |scenario| Way::of(table.scenario(scenario));
+                Scenario::ALL.map(|scenario| (scenario.name(), of(scenario))).into()
+            }),
             counters: counters(run),
             capture: run.capture.map(|capture| {
                 BTreeMap::from([
@@ -124,6 +135,48 @@ impl<'a> Hosts<'a> {
                 .collect(),
         }
     }
+}
+
+/// What was seen of an access path or a scenario.
+#[derive(Serialize)]
+struct Way {
+    /// The worst verdict, or `not-seen`.
+    status: &'static str,
+    flows: u64,
+    hosts: usize,
+    hosts_breaking: usize,
+    verdicts: Ordered<8>,
+}
+
+impl Way {
+    fn of(passage: &Passage) -> Self {
+        Self {
+            status: passage.worst().map_or("not-seen", Verdict::name),
+            flows: passage.flows(),
+            hosts: passage.hosts(),
+            hosts_breaking: passage.hosts_breaking(),
+            verdicts: Ordered(
+                Verdict::ALL.map(|verdict| (verdict.name(), passage.flows_of(verdict))),
+            ),
+        }
+    }
+}
+
+/// A JSON object whose keys keep our order.
+struct Named<T>(Vec<(&'static str, T)>);
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn ways<'a>(
+    report: &'a Report<'_>,
+    of: impl Fn(&PathTable) -> Vec<(&'static str, Way)>,
+) -> BTreeMap<&'a str, Named<Way>> {
+    let policies = report.run().policies.iter().map(String::as_str);
+    policies.zip(report.paths()).map(|(policy, table)| (policy, Named(of(table)))).collect()
 }
 
 /// A JSON object of counts whose keys keep our order.

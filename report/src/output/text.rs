@@ -13,7 +13,7 @@ use dissect::{SkipReason, Version};
 
 use super::Report;
 use crate::rows::{self, side_name};
-use crate::{Direction, HostOutcome, HostRow, HostTally, Verdict};
+use crate::{AccessPath, Direction, HostOutcome, HostRow, HostTally, Passage, Scenario, Verdict};
 use layout::{Ink, Page, count_of};
 
 /// How the summary for people is laid out.
@@ -50,6 +50,7 @@ pub(super) fn write_text<W: Write>(
             hosts(&mut page, report, index, (verdict, title, ink), &tally.policy);
         }
     }
+    paths(&mut page, report);
     services(&mut page, report);
     not_judged(&mut page, report);
     frames(&mut page, report);
@@ -143,9 +144,50 @@ fn host_group(page: &mut Page, rows: &[(&HostRow<'_>, &HostOutcome<'_>)], verdic
             Some(cause) => format!("{}: {}", cause.name(), judgement.reason),
             None => judgement.reason.to_string(),
         };
-        page.paragraph(6, &reason);
+        let stack = row.deciding_stack(outcome).filter(|stack| stack.family.is_some());
+        match stack {
+            Some(stack) => page.paragraph(6, &format!("{reason}; probably {}", stack.name)),
+            None => page.paragraph(6, &reason),
+        }
     }
     page.more(rows.len().saturating_sub(LISTED_MAX), "hosts.csv");
+}
+
+/// Access paths and scenarios: what was seen of each, and which were never seen.
+fn paths(page: &mut Page, report: &Report<'_>) {
+    if report.flows().iter().all(|flow| flow.path.is_none() && flow.scenario.is_none()) {
+        return;
+    }
+    for (tally, table) in report.tallies().iter().zip(report.paths()) {
+        let named =
+            if report.paths().len() > 1 { format!(", {}", tally.policy) } else { String::new() };
+        page.gap();
+        page.title(&format!("Access paths{named}"), Ink::Plain);
+        passages(page, AccessPath::ALL.map(|path| (path.title(), table.path(path))));
+        page.gap();
+        page.title(&format!("Scenarios{named}"), Ink::Plain);
+        passages(page, Scenario::ALL.map(|scenario| (scenario.title(), table.scenario(scenario))));
+    }
+}
+
+fn passages<const N: usize>(page: &mut Page, passages: [(&str, &Passage); N]) {
+    for (title, passage) in passages.iter().filter(|(_, passage)| passage.flows() > 0) {
+        let verdicts: Vec<String> = Verdict::ALL
+            .into_iter()
+            .filter(|verdict| passage.flows_of(*verdict) > 0)
+            .map(|verdict| format!("{} {}", passage.flows_of(verdict), verdict.name()))
+            .collect();
+        let hosts = count_of(passage.hosts() as u64, "host");
+        page.paragraph(2, &format!("{title}: {} ({hosts})", verdicts.join(", ")));
+    }
+    let unseen: Vec<&str> = passages
+        .iter()
+        .filter(|(_, passage)| passage.flows() == 0)
+        .map(|(title, _)| *title)
+        .collect();
+    if !unseen.is_empty() {
+        page.paragraph(2, &format!("Never seen in this capture: {}", unseen.join("; ")));
+    }
 }
 
 /// Connections to and from watched services, by what was negotiated.

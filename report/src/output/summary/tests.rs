@@ -100,3 +100,19 @@ fn a_live_capture_says_what_was_dropped() {
     let drops = summary["capture_health"].as_array().unwrap().last().unwrap();
     assert_eq!((&drops["finding"], &drops["count"]), (&json!("drops"), &json!(4)));
 }
+
+#[test]
+fn paths_tell_what_was_seen_breaks_or_was_never_seen() {
+    let mut flow = testkit::old_client();
+    flow.path = Some(AccessPath::ClientToExchange);
+    flow.scenario = Some(Scenario::Clients);
+    let summary = summary(&[flow], &run());
+    let paths = &summary["paths"]["office365-tls12"];
+    assert_eq!(paths["client-to-exchange"]["status"], "breaks");
+    assert_eq!(paths["client-to-exchange"]["hosts_breaking"], 1);
+    assert_eq!(paths["client-to-exchange"]["verdicts"]["breaks"], 1);
+    assert_eq!(paths["edge-to-office365"]["status"], "not-seen");
+    let scenarios = &summary["scenarios"]["office365-tls12"];
+    assert_eq!(scenarios["clients"]["status"], "breaks");
+    assert_eq!(scenarios["third-parties"]["status"], "not-seen");
+}
