@@ -1,9 +1,17 @@
-//! How far a run is, on a terminal.
+//! What is said on standard error: lines that stay, and on a terminal how far the run is.
 
-use capture::Progress;
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use capture::{CaptureError, Progress};
 use indicatif::{ProgressBar as Bar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::{LiveHosts, Watcher};
+
+/// A line to standard error; when nobody reads it, nothing is lost.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "tlsunset: {line}");
+}
 
 /// A line on standard error that says how far the run is; nothing where there is no terminal.
 pub(crate) struct ProgressBar {
@@ -48,5 +56,9 @@ impl Watcher for ProgressBar {
             hosts.len(),
             hosts.count_below_tls12()
         ));
+    }
+
+    fn error(&mut self, error: &CaptureError) {
+        self.bar.suspend(|| say(format_args!("error: {error}")));
     }
 }

@@ -3,22 +3,26 @@
 //! Data goes to standard output, everything else to standard error. What fails is said when it
 //! happens and counted into the exit status at the end; it keeps nothing else from being done.
 
+use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
-use capture::{Input, Options, Source as _};
+use capture::{Input, Notice, Options, Progress, Source as _};
 use console::Term;
 use dissect::Limits;
-use report::{Endpoints, Judge, JudgeConfig, OutputFolder, Policy, Report, RunInfo, TextStyle};
+use report::{
+    Endpoints, Judge, JudgeConfig, NameBook, OutputFolder, Policy, Report, RunInfo, TextStyle,
+};
 
 use crate::cli::{Arguments, ColorChoice, Command, Output, PolicyCommand, RunConfig, Target};
 use crate::engine::{LiveHosts, Settings, analyze};
 use crate::policies;
-use crate::progress::ProgressBar;
+use crate::progress::{ProgressBar, say};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +50,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Analyze(arguments) => match RunConfig::from_analyze(*arguments) {
             Ok(config) => Run::new(config).analyze(),
             Err(error) => {
-                say(&format!("error: {error}"));
+                say(format_args!("error: {error}"));
                 Outcome::FAILED
             }
         },
@@ -73,13 +77,13 @@ fn print_text(text: Result<String, String>) -> Outcome {
     let written = match text {
         Ok(text) => io::stdout().lock().write_all(text.as_bytes()),
         Err(error) => {
-            say(&format!("error: {error}"));
+            say(format_args!("error: {error}"));
             return Outcome::FAILED;
         }
     };
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say(&format!("error: can't write to standard output: {error}"));
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say(format_args!("error: can't write to standard output: {error}"));
             Outcome::FAILED
         }
         _ => Outcome::default(),
@@ -98,7 +102,13 @@ impl Run {
     }
 
     fn analyze(mut self) -> Outcome {
+        if let Some(file) = self.file_named_twice() {
+            let file = file.display();
+            say(format_args!("error: {file} is named twice; an output needs a file of its own"));
+            return Outcome::FAILED;
+        }
         let Some(judge) = self.judge() else { return Outcome::FAILED };
+        let begin = Instant::now();
         // An output folder that can't be made is said before hours of work, not after.
         let folder = self.config.out.clone().map(|path| OutputFolder::create(&path));
         let folder = match folder.transpose() {
@@ -119,13 +129,13 @@ impl Run {
         };
         let hosts = LiveHosts::default();
         let mut progress = ProgressBar::new(self.config.shows_progress);
+        self.notices(timeline.take_notices());
         let analysis = analyze(&mut timeline, &self.settings(), &hosts, &mut progress);
         progress.finish();
-        for notice in timeline.take_notices() {
-            self.notice(&notice);
-        }
-        for error in &analysis.errors {
-            self.fail(error);
+        self.notices(timeline.take_notices());
+        self.outcome.has_failed |= !analysis.errors.is_empty();
+        if self.config.is_verbose {
+            self.notice(&pace(&timeline.progress(), begin.elapsed()));
         }
         let mut counters = analysis.counters;
         counters.frames += timeline.progress().filtered;
@@ -143,11 +153,35 @@ impl Run {
             counters,
             capture: None,
         };
-        let flows = judge.judge_all(analysis.flows);
+        let mut names = NameBook::default();
+        let mut answers = analysis.names;
+        // Workers finish in any order; past its bound the book keeps the earliest.
+        answers.sort_by_key(|seen| seen.at);
+        answers.iter().for_each(|seen| names.learn(seen));
+        let flows = judge.judge_all_named(analysis.flows, &names);
         let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
         self.write(&report, folder.as_ref());
         self.outcome.check_failed = self.config.check && report.any_breaks();
         self.outcome
+    }
+
+    /// A file that an output would take from another output or from an input. What is no ordinary
+    /// file, such as `/dev/null`, takes any number of outputs.
+    fn file_named_twice(&self) -> Option<&Path> {
+        let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut taken: Vec<_> = self.config.inputs.iter().map(|path| place(path)).collect();
+        for (_, target) in &self.config.outputs {
+            let Target::File(path) = target else { continue };
+            if path.exists() && !path.is_file() {
+                continue;
+            }
+            let place = place(path);
+            if taken.contains(&place) {
+                return Some(path);
+            }
+            taken.push(place);
+        }
+        None
     }
 
     /// Everything that judges, from files and names; `None` after saying what is wrong.
@@ -155,7 +189,7 @@ impl Run {
         let policies = match policies::load(&self.config.policies) {
             Ok(policies) => policies,
             Err(error) => {
-                say(&format!("error: --policy: {error}"));
+                say(format_args!("error: --policy: {error}"));
                 return None;
             }
         };
@@ -166,7 +200,7 @@ impl Run {
         let home = match self.config.home.iter().map(|text| text.parse()).collect() {
             Ok(home) => home,
             Err(error) => {
-                say(&format!("error: --home: {error}"));
+                say(format_args!("error: --home: {error}"));
                 return None;
             }
         };
@@ -211,6 +245,10 @@ impl Run {
             }
             let written = folder.write("state.tlsunset", |out| report.write_state(out));
             self.check(written);
+            // Who sits at a terminal sees no data here, and may ask where they went.
+            if io::stderr().is_terminal() && !self.outcome.has_failed {
+                self.notice(&format_args!("the outputs are in {}", folder.path().display()));
+            }
         }
         for (output, target) in self.config.outputs.clone() {
             match target {
@@ -238,9 +276,8 @@ impl Run {
         let color = match self.config.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => {
-                io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-            }
+            // A terminal that is not dumb, and NO_COLOR is not set.
+            ColorChoice::Auto => term.features().colors_supported(),
         };
         TextStyle { width, color }
     }
@@ -250,27 +287,42 @@ impl Run {
         let mut out = io::BufWriter::new(io::stdout().lock());
         match content(&mut out).and_then(|()| out.flush()) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             Err(error) => self.fail(&format!("can't write to standard output: {error}")),
         }
     }
 
+    /// A file may be a pipe, too, that nobody reads any more.
     fn check(&mut self, written: Result<(), report::OutputError>) {
-        if let Err(error) = written {
-            self.fail(&error);
+        match written {
+            Err(error) if error.source.kind() != ErrorKind::BrokenPipe => self.fail(&error),
+            _ => {}
         }
     }
 
-    fn fail(&mut self, error: &dyn std::fmt::Display) {
+    fn fail(&mut self, error: &dyn Display) {
         self.outcome.has_failed = true;
-        say(&format!("error: {error}"));
+        say(format_args!("error: {error}"));
     }
 
-    fn notice(&self, notice: &dyn std::fmt::Display) {
-        if self.config.prints_notices {
-            say(&format!("note: {notice}"));
+    fn notices(&self, notices: Vec<Notice>) {
+        for notice in &notices {
+            self.notice(notice);
         }
     }
+
+    fn notice(&self, notice: &dyn Display) {
+        if self.config.prints_notices {
+            say(format_args!("note: {notice}"));
+        }
+    }
+}
+
+/// What was read, and how fast.
+fn pace(progress: &Progress, elapsed: Duration) -> String {
+    let Progress { files_done, bytes_read, frames, .. } = progress;
+    let seconds = elapsed.as_secs_f64();
+    format!("read {bytes_read} bytes and {frames} frames of {files_done} files in {seconds:.3} s")
 }
 
 fn write_output(report: &Report<'_>, output: Output, out: &mut dyn Write) -> io::Result<()> {
@@ -286,20 +338,15 @@ fn read_endpoints(path: &Path) -> Option<Endpoints> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            say(&format!("error: can't read {}: {error}", path.display()));
+            say(format_args!("error: can't read {}: {error}", path.display()));
             return None;
         }
     };
     match Endpoints::from_json(&text) {
         Ok(endpoints) => Some(endpoints),
         Err(error) => {
-            say(&format!("error: {}: {error}", path.display()));
+            say(format_args!("error: {}: {error}", path.display()));
             None
         }
     }
-}
-
-/// A line to standard error; when nobody reads it, nothing is lost.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "tlsunset: {line}");
 }

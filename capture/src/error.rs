@@ -128,6 +128,8 @@ pub enum Recovery {
         /// From the damage to the end of what was searched.
         bytes: u64,
     },
+    /// The damage is in the file header, without which nothing can be read.
+    Unread,
 }
 
 impl fmt::Display for Recovery {
@@ -140,6 +142,7 @@ impl fmt::Display for Recovery {
             Self::Stopped { bytes } => {
                 write!(f, "no sound packet in the {bytes} bytes that follow, stopped here")
             }
+            Self::Unread => f.write_str("nothing of the file was read"),
         }
     }
 }
@@ -172,9 +175,15 @@ fn open_reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => {
             "permission denied; run as a user who may read it".to_owned()
         }
+        _ if error.raw_os_error() == Some(EMFILE) => {
+            "too many files are open at once; raise the limit with `ulimit -n`".to_owned()
+        }
         _ => format!("can't be opened: {error}"),
     }
 }
+
+/// The number of "too many open files" on Unix systems and Windows' C library alike.
+const EMFILE: i32 = 24;
 
 #[cfg(test)]
 mod tests {
@@ -194,6 +203,10 @@ mod tests {
                 source: io::ErrorKind::PermissionDenied.into(),
             },
             "day.pcap: permission denied; run as a user who may read it",
+        );
+        check(
+            CaptureError::Open { file: file.clone(), source: io::Error::from_raw_os_error(EMFILE) },
+            "day.pcap: too many files are open at once; raise the limit with `ulimit -n`",
         );
         check(
             CaptureError::Cut {

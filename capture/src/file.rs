@@ -199,7 +199,7 @@ fn begin(fetcher: &mut Fetcher) -> Result<Format, CaptureError> {
             return Ok(format);
         }
         Sniffed::Broken { flaw: Flaw { expected, found, .. } } => {
-            let recovery = Recovery::Stopped { bytes: head.len() as u64 };
+            let recovery = Recovery::Unread;
             return Err(CaptureError::Damaged { file, offset: 0, expected, found, recovery });
         }
         Sniffed::Cut { .. } | Sniffed::Foreign => {}
@@ -217,6 +217,8 @@ fn begin(fetcher: &mut Fetcher) -> Result<Format, CaptureError> {
         },
         _ if head.is_empty() => CaptureError::Empty { file },
         _ => {
+            fetcher.fill(FOREIGN_LEN);
+            let head = fetcher.rest();
             let head = head.get(..FOREIGN_LEN).unwrap_or(head);
             CaptureError::NotACapture { file, found: foreign::describe(head) }
         }

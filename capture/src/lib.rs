@@ -1,7 +1,7 @@
 //! Where frames come from.
 //!
-//! [`open`] takes files, directories and standard input and gives one [`Timeline`]: all their
-//! frames in the order of their time, in [`Batch`]es that can be sent to another thread. Capture
+//! [`open`](fn@open) takes files, directories and standard input and gives one [`Timeline`]: all
+//! their frames in the order of their time, in [`Batch`]es that can be sent to another thread. Capture
 //! files are pcap, pcapng and snoop, each plain or compressed; what a file is, is told by its
 //! content.
 //!

@@ -21,6 +21,15 @@ struct Chain {
     end: u32,
 }
 
+/// Which chains count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Long ones as well, wherever they lead.
+    Any,
+    /// Those that go on to the end.
+    Strong,
+}
+
 /// Where the bytes that are searched lie, seen from the damage.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Search<'a> {
@@ -42,7 +51,15 @@ impl Search<'_> {
     /// Where in the window records begin again.
     pub(crate) fn run(mut self) -> Option<usize> {
         self.window = self.window.get(..WINDOW_LEN).unwrap_or(self.window);
-        let chains = chains(self.format, self.window);
+        let last_sec = self.format.last_sec();
+        let found = self.find(last_sec, Trust::Any);
+        // The last time may itself be wrong, or the clock was set meanwhile.
+        found.or_else(|| last_sec.and_then(|_| self.find(None, Trust::Strong)))
+    }
+
+    /// The same among records near `last_sec`, if it is known, and chains of enough `trust`.
+    fn find(&self, last_sec: Option<i64>, trust: Trust) -> Option<usize> {
+        let chains = chains(self.format, self.window, last_sec);
         let starts = if self.is_last { self.window.len() } else { self.window.len() / 2 };
         let suggested = self.suggested.into_iter().flatten();
         for start in suggested.filter_map(|len| len.checked_sub(self.distance)) {
@@ -65,7 +82,10 @@ impl Search<'_> {
             };
             let best = if self.reaches_end(*chain) && chain.records >= records_min {
                 &mut strong
-            } else if chain.records >= WEAK_RECORDS_MIN && span > weak_span_min {
+            } else if trust == Trust::Any
+                && chain.records >= WEAK_RECORDS_MIN
+                && span > weak_span_min
+            {
                 &mut weak
             } else {
                 continue;
@@ -119,8 +139,7 @@ impl Search<'_> {
 }
 
 /// The chain that begins at each offset of `window`, found from the last offset to the first.
-fn chains(format: &Format, window: &[u8]) -> Vec<Chain> {
-    let last_sec = format.last_sec();
+fn chains(format: &Format, window: &[u8], last_sec: Option<i64>) -> Vec<Chain> {
     let mut chains = vec![Chain::default(); window.len()];
     for start in (0..window.len()).rev() {
         let Some(candidate) = window.get(start..).and_then(|bytes| format.candidate(bytes)) else {

@@ -8,7 +8,7 @@ use capture::{Options, Source};
 use common::{Folder, Log, Pcap, Pcapng, open, read, read_dripping};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lz4_flex::frame::FrameEncoder;
+use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 fn gzip(data: &[u8]) -> Vec<u8> {
@@ -22,7 +22,8 @@ fn zstd(data: &[u8]) -> Vec<u8> {
 }
 
 fn lz4(data: &[u8]) -> Vec<u8> {
-    let mut encoder = FrameEncoder::new(Vec::new());
+    let info = FrameInfo::new().block_size(BlockSize::Max64KB);
+    let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(data).unwrap();
     encoder.finish().unwrap()
 }
@@ -122,7 +123,7 @@ fn what_a_file_is_called_does_not_matter() {
 
 #[test]
 fn a_bomb_is_unpacked_in_constant_memory() {
-    // 200 MB of empty packets in some 200 kB; the buffers bound what is held of it.
+    // 200 MB of empty packets in 2 MB; the buffers bound what is held of it.
     let frame = Pcap::new().frame(common::EPOCH, 0, &[0; 1400]).bytes[24..].to_vec();
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&Pcap::new().bytes).unwrap();
@@ -131,7 +132,7 @@ fn a_bomb_is_unpacked_in_constant_memory() {
         encoder.write_all(&block).unwrap();
     }
     let packed = encoder.finish().unwrap();
-    assert!(packed.len() < 2_000_000, "{}", packed.len());
+    assert!(packed.len() < 3_000_000, "{}", packed.len());
     let options = Options { batch_bytes_max: 65_536, ..Options::default() };
     let reader = std::io::Cursor::new(packed);
     let mut timeline = capture::open_reader("it", reader, &options).unwrap();

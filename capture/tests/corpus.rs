@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use capture::{Input, Options, Source};
+use capture::{Input, Options, Source, Timeline};
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{Block, LegacyPcapReader, PcapBlockOwned, PcapError, PcapNGReader};
 
@@ -39,8 +39,11 @@ fn corpus() -> Option<Vec<PathBuf>> {
 
 /// All frames of a file, and all errors.
 fn ours(path: &Path, options: &Options) -> (Vec<Seen>, Vec<String>) {
+    drain(capture::open(&[Input::Path(path.into())], options).unwrap())
+}
+
+fn drain(mut timeline: Timeline) -> (Vec<Seen>, Vec<String>) {
     let (mut frames, mut errors) = (Vec::new(), Vec::new());
-    let mut timeline = capture::open(&[Input::Path(path.into())], options).unwrap();
     while let Some(step) = timeline.next_batch() {
         match step {
             Ok(batch) => {
@@ -248,4 +251,42 @@ fn the_size_of_reads_and_batches_changes_nothing() {
         assert!(ours(&path, &small) == expect, "{}: small reads", path.display());
         assert!(ours(&path, &mapped) == expect, "{}: mapped", path.display());
     }
+}
+
+/// In the middle of each pcap file a header is overwritten, or bytes are put in or taken out.
+#[test]
+fn a_damaged_header_costs_few_frames_and_invents_none() {
+    let Some(files) = corpus() else { return };
+    let (mut files_hurt, mut lost, mut invented, mut silent) = (0, 0, 0, 0);
+    for path in files {
+        let bytes = fs::read(&path).unwrap();
+        let (sound, errors) = ours(&path, &Options::default());
+        let is_pcap = matches!(bytes.get(..4), Some([0xd4, 0xc3, 0xb2, 0xa1]));
+        if !is_pcap || sound.len() < 20 || !errors.is_empty() {
+            continue;
+        }
+        let half = sound.len() / 2;
+        let at = 24 + sound[..half].iter().map(|frame| 16 + frame.data.len()).sum::<usize>();
+        let wounds = [(16, vec![0xff; 16]), (16, vec![0; 16]), (0, vec![0x55; 5]), (7, Vec::new())];
+        for (len, wound) in wounds {
+            let mut hurt = bytes.clone();
+            hurt.splice(at..at + len, wound.clone());
+            let reader = std::io::Cursor::new(hurt);
+            let timeline = capture::open_reader("it", reader, &Options::default()).unwrap();
+            let (frames, errors) = drain(timeline);
+            silent += usize::from(errors.is_empty());
+            files_hurt += 1;
+            lost += sound.len().saturating_sub(1 + frames.len());
+            let tail = frames.len().saturating_sub(half);
+            let expect = &sound[sound.len() - tail.min(sound.len())..];
+            if !frames.starts_with(&sound[..half]) || frames[frames.len() - tail..] != *expect {
+                eprintln!("{}: {len}, {wound:x?}: {errors:?}", path.display());
+                invented += 1;
+            }
+        }
+    }
+    eprintln!(
+        "{files_hurt} files hurt, {lost} more frames lost, {invented} wrong, {silent} silent"
+    );
+    assert_eq!((invented, silent), (0, 0));
 }

@@ -36,7 +36,7 @@ fn a_file_that_may_not_be_read_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new("permission");
     let path = folder.file("day.pcap", &Pcap::new().frames(1).bytes);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&path).is_ok() {
         eprintln!("SKIPPED: whoever runs this test may read everything");
         return;
@@ -88,15 +88,14 @@ fn a_file_header_that_can_not_be_is_told() {
     file[8] = 7;
     assert_eq!(
         message(&file),
-        "it: byte 0: expected a byte-order mark, found [07, 3c, 2b, 1a]; no sound packet in the 48 \
-         bytes that follow, stopped here"
+        "it: byte 0: expected a byte-order mark, found [07, 3c, 2b, 1a]; nothing of the file \
+         was read"
     );
     let mut file = b"snoop\0\0\0".to_vec();
     file.extend([0, 0, 0, 1, 0, 0, 0, 4]);
     assert_eq!(
         message(&file),
-        "it: byte 0: expected snoop version 2, found version 1; no sound packet in the 16 bytes \
-         that follow, stopped here"
+        "it: byte 0: expected snoop version 2, found version 1; nothing of the file was read"
     );
 }
 
@@ -190,6 +189,9 @@ fn garbage_in_a_pcap_is_skipped() {
     let mut file = sound.clone();
     file[third..third + payload(2).len() + 40].fill(0x20);
     check(file, &[2, 3], "a captured length of 538976288 bytes");
+    let mut file = sound.clone();
+    file[third..third + 16].fill(0);
+    check(file, &[2], "zero bytes");
     let mut zeros = sound.clone();
     zeros[third..third + payload(2).len()].fill(0);
     check(zeros, &[2], "zero bytes");
@@ -498,4 +500,32 @@ fn a_carried_capture_with_its_file_header_is_not_read() {
     let log = read(&file.bytes);
     assert!(!log.data().contains(&&[0x55; 70][..]));
     assert!(log.frames.len() >= 38, "{}", log.frames.len());
+}
+
+#[test]
+fn the_longest_frame_is_64_mebibytes() {
+    let longest = vec![0x5a; 64 << 20];
+    let file = Pcap::with(Order::Little, MICROS, (2, 4), 64 << 20, 1).frame(EPOCH, 0, &longest);
+    assert!(read(&file.bytes).data() == [longest.as_slice()]);
+    let file = Pcapng::ethernet().frame(0, &longest);
+    assert!(read(&file.bytes).data() == [longest.as_slice()]);
+    // A megabyte is for the header and options of a block.
+    let file = Pcapng::ethernet().block(0x4000_0bad, &vec![0; (65 << 20) - 12]).frame(0, b"x");
+    assert_eq!(read(&file.bytes).errors, []);
+    let file = Pcapng::ethernet().block(0x4000_0bad, &vec![0; (65 << 20) - 8]).frame(0, b"x");
+    assert!(read(&file.bytes).errors[0].1.contains("found a block length of 68157444 bytes"));
+}
+
+#[test]
+fn a_section_has_at_most_65536_interfaces() {
+    let mut file = Pcapng::new(Order::Little);
+    for _ in 0..65_536 {
+        file = file.interface(1, 0, &[]);
+    }
+    let ticks = u64::from(EPOCH) * 1_000_000;
+    let full = file.clone().enhanced(65_535, ticks, 1, b"x");
+    assert_eq!(read(&full.bytes).errors, []);
+    let log = read(&file.interface(1, 0, &[]).enhanced(65_535, ticks, 1, b"x").bytes);
+    assert_eq!(log.frames.len(), 1);
+    assert!(log.error().contains("expected at most 65536 interfaces, found one more"));
 }

@@ -14,7 +14,10 @@ fn check(bytes: &[u8]) -> Result<Log, TestCaseError> {
     let small = Options { batch_bytes_max: 1, batch_frames_max: 1, ..Options::default() };
     prop_assert!(read_with(bytes, &small) == log, "small batches");
     let three = Options { batch_frames_max: 3, ..Options::default() };
-    prop_assert!(read_dripping(bytes, &three) == log, "single bytes");
+    let dripped = read_dripping(bytes, &three);
+    // Where an archive is damaged is told by what was taken from it, which is read ahead.
+    let is_packed = bytes.starts_with(&[0x1f, 0x8b]);
+    prop_assert!(dripped == log || (is_packed && dripped.frames == log.frames), "single bytes");
     let held: usize = log.frames.iter().map(|frame| frame.data.len()).sum();
     prop_assert!(held <= bytes.len());
     Ok(log)

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use capture::{Input, Options, Source};
 use common::{
@@ -193,6 +193,22 @@ fn links_that_lead_in_circles_or_nowhere_end() {
     assert_eq!(words(&Log::drain(&mut timeline)), "one1 one1");
 }
 
+#[test]
+fn directories_are_walked_64_deep() {
+    let folder = Folder::new("deep");
+    let nested = |depth: usize| "d/".repeat(depth);
+    folder.file(&format!("{}deep.pcap", nested(63)), &file("deep", &[1]));
+    let mut timeline = open(&[folder.path()]);
+    assert_eq!(timeline.take_notices(), []);
+    assert_eq!(words(&Log::drain(&mut timeline)), "deep1");
+    folder.file(&format!("{}deeper.pcap", nested(64)), &file("deeper", &[2]));
+    let mut timeline = open(&[folder.path()]);
+    let notices = timeline.take_notices();
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].message.contains("too many directories inside each other"));
+    assert_eq!(words(&Log::drain(&mut timeline)), "deep1");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_as_it_comes() {
@@ -342,6 +358,8 @@ fn progress_counts_files_and_bytes() {
 
 #[cfg(feature = "libpcap")]
 mod filters {
+    use std::path::Path;
+
     use super::*;
 
     fn with_filter(expression: &str) -> Options {
@@ -420,4 +438,12 @@ mod filters {
         // Makes sense on radio captures only.
         assert!(open_with(Path::new("x"), &with_filter("type mgt")).is_ok());
     }
+}
+
+#[cfg(not(feature = "libpcap"))]
+#[test]
+fn a_build_without_libpcap_says_so_when_a_filter_is_wanted() {
+    let options = Options { filter: Some("tcp".to_owned()), ..Options::default() };
+    let error = open_with("x".as_ref(), &options).err().unwrap().to_string();
+    assert!(error.contains("this build has no libpcap"), "{error}");
 }

@@ -100,6 +100,12 @@ pub struct Counters {
     pub evicted_flows: u64,
     /// Connection attempts without payload that were forgotten to stay below the ceiling.
     pub evicted_attempts: u64,
+    /// Connections over UDP that were forgotten to stay below a bound before they showed a hello.
+    pub evicted_candidates: u64,
+    /// QUIC Initials that no key at hand opened when they came.
+    pub quic_unopened: u64,
+    /// DNS answers that brought an address.
+    pub names: u64,
 }
 
 impl Counters {
@@ -135,6 +141,9 @@ impl Counters {
         self.gaps += other.gaps;
         self.evicted_flows += other.evicted_flows;
         self.evicted_attempts += other.evicted_attempts;
+        self.evicted_candidates += other.evicted_candidates;
+        self.quic_unopened += other.quic_unopened;
+        self.names += other.names;
     }
 
     /// Whether every frame is in exactly one place.

@@ -1,8 +1,9 @@
 //! The way of a frame: link, IP, flow table.
 
 use crate::flow::{FlowTable, Segment};
-use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode};
+use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode, whole_packet};
 use crate::tcp::Seq;
+use crate::udp::{Datagram, UdpTable};
 use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
 
 /// Follows the connections in a series of frames.
@@ -14,6 +15,7 @@ pub struct Dissector {
     counters: Counters,
     defrag: Defragmenter,
     flows: FlowTable,
+    datagrams: UdpTable,
 }
 
 impl Dissector {
@@ -26,7 +28,8 @@ impl Dissector {
         Self {
             counters: Counters::default(),
             defrag: Defragmenter::new(seed),
-            flows: FlowTable::new(limits, seed),
+            flows: FlowTable::new(limits.clone(), seed),
+            datagrams: UdpTable::new(limits, seed),
         }
     }
 
@@ -51,6 +54,17 @@ impl Dissector {
         }
     }
 
+    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments.
+    ///
+    /// `frame` is the one that completed it, with the packet in place of its bytes. Nothing is
+    /// counted of either: the steer did.
+    #[cold]
+    pub fn push_datagram(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
+        if let Some(packet) = whole_packet(frame.data) {
+            self.packet(&packet, u32::MAX, frame, seen);
+        }
+    }
+
     #[inline]
     fn packet(
         &mut self,
@@ -59,6 +73,8 @@ impl Dissector {
         frame: &Frame<'_>,
         seen: &mut impl Observer,
     ) {
+        let at = Mark { frame: frame.number, time: frame.time };
+        let cut = packet.payload_len.saturating_sub(len_u32(packet.payload)).min(cut_max);
         match packet.transport {
             TransportHeader::Tcp { src_port, dst_port, seq, ack, flags } => {
                 let segment = Segment {
@@ -68,19 +84,30 @@ impl Dissector {
                     ack: Seq(ack),
                     flags,
                     payload: packet.payload,
-                    cut: packet.payload_len.saturating_sub(len_u32(packet.payload)).min(cut_max),
-                    at: Mark { frame: frame.number, time: frame.time },
+                    cut,
+                    at,
                     frame_len: frame.wire_len,
                 };
                 self.flows.push(&segment, &mut self.counters, seen);
             }
-            TransportHeader::Udp { .. } => {}
+            TransportHeader::Udp { src_port, dst_port } => {
+                let datagram = Datagram {
+                    source: Endpoint { addr: packet.src, port: src_port },
+                    target: Endpoint { addr: packet.dst, port: dst_port },
+                    payload: packet.payload,
+                    cut,
+                    at,
+                    frame_len: frame.wire_len,
+                };
+                self.datagrams.push(&datagram, &mut self.counters, seen);
+            }
         }
     }
 
     /// Reports every connection that is still open: the input is over.
     pub fn finish(&mut self, seen: &mut impl Observer) {
         self.flows.finish(&mut self.counters, seen);
+        self.datagrams.finish(seen);
     }
 
     /// What was counted so far.

@@ -1,4 +1,4 @@
-//! What frames say: link layer, IP, TCP and TLS.
+//! What frames say: link layer, IP, TCP and TLS, and the handshakes of QUIC and DTLS.
 //!
 //! Frames go in through a dissector; what was learned of each TLS connection comes out
 //! through an [`Observer`]. The crate is pure: it reads no clock, opens no file, starts no thread
@@ -19,6 +19,7 @@ mod observation;
 mod offer;
 mod tcp;
 mod tls;
+mod udp;
 mod upgrade;
 mod version;
 
@@ -29,8 +30,8 @@ pub use limits::Limits;
 pub use net::{Steer, Steering};
 pub use observation::{
     Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,
-    MessageKind, MessageMark, Observer, Protocol, PseudoTls, Refusal, RefusalKind, RoleFrom,
-    ServerHello, Side, Transport, Upgrade,
+    MessageKind, MessageMark, NameSeen, Observer, Protocol, PseudoTls, Refusal, RefusalKind,
+    RoleFrom, ServerHello, Side, Transport, Upgrade,
 };
 pub use offer::{ClientHello, HelloExtent, HelloFormat, Offer, is_grease};
 pub use version::Version;

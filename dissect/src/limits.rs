@@ -6,6 +6,13 @@ pub struct Limits {
     /// Bytes of flow state, parked segments and unfinished messages included. When they are
     /// reached, connections are given up: settled ones first, which keep their facts.
     pub memory_max: usize,
+    /// Bytes of the state of connections over UDP, which come on top of the others; never more
+    /// than an eighth of those. When they are reached the oldest are given up, those that showed
+    /// no hello first.
+    pub udp_memory_max: usize,
+    /// Connections over UDP that are remembered without having shown a hello. They wait for one
+    /// for a round trip; a flood of forged packets must not push anything else out.
+    pub udp_candidates_max: usize,
     /// Connection attempts without payload that are remembered. They are only needed until the
     /// first payload, a round trip later; a flood of SYNs must not push anything else out.
     pub attempts_max: usize,
@@ -28,6 +35,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_max: 1 << 30,
+            udp_memory_max: 128 << 20,
+            udp_candidates_max: 1 << 12,
             attempts_max: 1 << 16,
             parked_bytes_max: 256 << 10,
             parked_segments_max: 4096,

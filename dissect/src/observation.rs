@@ -20,6 +20,9 @@ pub trait Observer {
 
     /// A hello was read. For live displays; the same facts come again with the flow.
     fn hello(&mut self, _seen: HelloSeen) {}
+
+    /// A DNS answer told which addresses a name stands for.
+    fn name(&mut self, _seen: NameSeen) {}
 }
 
 /// A moment in a capture.
@@ -393,6 +396,21 @@ pub struct HelloSeen {
     pub at: Mark,
 }
 
+/// What a client learned from a DNS answer (RFC 1035).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameSeen {
+    /// Who asked: the receiver of the answer.
+    pub client: IpAddr,
+    /// The name asked for, as sent, without a dot at the end; at most 253 bytes of ASCII.
+    pub name: Box<str>,
+    /// Its addresses, after aliases (CNAME) within the answer; one to 32.
+    pub addresses: SmallVec<[IpAddr; 4]>,
+    /// For how many seconds the answer may be kept: the least of the records that led there.
+    pub ttl: u32,
+    /// When.
+    pub at: Mark,
+}
+
 /// Everything that was learned of one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowFacts {
@@ -430,7 +448,8 @@ pub struct FlowFacts {
     pub certificate_requested: bool,
     /// Alerts in the clear, the first few.
     pub alerts: SmallVec<[Alert; 1]>,
-    /// The hello was refused.
+    /// The hello was refused: by the server's first words, or by an end that acknowledges the
+    /// hello and before which no byte of the server's is missing.
     pub refusal: Option<Refusal>,
     /// How the connection ended, when it did within the capture.
     pub end: Option<End>,
@@ -439,7 +458,9 @@ pub struct FlowFacts {
     /// Whether both sides went over to encryption; `None` when it can't be told.
     ///
     /// Up to TLS 1.2: ChangeCipherSpec or encrypted records from both sides. TLS 1.3: after the
-    /// ServerHello the client sent an encrypted record longer than an alert.
+    /// ServerHello the client sent an encrypted record longer than an alert; what may be early
+    /// data has to acknowledge the ServerHello. Always `None` when one side was not captured and
+    /// for SSL 2.0; `false` only when the handshake is over and no missing byte can hide its end.
     pub established: Option<bool>,
     /// What of the deciding bytes was not captured.
     pub coverage: Coverage,

@@ -109,11 +109,11 @@ impl Offer {
     /// extensions that might raise it.
     #[must_use]
     pub fn max_version(&self) -> Option<Version> {
-        // Only a hello of TLS 1.2 may be raised by `supported_versions` (RFC 8446 §4.1.2).
+        // Only a hello of TLS 1.2 or DTLS 1.2 may be raised by `supported_versions` (RFC 8446
+        // §4.1.2, RFC 9147 §5.3).
         let may_be_raised = self.extent < HelloExtent::Whole
             && self.supported_versions.is_none()
-            && self.legacy_version >= 0x0303
-            && self.legacy_version < 0x0400;
+            && matches!(self.legacy_version, 0x0303..0x0400 | 0xfefd);
         if may_be_raised { None } else { self.versions().last().copied() }
     }
 
@@ -143,6 +143,7 @@ pub struct ClientHello {
     /// What it offers.
     pub offer: Arc<Offer>,
     /// Version of the record around it: often lower than the hello's, no evidence of anything.
+    /// Zero in QUIC, which has no records.
     pub record_version: u16,
     /// `random`, or the challenge of an SSLv2 hello right-aligned as RFC 5246 §E.2 says.
     pub random: [u8; 32],

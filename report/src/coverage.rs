@@ -70,18 +70,28 @@ impl Bucket {
     }
 }
 
-/// Connections of watched services, counted by bucket.
+/// Connections counted by bucket: each is in exactly one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CoverageLedger {
     counts: [u64; Bucket::ALL.len()],
 }
 
 impl CoverageLedger {
-    /// Counts those connections that are to or from a watched service.
+    /// Counts all connections.
     #[must_use]
     pub fn of(flows: &[JudgedFlow]) -> Self {
+        Self::count_up(flows.iter())
+    }
+
+    /// Counts those connections that are to or from a watched service.
+    #[must_use]
+    pub fn of_watched(flows: &[JudgedFlow]) -> Self {
+        Self::count_up(flows.iter().filter(|flow| flow.direction != Direction::Other))
+    }
+
+    fn count_up<'a>(flows: impl Iterator<Item = &'a JudgedFlow>) -> Self {
         let mut ledger = Self::default();
-        for flow in flows.iter().filter(|flow| flow.direction != Direction::Other) {
+        for flow in flows {
             ledger.counts[Bucket::of(flow.facts.coverage) as usize] += 1;
         }
         ledger
@@ -123,14 +133,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn buckets_add_up_to_the_watched_connections(
+        fn buckets_add_up_to_the_connections(
             flows in prop::collection::vec(testkit::any_judged_flow(), 0..40),
         ) {
-            let ledger = CoverageLedger::of(&flows);
             let watched = flows.iter().filter(|flow| flow.direction != Direction::Other).count();
-            prop_assert_eq!(ledger.total(), watched as u64);
-            let sum: u64 = Bucket::ALL.into_iter().map(|bucket| ledger.count(bucket)).sum();
-            prop_assert_eq!(sum, ledger.total());
+            for (ledger, expect) in [
+                (CoverageLedger::of(&flows), flows.len()),
+                (CoverageLedger::of_watched(&flows), watched),
+            ] {
+                prop_assert_eq!(ledger.total(), expect as u64);
+                let sum: u64 = Bucket::ALL.into_iter().map(|bucket| ledger.count(bucket)).sum();
+                prop_assert_eq!(sum, ledger.total());
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dissect::{CertificateNames, FlowFacts, Timestamp, Upgrade};
+use dissect::{CertificateNames, FlowFacts, NameSeen, Timestamp, Upgrade};
 
 use crate::endpoints::{AddressClass, Endpoints, Home, Prefix, normal};
 use crate::judge::client_of;
@@ -24,34 +24,49 @@ pub struct NameBook {
     dropped: u64,
 }
 
-/// When a name was learned, and the name.
-type Answer = (Timestamp, Arc<str>);
+/// When a name was learned, the name, and until when it is believed.
+type Answer = (Timestamp, Arc<str>, Timestamp);
 
 impl NameBook {
     /// How many answers are kept: a day of a large site, in some 100 MB. Later ones are dropped
     /// and counted.
     pub const ANSWERS_MAX: usize = 1 << 20;
 
-    /// Notes that at a time `client` learned that `server` is the address of `name`.
-    pub fn insert(&mut self, client: IpAddr, server: IpAddr, at: Timestamp, name: &str) {
+    /// For how many seconds an answer is believed at the least: programs keep addresses for
+    /// longer than the few seconds that answers of Office 365 allow.
+    pub const TTL_MIN: u32 = 3600;
+
+    /// Notes what a client learned from a DNS answer.
+    pub fn learn(&mut self, seen: &NameSeen) {
+        for server in &seen.addresses {
+            self.insert(seen.client, *server, seen.at.time, &seen.name, seen.ttl);
+        }
+    }
+
+    /// Notes that at a time `client` learned that `server` is the address of `name` for `ttl`
+    /// seconds.
+    pub fn insert(&mut self, client: IpAddr, server: IpAddr, at: Timestamp, name: &str, ttl: u32) {
         if self.len >= Self::ANSWERS_MAX {
             self.dropped += 1;
             return;
         }
         let answers = self.answers.entry((client, server)).or_default();
-        let answer = (at, Arc::from(normal(name)));
+        let lifetime = i64::from(ttl.max(Self::TTL_MIN)) * 1_000_000_000;
+        let until = Timestamp::from_nanos(at.as_nanos().saturating_add(lifetime));
+        let answer = (at, Arc::from(normal(name)), until);
         if let Err(place) = answers.binary_search(&answer) {
             answers.insert(place, answer);
             self.len += 1;
         }
     }
 
-    /// The name that `client` last learned for `server` before a time.
+    /// The name that `client` last learned for `server` before a time, unless it is too old.
     #[must_use]
     pub fn lookup(&self, client: IpAddr, server: IpAddr, before: Timestamp) -> Option<&str> {
         let answers = self.answers.get(&(client, server))?;
-        let later = answers.partition_point(|(at, _)| *at <= before);
-        Some(&answers[later.checked_sub(1)?].1)
+        let later = answers.partition_point(|(at, ..)| *at <= before);
+        let (_, name, until) = answers.get(later.checked_sub(1)?)?;
+        (before <= *until).then_some(name)
     }
 
     /// How many answers were dropped.

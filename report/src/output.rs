@@ -43,7 +43,7 @@ impl<'a> Report<'a> {
         let hosts = HostTable::new(flows, inside);
         let tallies = HostTally::of(&hosts, &run.policies);
         let paths = (0..run.policies.len()).map(|policy| PathTable::of(flows, policy)).collect();
-        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of(flows), paths }
+        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of_watched(flows), paths }
     }
 
     /// The connections.

@@ -313,7 +313,8 @@ def pseudo_intercepted(path):
     Net(office=[source[0]], cloud=[RELAY[0]])
     with capture(path):
         relay(source, RELAY, pseudo_hello(), flight("relay.online.lync.com"), [(b"\x15\x03\x01\x00\x02\x02\x0a", b"")])
-    return [pseudo_row(source, RELAY, verdict="at-risk", cause="middlebox")]
+    return [pseudo_row(source, RELAY, server_name="relay.online.lync.com", established="false",
+                       verdict="at-risk", cause="middlebox")]
 
 
 def flight(name):

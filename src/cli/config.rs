@@ -107,7 +107,7 @@ impl RunConfig {
             filter,
             mmap,
             batch_frames,
-            policies: common.policies,
+            policies: without_repetition(common.policies),
             endpoints: common.endpoints,
             home: common.home,
             workers: common.threads.map(usize::from),
@@ -123,6 +123,17 @@ impl RunConfig {
             shows_progress: !common.no_progress && !common.quiet,
         })
     }
+}
+
+/// A policy that is named twice is applied once, where it stands first.
+fn without_repetition(names: Vec<String>) -> Vec<String> {
+    let mut kept = Vec::with_capacity(names.len());
+    for name in names {
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    kept
 }
 
 fn outputs(common: &CommonArguments) -> Vec<(Output, Target)> {
@@ -166,5 +177,11 @@ mod tests {
         let outputs = config("analyze - --hosts - --flows f").unwrap().outputs;
         let expect = [(Output::Flows, Target::File("f".into())), (Output::Hosts, Target::Stdout)];
         assert_eq!(outputs, expect);
+    }
+
+    #[test]
+    fn a_policy_is_applied_once() {
+        let policies = config("analyze a --policy x --policy y --policy x").unwrap().policies;
+        assert_eq!(policies, ["x", "y"]);
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::thread;
 
-use capture::{Batch, FrameDesc};
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use dissect::{LinkType, Steer, Steering};
+use capture::{Batch, FrameDesc, Region};
+use crossbeam_channel::{Receiver, SendError, Sender, bounded, unbounded};
+use dissect::{Frame, LinkType, Steer, Steering};
 
-use super::{Feed, Settings, Worker};
+use super::{Feed, Learned, Settings, Worker};
 
 /// Batches that wait for one worker: enough to ride out a pause, little enough to stay in cache.
 const QUEUED_BATCHES_MAX: usize = 8;
@@ -18,17 +18,19 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
     let (used, returned) = unbounded::<Batch>();
     let mut steer = Steer::new(settings.seed);
     thread::scope(|scope| {
-        let (queues, workers): (Vec<Sender<Batch>>, Vec<_>) = (0..settings.workers)
+        let (queues, workers): (Vec<Sender<Work>>, Vec<_>) = (0..settings.workers)
             .map(|_| {
-                let (queue, batches) = bounded(QUEUED_BATCHES_MAX);
+                let (queue, works) = bounded(QUEUED_BATCHES_MAX);
                 let (used, worker) = (used.clone(), Worker::new(settings, hosts));
-                (queue, scope.spawn(move || work(worker, &batches, &used)))
+                (queue, scope.spawn(move || work(worker, &works, &used)))
             })
             .unzip();
         drop(used);
         let mut hand_out = HandOut::new(queues);
         while let Some(batch) = feed.next() {
-            hand_out.take(batch, &mut steer);
+            if hand_out.take(batch, &mut steer).is_err() {
+                break;
+            }
             for batch in returned.try_iter() {
                 feed.source.recycle(batch);
             }
@@ -36,45 +38,55 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
         drop(hand_out);
         for worker in workers {
             // A worker that panicked takes the run with it, message and all.
-            let (flows, counters) = match worker.join() {
+            let learned = match worker.join() {
                 Ok(done) => done,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
-            feed.analysis.flows.extend(flows);
-            feed.analysis.counters.absorb(&counters);
+            feed.analysis.absorb(learned);
         }
     });
     feed.analysis.counters.absorb(steer.counters());
 }
 
-fn work(
-    mut worker: Worker<'_>,
-    batches: &Receiver<Batch>,
-    used: &Sender<Batch>,
-) -> (Vec<dissect::FlowFacts>, dissect::Counters) {
-    for batch in batches {
-        worker.take(&batch);
-        // The reader may be gone already; then the memory is simply freed.
-        let _ = used.send(batch);
+fn work(mut worker: Worker<'_>, works: &Receiver<Work>, used: &Sender<Batch>) -> Learned {
+    for work in works {
+        match work {
+            Work::Frames(batch) => {
+                worker.take(&batch);
+                // The reader may be gone already; then the memory is simply freed.
+                let _ = used.send(batch);
+            }
+            Work::Datagram(packet) => worker.take_datagram(&packet),
+        }
     }
     worker.finish()
 }
 
+/// What a worker is given.
+pub(super) enum Work {
+    /// Frames as they were captured.
+    Frames(Batch),
+    /// A packet put together from fragments, as the frame that completed it.
+    Datagram(Batch),
+}
+
 /// The workers' queues, and the frames of the current batch that go to each.
-struct HandOut {
-    queues: Vec<Sender<Batch>>,
+pub(super) struct HandOut {
+    queues: Vec<Sender<Work>>,
     shares: Vec<Vec<FrameDesc>>,
     /// Where the next frame goes that belongs to no connection.
     turn: usize,
 }
 
 impl HandOut {
-    fn new(queues: Vec<Sender<Batch>>) -> Self {
+    pub(super) fn new(queues: Vec<Sender<Work>>) -> Self {
         Self { shares: vec![Vec::new(); queues.len()], queues, turn: 0 }
     }
 
     /// Splits a batch between the workers.
-    fn take(&mut self, batch: Batch, steer: &mut Steer) {
+    ///
+    /// A worker's queue is closed only by a panic, which goes on where the worker is joined.
+    pub(super) fn take(&mut self, batch: Batch, steer: &mut Steer) -> Result<(), SendError<Work>> {
         let count = self.queues.len() as u64;
         for (frame, desc) in batch.frames().zip(batch.descs()) {
             let worker = match steer.steer(&frame) {
@@ -87,11 +99,11 @@ impl HandOut {
                 Steering::Kept => continue,
                 Steering::Datagram { hash, bytes } => {
                     let worker = usize::try_from(hash % count).unwrap_or(0);
-                    self.send(worker, batch.region());
-                    let wire_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                    let packet =
-                        Batch::owned(LinkType::RAW, frame.time, frame.number, wire_len, bytes);
-                    self.deliver(worker, packet);
+                    // After the frames that came before it.
+                    self.send(worker, batch.region())?;
+                    let Frame { time, number, wire_len, .. } = frame;
+                    let packet = Batch::owned(LinkType::RAW, time, number, wire_len, bytes);
+                    self.deliver(worker, Work::Datagram(packet))?;
                     continue;
                 }
             };
@@ -99,25 +111,22 @@ impl HandOut {
                 share.push(*desc);
             }
         }
-        for worker in 0..self.queues.len() {
-            self.send(worker, batch.region());
-        }
+        (0..self.queues.len()).try_for_each(|worker| self.send(worker, batch.region()))
     }
 
     /// Sends a worker its share of the current batch so far.
-    fn send(&mut self, worker: usize, region: &Arc<capture::Region>) {
-        let Some(share) = self.shares.get_mut(worker) else { return };
-        if !share.is_empty() {
-            let next = Vec::with_capacity(share.len());
-            let share = std::mem::replace(share, next);
-            self.deliver(worker, Batch::new(Arc::clone(region), share));
+    fn send(&mut self, worker: usize, region: &Arc<Region>) -> Result<(), SendError<Work>> {
+        match self.shares.get_mut(worker) {
+            Some(share) if !share.is_empty() => {
+                let next = Vec::with_capacity(share.len());
+                let share = std::mem::replace(share, next);
+                self.deliver(worker, Work::Frames(Batch::new(Arc::clone(region), share)))
+            }
+            _ => Ok(()),
         }
     }
 
-    fn deliver(&self, worker: usize, batch: Batch) {
-        // A worker only goes away by panicking, which shows when it is joined.
-        if let Some(queue) = self.queues.get(worker) {
-            let _ = queue.send(batch);
-        }
+    fn deliver(&self, worker: usize, work: Work) -> Result<(), SendError<Work>> {
+        self.queues.get(worker).map_or(Ok(()), |queue| queue.send(work))
     }
 }

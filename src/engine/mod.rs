@@ -10,9 +10,17 @@ mod hosts;
 use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
-use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, Observer, Timestamp};
+use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, NameSeen, Observer, Timestamp};
 
 pub use hosts::{LiveHost, LiveHosts};
+
+impl Analysis {
+    fn absorb(&mut self, learned: Learned) {
+        self.flows.extend(learned.flows);
+        self.names.extend(learned.names);
+        self.counters.absorb(&learned.counters);
+    }
+}
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -30,6 +38,8 @@ pub struct Settings {
 pub struct Analysis {
     /// The connections, in no particular order.
     pub flows: Vec<FlowFacts>,
+    /// What DNS answers said, in no particular order.
+    pub names: Vec<NameSeen>,
     /// What became of the frames.
     pub counters: Counters,
     /// What could not be read. The frames before and behind it were.
@@ -40,10 +50,13 @@ pub struct Analysis {
     pub last_time: Option<Timestamp>,
 }
 
-/// Told now and then how far the run is.
+/// Told while the run goes on.
 pub trait Watcher {
-    /// Called between batches, ten times a second at most.
+    /// How far it is. Called between batches, ten times a second at most.
     fn progress(&mut self, progress: &Progress, frames: u64, hosts: &LiveHosts);
+
+    /// Something could not be read; the run goes on.
+    fn error(&mut self, error: &CaptureError);
 }
 
 /// Takes all frames of a source.
@@ -71,9 +84,7 @@ pub fn analyze(
             worker.take(&batch);
             feed.source.recycle(batch);
         }
-        let (flows, counters) = worker.finish();
-        feed.analysis.flows = flows;
-        feed.analysis.counters = counters;
+        feed.analysis.absorb(worker.finish());
     } else {
         dispatch::run(&mut feed, settings);
     }
@@ -110,7 +121,10 @@ impl Feed<'_> {
                     }
                     return Some(batch);
                 }
-                Err(error) => self.analysis.errors.push(error),
+                Err(error) => {
+                    self.watcher.error(&error);
+                    self.analysis.errors.push(error);
+                }
             }
         }
     }
@@ -123,18 +137,29 @@ struct Worker<'a> {
 }
 
 struct Seen<'a> {
-    flows: Vec<FlowFacts>,
+    learned: Learned,
     hosts: &'a LiveHosts,
+}
+
+/// What one worker brings home.
+#[derive(Default)]
+struct Learned {
+    flows: Vec<FlowFacts>,
+    names: Vec<NameSeen>,
+    counters: Counters,
 }
 
 impl<'a> Worker<'a> {
     fn new(settings: &Settings, hosts: &'a LiveHosts) -> Self {
         let mut limits = settings.limits.clone();
+        // UDP takes its part of the ceiling.
+        limits.memory_max -= limits.udp_memory_max.min(limits.memory_max / 8);
         limits.memory_max /= settings.workers.max(1);
+        limits.udp_memory_max /= settings.workers.max(1);
         limits.attempts_max /= settings.workers.max(1);
         Self {
             dissector: Dissector::new(limits, settings.seed),
-            seen: Seen { flows: Vec::new(), hosts },
+            seen: Seen { learned: Learned::default(), hosts },
         }
     }
 
@@ -144,18 +169,31 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn finish(mut self) -> (Vec<FlowFacts>, Counters) {
+    fn take_datagram(&mut self, packet: &Batch) {
+        for frame in packet.frames() {
+            self.dissector.push_datagram(&frame, &mut self.seen);
+        }
+    }
+
+    fn finish(mut self) -> Learned {
         self.dissector.finish(&mut self.seen);
-        (self.seen.flows, self.dissector.counters().clone())
+        Learned { counters: self.dissector.counters().clone(), ..self.seen.learned }
     }
 }
 
 impl Observer for Seen<'_> {
     fn flow(&mut self, facts: FlowFacts) {
-        self.flows.push(facts);
+        self.learned.flows.push(facts);
+    }
+
+    fn name(&mut self, seen: NameSeen) {
+        self.learned.names.push(seen);
     }
 
     fn hello(&mut self, seen: HelloSeen) {
         self.hosts.note(&seen);
     }
 }
+
+#[cfg(test)]
+mod tests;

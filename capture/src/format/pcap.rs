@@ -52,6 +52,19 @@ struct Record {
     wire_len: u32,
 }
 
+/// What the records behind an odd one look like.
+#[derive(Debug, Clone, Copy)]
+enum Followers {
+    /// The file ends where the first of them would begin, or within its header.
+    NoneAtEnd,
+    Sound,
+    /// So many bytes would show them.
+    Unseen {
+        need: usize,
+    },
+    Unsound,
+}
+
 impl Pcap {
     /// Reads the file header; `None` when it is no pcap file.
     pub(super) fn sniff(head: &[u8]) -> Option<Sniffed> {
@@ -183,46 +196,45 @@ impl Pcap {
                 flaw(format!("a captured length of {cap_len} bytes"))
             };
         }
-        if (sec, sub, cap_len, wire_len) == (0, 0, 0, 0) {
-            // A hole in the file reads as an endless row of empty packets of 1970.
-            return match rest.get(self.header_len..2 * self.header_len) {
-                Some(next) if next.iter().all(|byte| *byte == 0) => flaw("zero bytes".to_owned()),
-                Some(_) => None,
-                None if !is_last => {
-                    Some(Stop::More { need: 2 * self.header_len, within: "a packet" })
-                }
-                None if rest.iter().all(|byte| *byte == 0) => flaw("zero bytes".to_owned()),
-                None => None,
-            };
-        }
-        if is_near && is_sub_sound {
+        // A hole in the file reads as an endless row of empty packets of 1970.
+        let is_zero = (sec, sub, cap_len, wire_len) == (0, 0, 0, 0);
+        if is_near && is_sub_sound && !is_zero {
             return None;
         }
         // A clock that stepped, or a file that was pieced together, goes on with sound records.
-        let mut next_at = self.header_len + cap_len as usize;
-        for _ in 0..FOLLOWERS {
-            let next = rest.get(next_at..).unwrap_or_default();
-            let Some(follower) = self.record_of(next) else {
-                if is_last {
-                    break;
-                }
-                return Some(Stop::More { need: next_at + self.header_len, within: "a packet" });
+        let followers = self.followers(rest, is_last, record);
+        match followers {
+            Followers::Sound if is_near || !is_zero => None,
+            Followers::NoneAtEnd if !is_zero => None,
+            Followers::Unseen { need } => Some(Stop::More { need, within: "a packet" }),
+            _ if is_zero => flaw("zero bytes".to_owned()),
+            _ if is_sub_sound => flaw(format!("a time of {sec} seconds, far from its neighbours")),
+            _ => flaw(format!("a sub-second field of {sub}")),
+        }
+    }
+
+    /// What follows `record`, with which `rest` begins.
+    fn followers(&self, rest: &[u8], is_last: bool, record: Record) -> Followers {
+        let mut at = self.header_len + record.cap_len as usize;
+        for index in 0..FOLLOWERS {
+            let next = rest.get(at..).unwrap_or_default();
+            let follower = match self.record_of(next) {
+                Some(follower) => follower,
+                None if !is_last => return Followers::Unseen { need: at + self.header_len },
+                None if index == 0 => return Followers::NoneAtEnd,
+                None => break,
             };
             let is_sound = follower.cap_len <= self.usual_len_max
                 && follower.wire_len <= CANDIDATE_WIRE_LEN_MAX
-                && (follower.wire_len >= follower.cap_len || wire_len < cap_len)
-                && (follower.sub < self.sub_limit() || !is_sub_sound)
+                && (follower.wire_len >= follower.cap_len || record.wire_len < record.cap_len)
+                && (follower.sub < self.sub_limit() || record.sub >= self.sub_limit())
                 && next.get(..16).is_some_and(|header| header.iter().any(|byte| *byte != 0));
             if !is_sound {
-                return if is_sub_sound {
-                    flaw(format!("a time of {sec} seconds, far from its neighbours"))
-                } else {
-                    flaw(format!("a sub-second field of {sub}"))
-                };
+                return Followers::Unsound;
             }
-            next_at += self.header_len + follower.cap_len as usize;
+            at += self.header_len + follower.cap_len as usize;
         }
-        None
+        Followers::Sound
     }
 
     /// The record header that `bytes` begin with, if they are long enough to hold one.

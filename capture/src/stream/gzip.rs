@@ -201,6 +201,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_an_end() {
+        let named = |len| {
+            let builder = GzBuilder::new().filename(vec![b'n'; len]);
+            let mut encoder = builder.write(Vec::new(), Compression::default());
+            encoder.write_all(b"data").unwrap();
+            unpack(&encoder.finish().unwrap())
+        };
+        assert_eq!(named(HEADER_TEXT_LEN_MAX - 1), (b"data".to_vec(), None));
+        let (_, error) = named(HEADER_TEXT_LEN_MAX);
+        assert_eq!(error.unwrap(), "a file name without end in the gzip header");
+    }
+
+    #[test]
     fn a_wrong_check_sum_is_told_after_the_data() {
         let mut packed = member(b"some data");
         let at = packed.len() - 6;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{damaged, skip};
+use super::{cut, damaged, skip};
 
 /// What a sequence of zstd frames unpacks to.
 pub(super) struct ZstdFrames<R> {
@@ -33,7 +33,7 @@ impl<R: BufRead> ZstdFrames<R> {
                     length,
                     ..
                 })) => skip(&mut self.source, length.into())?,
-                Err(error) => return Err(damaged(error)),
+                Err(error) => return Err(self.explain(&error)),
             }
         }
         Ok(false)
@@ -45,7 +45,7 @@ impl<R: BufRead> ZstdFrames<R> {
             let missing = wanted - self.decoder.can_collect();
             let strategy = BlockDecodingStrategy::UptoBytes(missing);
             if let Err(error) = self.decoder.decode_blocks(&mut self.source, strategy) {
-                self.error = Some(damaged(error));
+                self.error = Some(self.explain(&error));
                 // The decoder holds a window of good bytes back until the frame ends: end it.
                 let result = self
                     .decoder
@@ -53,6 +53,15 @@ impl<R: BufRead> ZstdFrames<R> {
                 debug_assert!(result.is_ok(), "an empty block is always sound");
                 return;
             }
+        }
+    }
+
+    /// Why unpacking failed: at the end of the source, because it ends there.
+    fn explain(&mut self, error: &FrameDecoderError) -> io::Error {
+        match self.source.fill_buf() {
+            Ok([]) => cut(),
+            Ok(_) => damaged(format!("the zstd decoder says {error}")),
+            Err(error) => error,
         }
     }
 
@@ -128,7 +137,7 @@ mod tests {
             (0..100_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
         let packed = frame(&data);
         let (got, error) = unpack(&packed[..packed.len() / 2]);
-        assert!(error.is_some());
+        assert_eq!(error.unwrap(), "the compressed data ends too early");
         assert!(got.len() > data.len() / 4, "{} of {}", got.len(), data.len());
         assert!(data.starts_with(&got));
     }

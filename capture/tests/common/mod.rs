@@ -233,7 +233,7 @@ pub fn payload(seed: u32) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        (state >> 11) as u8 | 0x80
+        state.to_be_bytes()[1] | 0x80
     };
     (0..len).map(byte).collect()
 }

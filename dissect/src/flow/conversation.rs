@@ -1,16 +1,18 @@
 //! A connection that is being read: two directions, each on its own.
 
+use super::ending::Ending;
 use super::reader::{Feed, Reader};
-use super::{Context, Way};
-use crate::tcp::{Assembler, Seq};
-use crate::{Counters, Version};
+use super::{Context, Segment, Way};
+use crate::tcp::{Assembler, Piece, Seq};
+use crate::{Counters, EndKind, Version};
+
+/// How far before a hello the bytes lie that lead to it, when no SYN tells the beginning.
+const PRELUDE_REACH: u32 = 1 << 16;
 
 /// Both directions of a connection whose handshake is not decided yet.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
     directions: [Direction; 2],
-    /// Bytes held when they were last counted.
-    counted_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -22,44 +24,82 @@ struct Direction {
 impl Conversation {
     /// Says where a direction's bytes begin.
     pub(crate) fn anchor(&mut self, way: Way, start: Seq) {
-        self.direction_mut(way).assembler.anchor(start);
+        let Direction { assembler, reader } = self.direction_mut(way);
+        assembler.anchor(start);
+        reader.facts.is_anchored = true;
+        reader.facts.is_midstream &= reader.has_begun();
+    }
+
+    /// Notes up to where both directions' bytes go, by the end of one.
+    pub(crate) fn note_ending(&mut self, way: Way, ending: &Ending) {
+        self.direction_mut(way).assembler.note_extent(ending.seq);
+        if let (EndKind::Fin, Some(ack)) = (ending.kind, ending.ack) {
+            self.note_ack(way, ack);
+        }
+    }
+
+    /// Notes what was received of the other direction.
+    fn note_ack(&mut self, way: Way, ack: Seq) {
+        // The number of a FIN is acknowledged too, so the last one proves no byte.
+        self.direction_mut(way.reverse()).assembler.note_extent(ack.plus(u32::MAX));
     }
 
     /// Takes a segment with payload.
     pub(crate) fn push(
         &mut self,
         way: Way,
-        seq: Seq,
-        payload: &[u8],
-        cut: u32,
+        segment: &Segment<'_>,
         counters: &mut Counters,
         context: &mut Context<'_>,
     ) {
+        if let Some(ack) = segment.acked() {
+            self.note_ack(way, ack);
+            self.await_answer(way, segment.payload, ack);
+        }
+        let Segment { payload, cut, .. } = *segment;
+        let piece = Piece { seq: segment.start(), ack: segment.acked(), bytes: payload, cut };
         let Direction { assembler, reader } = self.direction_mut(way);
         if reader.is_over() {
             return;
         }
         let limits = context.limits;
-        if assembler.next().is_none() {
-            // No SYN was seen. The first segments may be out of order, so a few are held until
-            // one looks like a beginning, or there is none to wait for.
-            reader.facts.is_midstream = true;
-            let is_start = looks_like_start(payload);
-            assembler.push(seq, payload, cut, limits, counters, &mut Feed { reader, context });
-            if is_start {
-                assembler.anchor(seq);
-            } else if assembler.parked_segments() >= limits.unanchored_segments_max
-                && let Some(first) = assembler.first_parked()
-            {
-                assembler.anchor(first);
-            } else {
+        let is_anchored = assembler.next().is_some();
+        assembler.push(piece, limits, counters, &mut Feed { reader, context });
+        if !is_anchored {
+            if !self.find_beginning(way, piece, context) {
                 return;
             }
+            let Direction { assembler, reader } = self.direction_mut(way);
             assembler.drain(limits, &mut Feed { reader, context });
-        } else {
-            assembler.push(seq, payload, cut, limits, counters, &mut Feed { reader, context });
         }
         self.settle_directions();
+    }
+
+    /// Begins the other direction, if nothing else tells its beginning, where the client's hello
+    /// says that it stands: the answer begins there.
+    fn await_answer(&mut self, way: Way, payload: &[u8], ack: Seq) {
+        let other = &self.directions[way.reverse().index()].assembler;
+        if other.next().is_none() && looks_like_start(payload) && !begins_server_hello(payload) {
+            self.anchor(way.reverse(), other.beginning(ack, PRELUDE_REACH));
+        }
+    }
+
+    /// Looks for the beginning of a direction whose SYN was not captured.
+    ///
+    /// The first segments may be out of order, so a few are held until one looks like a beginning,
+    /// or there is none to wait for. Those that lead to a hello count too.
+    fn find_beginning(&mut self, way: Way, piece: Piece<'_>, context: &Context<'_>) -> bool {
+        let is_start = looks_like_start(piece.bytes);
+        let Direction { assembler, reader } = self.direction_mut(way);
+        reader.facts.is_midstream = true;
+        if is_start {
+            assembler.anchor(assembler.beginning(piece.seq, PRELUDE_REACH));
+        } else if assembler.parked_segments() >= context.limits.unanchored_segments_max
+            && let Some(first) = assembler.first_parked()
+        {
+            assembler.anchor(first);
+        }
+        assembler.next().is_some()
     }
 
     /// Ends both directions: what waits is read, holes become gaps.
@@ -92,21 +132,12 @@ impl Conversation {
         self.directions.map(|direction| direction.reader)
     }
 
-    /// How many bytes more or less are held than when this was last asked.
-    pub(crate) fn held_bytes_change(&mut self) -> isize {
-        let held: usize = self
-            .directions
-            .iter()
-            .map(|direction| direction.assembler.held_bytes() + direction.reader.held_bytes())
-            .sum();
-        let change = held.cast_signed() - self.counted_bytes.cast_signed();
-        self.counted_bytes = held;
-        change
-    }
-
-    /// Bytes held when they were last counted.
-    pub(crate) fn counted_bytes(&self) -> isize {
-        self.counted_bytes.cast_signed()
+    /// Bytes that are held.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let held = |direction: &Direction| {
+            direction.assembler.held_bytes() + direction.reader.held_bytes()
+        };
+        self.directions.iter().map(held).sum()
     }
 
     fn direction_mut(&mut self, way: Way) -> &mut Direction {
@@ -117,27 +148,27 @@ impl Conversation {
     /// the proof that both sides went over to encryption.
     fn settle_directions(&mut self) {
         let facts = Way::BOTH.map(|way| &self.reader(way).facts);
-        let negotiated = facts
-            .iter()
-            .find_map(|side| side.server_hello.as_ref())
+        let answer = facts.iter().find(|side| side.server_hello.is_some());
+        let negotiated = answer
+            .and_then(|side| side.server_hello.as_ref())
             .and_then(crate::ServerHello::version);
-        let is_tls13 = negotiated == Some(Version::Tls13);
         let is_done = facts.map(|side| {
-            let is_pseudo = side.pseudo.is_some() && side.client_hello.is_some();
-            if is_pseudo {
-                true
-            } else if side.client_hello.is_some() && negotiated.is_none() {
-                // The answer may still come; without it, only a long record ends the reading.
-                side.changed_cipher && side.long_record.is_some()
-            } else if side.has_hello() {
-                let waits_for_reply = side.client_hello.is_some() && side.offers_early_data;
-                match is_tls13 {
-                    true => side.long_record.is_some() && !waits_for_reply,
-                    false => side.changed_cipher,
+            if side.client_hello.is_some() {
+                match (negotiated, answer) {
+                    _ if side.pseudo.is_some() => true,
+                    (Some(Version::Tls13), Some(answer)) => side.has_sent_behind(answer),
+                    (Some(_), _) => side.changed_cipher,
+                    // The answer may still come, and early data proves nothing without it.
+                    (None, _) => side.changed_cipher && side.long_record && !side.may_send_early(),
+                }
+            } else if side.server_hello.is_some() {
+                match negotiated {
+                    Some(Version::Tls13) => side.long_record,
+                    _ => side.changed_cipher,
                 }
             } else {
                 // Without a hello of its own, after a loss: encrypted records are all it can show.
-                side.has_holes && side.changed_cipher && side.long_record.is_some()
+                side.has_holes && side.changed_cipher && side.long_record
             }
         });
         for (direction, is_done) in self.directions.iter_mut().zip(is_done) {
@@ -147,6 +178,11 @@ impl Conversation {
             }
         }
     }
+}
+
+/// Whether a segment begins with a ServerHello's header.
+fn begins_server_hello(payload: &[u8]) -> bool {
+    matches!(*payload, [22, _, _, _, _, 2, ..])
 }
 
 /// Whether a segment may be a stream's first: a hello of TLS or of SSL 2.0.

@@ -2,12 +2,13 @@
 
 use smallvec::SmallVec;
 
+use super::ending::Ending;
 use super::side::SideFacts;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
 use crate::{
-    Alert, Coverage, End, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Protocol,
-    PseudoTls, Refusal, RefusalKind, RoleFrom, Side, Transport, Upgrade, Version,
+    Alert, Coverage, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Protocol,
+    PseudoTls, Refusal, RefusalKind, RoleFrom, ServerHello, Side, Transport, Upgrade, Version,
 };
 
 /// Both directions of a connection, told apart by who sent what, and its TCP frame.
@@ -18,7 +19,7 @@ pub(crate) struct Halves {
     /// Which of the two sent the SYN.
     pub(crate) dialled: Option<usize>,
     /// Which of the two ended the connection, how and when.
-    pub(crate) end: Option<(usize, EndKind, Mark)>,
+    pub(crate) end: Option<(usize, Ending)>,
     /// What the reader of the frames could not keep.
     pub(crate) missing: Coverage,
 }
@@ -27,7 +28,7 @@ pub(crate) struct Halves {
 struct Roles {
     client: SideFacts,
     server: SideFacts,
-    end: Option<End>,
+    end: Option<(Side, Ending)>,
     missing: Coverage,
 }
 
@@ -35,16 +36,18 @@ impl Halves {
     /// The facts of the connection; `None` when it showed no TLS. First and last frame are the
     /// caller's to fill in.
     pub(crate) fn join(self) -> Option<FlowFacts> {
-        let is_tls = |side: &SideFacts| {
-            side.has_hello() || side.saw_records || side.alerts.iter().any(|alert| alert.level == 2)
+        let [a, b] = &self.sides;
+        // An alert in answer to something else than TLS makes no TLS of it.
+        let is_tls = |side: &SideFacts, other: &SideFacts| {
+            side.has_hello() || side.saw_records && !(side.is_alerts_only() && other.is_plain)
         };
-        if !self.sides.iter().any(is_tls) {
+        if !is_tls(a, b) && !is_tls(b, a) {
             return None;
         }
         let (client_at, role_from) = self.find_client();
         let side_of = |at: usize| if at == client_at { Side::Client } else { Side::Server };
         let dialled_by = self.dialled.map(side_of);
-        let end = self.end.map(|(at, kind, mark)| End { by: side_of(at), kind, at: mark });
+        let end = self.end.map(|(at, ending)| (side_of(at), ending));
         let [a, b] = self.sides;
         let [a_end, b_end] = self.senders;
         let (client, server, client_end, server_end) =
@@ -81,7 +84,7 @@ impl Halves {
             certificate_requested: server.certificate_requested,
             alerts,
             refusal,
-            end,
+            end: end.map(|(by, ending)| ending.by(by)),
             resumed,
             established,
             coverage,
@@ -118,9 +121,12 @@ impl Roles {
     fn protocol(&self) -> Protocol {
         let (client, server) = (&self.client, &self.server);
         let pseudo = client.pseudo.or(server.pseudo);
-        let is_sslv2_shaped = client.client_hello.as_ref().is_some_and(|hello| {
+        let asks = client.client_hello.as_ref().is_some_and(|hello| {
             hello.record_version == 0x0002 && hello.offer.legacy_version != 0x0002
         });
+        // One that selects SSL 2.0 goes on in records of another kind.
+        let answers = |hello: &ServerHello| hello.legacy_version != 0x0002;
+        let is_sslv2_shaped = asks && server.server_hello.as_ref().is_some_and(answers);
         match pseudo {
             Some(kind) => Protocol::PseudoTls(kind),
             None if server.is_relay_answer() => Protocol::PseudoTls(PseudoTls::MsTurn),
@@ -134,78 +140,105 @@ impl Roles {
         }
     }
 
-    /// Whether a session was resumed: the server echoes the session id that the client named and
-    /// sends no certificate (RFC 5246 §7.3, RFC 5077 §3.4), or accepts a pre-shared key.
+    /// Whether a session was resumed. Up to TLS 1.2 the flight of a full handshake ends with
+    /// ServerHelloDone, and an abbreviated one goes over to encryption without (RFC 5246 §7.3,
+    /// RFC 5077 §3.1). In TLS 1.3 the server accepts a pre-shared key.
     fn resumed(&self) -> Option<bool> {
-        let hello = self.server.server_hello.as_ref()?;
+        let server = &self.server;
+        let hello = server.server_hello.as_ref()?;
         match hello.version()? {
-            Version::Tls13 => {
-                (hello.extent == HelloExtent::Whole).then(|| ServerHelloParts::accepts_psk(hello))
+            Version::Ssl2 => None,
+            Version::Tls13 | Version::Dtls13 if ServerHelloParts::accepts_psk(hello) => Some(true),
+            Version::Tls13 | Version::Dtls13 => {
+                (hello.extent == HelloExtent::Whole).then_some(false)
             }
-            _ if self.server.saw_certificate || self.server.saw_key_exchange => Some(false),
-            _ => {
-                let asked = self.client.client_hello.as_ref()?;
-                if asked.offer.extent < HelloExtent::Suites || self.server.has_holes {
-                    return None;
-                }
-                let is_echoed =
-                    hello.session_id_len > 0 && self.server.session_id == self.client.session_id;
-                if is_echoed {
-                    return self.server.changed_cipher.then_some(true);
-                }
-                // A ticket may be accepted without an echo; then ChangeCipherSpec follows at once.
-                self.server.changed_cipher.then_some(asked.offers_ticket)
-            }
+            _ if server.saw_certificate || server.saw_done => Some(false),
+            _ => (server.changed_cipher && !server.has_holes).then_some(true),
         }
     }
 
     fn established(&self) -> Option<bool> {
         let (client, server) = (&self.client, &self.server);
+        if !client.saw_payload || (!server.saw_payload && self.end_by_server().is_none()) {
+            return None;
+        }
         let encrypts = |side: &SideFacts| side.changed_cipher || side.application_records > 0;
-        let proven = match self.negotiated() {
-            Some(Version::Tls13) => client.long_record.is_some_and(|record| {
-                let answer = server.server_hello.as_ref().map(|hello| hello.at.frame);
-                !client.offers_early_data || Some(record.frame) > answer
-            }),
-            _ => encrypts(client) && encrypts(server) && server.saw_payload,
+        let both_encrypt = encrypts(client) && encrypts(server);
+        // Whether everything that a direction sent was read, as far as it decides.
+        let is_whole = |side: &SideFacts| !side.has_holes && !side.is_midstream;
+        let (proven, disproven) = match self.negotiated() {
+            // It goes over to encryption without a word that says so.
+            Some(Version::Ssl2) => return None,
+            Some(Version::Tls13) => (client.has_sent_behind(server), is_whole(client)),
+            Some(_) => (
+                both_encrypt,
+                is_whole(client) && !encrypts(client) || is_whole(server) && !encrypts(server),
+            ),
+            None => (
+                both_encrypt && self.is_finished_in_any_version(),
+                !both_encrypt || self.refusal().is_some(),
+            ),
         };
         if proven {
             return Some(true);
         }
-        let is_one_sided =
-            !client.saw_payload || (!server.saw_payload && self.end_by_server().is_none());
-        let is_uncertain =
-            is_one_sided || client.has_holes || server.has_holes || !self.missing.is_complete();
-        if is_uncertain {
-            return None;
-        }
+        let is_uncertain = self.negotiated().is_none() && !(is_whole(client) && is_whole(server));
+        (disproven && !is_uncertain && self.missing.is_complete() && self.is_over())
+            .then_some(false)
+    }
+
+    /// Whether encrypted records from both sides prove the end of the handshake, whatever version
+    /// it was: in TLS 1.3 a ChangeCipherSpec means nothing, and an alert may be all that follows.
+    fn is_finished_in_any_version(&self) -> bool {
+        let (client, server) = (&self.client, &self.server);
+        let offers_13 = client
+            .client_hello
+            .as_ref()
+            .is_none_or(|hello| hello.offer.max_version().is_none_or(|max| max == Version::Tls13));
+        let is_older = client.saw_sealed_handshake || server.saw_sealed_handshake;
+        is_older || !offers_13 || client.has_sent_behind(server)
+    }
+
+    /// Whether the connection, or at least its handshake, came to an end.
+    fn is_over(&self) -> bool {
         let was_aborted = |side: &SideFacts| side.alerts.iter().any(|alert| alert.level == 2);
-        let is_over = self.end.is_some() || was_aborted(client) || was_aborted(server);
-        is_over.then_some(false)
+        // A Finished is longer than an alert, so a first record of that length is one.
+        let is_refused = self.negotiated() == Some(Version::Tls13) && self.client.alert_record;
+        self.end.is_some() || was_aborted(&self.client) || was_aborted(&self.server) || is_refused
     }
 
-    fn end_by_server(&self) -> Option<End> {
-        self.end.filter(|end| end.by == Side::Server)
+    fn end_by_server(&self) -> Option<Ending> {
+        self.end.filter(|(by, _)| *by == Side::Server).map(|(_, ending)| ending)
     }
 
+    /// How the server refused the hello instead of answering it.
     fn refusal(&self) -> Option<Refusal> {
-        if self.server.server_hello.is_some() {
+        let (client, server) = (&self.client, &self.server);
+        if server.server_hello.is_some() {
             return None;
         }
-        let alert = self.server.alerts.iter().find(|alert| alert.level == 2);
+        // Without the hello, only a stream that is known from its beginning has no answer before.
+        let is_first_word = server.is_anchored || client.client_hello.is_some();
+        let alert = server.alerts.iter().find(|alert| alert.level == 2);
         if let Some(alert) = alert {
-            return Some(Refusal { kind: RefusalKind::Alert(alert.description), at: alert.at });
+            let kind = RefusalKind::Alert(alert.description);
+            let is_answer = is_first_word && !alert.is_behind_hole;
+            return is_answer.then_some(Refusal { kind, at: alert.at });
         }
-        let asked = self.client.client_hello.as_ref()?;
-        if self.server.has_holes || self.server.saw_records {
+        let asked = client.client_hello.as_ref()?;
+        let end = self.end_by_server()?;
+        // An alert behind the server's end is only the client's word on it.
+        let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
+        if gave_up || !server.is_anchored || server.has_holes || !server.is_alerts_only() {
             return None;
         }
-        let end = self.end_by_server().filter(|end| end.at.frame >= asked.at.frame)?;
-        let kind = match end.kind {
-            EndKind::Reset => RefusalKind::Reset,
-            EndKind::Fin => RefusalKind::Close,
+        let is_later = end.at.frame >= asked.at.frame;
+        let has_hello = client.tls_seq.is_some_and(|seq| end.answers(seq));
+        let (kind, is_answer) = match end.kind {
+            EndKind::Reset => (RefusalKind::Reset, has_hello || is_later),
+            EndKind::Fin => (RefusalKind::Close, has_hello || is_later && end.ack.is_none()),
         };
-        Some(Refusal { kind, at: end.at })
+        is_answer.then_some(Refusal { kind, at: end.at })
     }
 
     /// What of the deciding bytes is missing: of the ClientHello, and of the answer to it.
@@ -213,17 +246,14 @@ impl Roles {
         let (client, server) = (&self.client, &self.server);
         let client_hello = client.client_hello.as_ref().map(|hello| hello.offer.extent);
         let server_hello = server.server_hello.as_ref().map(|hello| hello.extent);
-        let has_answer = server_hello.is_some() || refusal.is_some();
         let mut missing = self.missing;
-        if client_hello.is_none() && !client.saw_payload {
-            missing = missing.with(Coverage::CLIENT_SIDE_MISSING);
-        } else if client_hello != Some(HelloExtent::Whole) {
-            missing = missing.with(loss(client));
+        if client_hello != Some(HelloExtent::Whole) {
+            let nothing = Coverage::CLIENT_SIDE_MISSING;
+            missing = missing.with(loss(client, nothing, self.missing));
         }
-        if !has_answer && !server.saw_payload {
-            missing = missing.with(Coverage::SERVER_SIDE_MISSING);
-        } else if !has_answer || server_hello.is_some_and(|extent| extent < HelloExtent::Whole) {
-            missing = missing.with(loss(server));
+        if refusal.is_none() && server_hello != Some(HelloExtent::Whole) {
+            let nothing = Coverage::SERVER_SIDE_MISSING;
+            missing = missing.with(loss(server, nothing, self.missing));
         }
         missing
     }
@@ -261,8 +291,11 @@ impl Roles {
     }
 }
 
-/// Why a direction's hello is missing or cut, when something of the direction was captured.
-fn loss(side: &SideFacts) -> Coverage {
+/// Why a direction's hello is missing or cut; `nothing` names a direction that said nothing.
+fn loss(side: &SideFacts, nothing: Coverage, known: Coverage) -> Coverage {
+    if !side.saw_payload {
+        return nothing;
+    }
     let mut missing = Coverage::COMPLETE;
     if side.gap_before_hello {
         missing = missing.with(Coverage::GAP);
@@ -270,8 +303,14 @@ fn loss(side: &SideFacts) -> Coverage {
     if side.cut_before_hello {
         missing = missing.with(Coverage::TRUNCATED);
     }
-    if missing.is_complete() && side.is_midstream {
-        missing = Coverage::MIDSTREAM;
+    match missing {
+        Coverage::COMPLETE if side.is_midstream => Coverage::MIDSTREAM,
+        // Something else than TLS was said: there is no hello to be missed.
+        Coverage::COMPLETE if side.is_plain => missing,
+        Coverage::COMPLETE if !known.is_complete() => missing,
+        // The last packets that were captured hold a part of it, or not even that.
+        Coverage::COMPLETE if side.saw_records && !side.is_alerts_only() => Coverage::GAP,
+        Coverage::COMPLETE => nothing,
+        _ => missing,
     }
-    missing
 }

@@ -1,24 +1,35 @@
 //! Connections: which packets belong together, what each direction says, and how the two halves
 //! are joined into [`crate::FlowFacts`].
 
+mod attempts;
+mod connection;
 mod conversation;
+mod ending;
+mod evict;
 mod join;
 mod key;
 mod reader;
 mod side;
 mod table;
 
-pub(crate) use key::Way;
-pub(crate) use table::{FlowTable, Segment};
+pub(crate) use connection::Segment;
+pub(crate) use join::Halves;
+pub(crate) use key::{Key, Way};
+pub(crate) use side::SideFacts;
+pub(crate) use table::FlowTable;
 
+use crate::tcp::Place;
 use crate::tls::Interner;
-use crate::{Limits, Mark};
+use crate::{Limits, Mark, Transport};
 
 /// What every layer needs to know of the frame at hand.
 pub(crate) struct Context<'a> {
     pub(crate) at: Mark,
+    /// Where the bytes at hand lie in their stream.
+    pub(crate) place: Place,
     /// Length of the frame on the wire.
     pub(crate) frame_len: u32,
+    pub(crate) transport: Transport,
     pub(crate) limits: &'a Limits,
     pub(crate) interner: &'a mut Interner,
 }

@@ -4,12 +4,18 @@
 //! Invariant: [`SideFacts`] only ever hold what bytes proved. After a loss, records count only
 //! once two headers in a row fit or a hello begins.
 
+mod shape;
+
+#[cfg(test)]
+mod tests;
+
+use self::shape::{HELLO_HEAD_LEN, begins_hello, is_alert, is_hello, may_begin};
 use super::Context;
 use super::side::SideFacts;
-use crate::tcp::{GapCause, Sink};
+use crate::tcp::{GapCause, Place, Sink};
 use crate::tls::{
-    ContentType, Joined, Joiner, RecordEvent, RecordReader, Sslv2Hello, header_chain, message,
-    record_header, sslv2_client_hello_len, sslv2_server_hello,
+    ContentType, Joined, Joiner, RecordEvent, RecordReader, Sslv2Hello, header_chain,
+    sslv2_client_hello_len, sslv2_server_hello,
 };
 use crate::upgrade::{Prelude, PreludeFacts, Step, Unwrap};
 
@@ -37,6 +43,7 @@ pub(crate) struct Reader {
     /// Takes off the packets in which records travel.
     unwrap: Option<Box<Unwrap>>,
     is_record_start: bool,
+    content: Content,
     seen_bytes: u64,
     pub(crate) facts: SideFacts,
 }
@@ -61,6 +68,19 @@ enum Stage {
     Over,
 }
 
+/// Whether the handshake record at hand is in the clear.
+///
+/// Behind a ChangeCipherSpec only a hello may be: TLS 1.3 sends one for old middleboxes and goes on
+/// in the clear with the hello after a HelloRetryRequest (RFC 8446 appendix D.4).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    #[default]
+    Clear,
+    Sealed,
+    /// Its first bytes will tell; so many of them are kept.
+    Unsure([u8; HELLO_HEAD_LEN], u8),
+}
+
 /// A reader and the frame at hand.
 pub(crate) struct Feed<'a, 'b> {
     pub(crate) reader: &'a mut Reader,
@@ -68,7 +88,8 @@ pub(crate) struct Feed<'a, 'b> {
 }
 
 impl Sink for Feed<'_, '_> {
-    fn data(&mut self, bytes: &[u8]) {
+    fn data(&mut self, bytes: &[u8], place: Place) {
+        self.context.place = place;
         self.reader.data(bytes, self.context);
     }
 
@@ -80,7 +101,12 @@ impl Sink for Feed<'_, '_> {
 impl Reader {
     /// Whether the direction is known to carry no TLS.
     pub(crate) fn is_plain(&self) -> bool {
-        self.stage == Stage::Over && !self.facts.has_hello() && !self.facts.saw_records
+        self.facts.is_plain
+    }
+
+    /// Whether bytes were read.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.seen_bytes > 0 || self.facts.has_holes
     }
 
     /// Whether nothing that follows can add anything.
@@ -91,6 +117,7 @@ impl Reader {
     /// Stops reading and frees what is held.
     pub(crate) fn stop(&mut self) {
         self.stage = Stage::Over;
+        self.facts.is_plain = !self.facts.has_hello() && !self.facts.saw_records;
         self.start = Vec::new();
         self.alert = Vec::new();
         self.prelude = Prelude::default();
@@ -100,7 +127,7 @@ impl Reader {
 
     /// Bytes that are held.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.start.capacity() + self.joiner.held_bytes()
+        self.start.capacity() + self.joiner.held_bytes() + self.prelude.pending().len()
     }
 
     /// Takes the next bytes; the first is the first of a segment or follows a gap.
@@ -133,22 +160,26 @@ impl Reader {
         if self.stage == Stage::Over {
             return;
         }
-        self.facts.has_holes = true;
+        let had_hello = self.facts.has_hello();
         self.take_partial(context);
-        if !self.facts.has_hello() {
+        self.facts.has_holes = true;
+        if !had_hello {
             match cause {
                 GapCause::Lost => self.facts.gap_before_hello = true,
                 GapCause::Cut => self.facts.cut_before_hello = true,
             }
         }
         self.alert.clear();
+        if matches!(self.content, Content::Unsure(..)) {
+            self.content = Content::Sealed;
+        }
         if self.stage == Stage::Prelude {
             self.prelude.gap();
             return;
         }
         match len.and_then(|len| self.records.gap(len).map(|header| (len, header))) {
             Some((len, header)) if matches!(self.stage, Stage::Records) => {
-                if header.kind == ContentType::Handshake && !self.facts.changed_cipher {
+                if header.kind == ContentType::Handshake && self.content == Content::Clear {
                     self.joiner.gap(Some(len));
                 }
             }
@@ -176,15 +207,23 @@ impl Reader {
                 self.facts.sslv2_hello(hello, context);
             }
             self.start = Vec::new();
-        } else if let Some((kind, body)) = self.joiner.partial() {
-            self.facts.partial(kind, body, self.record_version, context);
-        } else if self.stage == Stage::Start && self.start.len() >= 11 {
-            let start = std::mem::take(&mut self.start);
-            if is_hello(&start) {
-                self.stage = Stage::Records;
-                self.read_records(&start, context);
-            }
+            return;
         }
+        if self.stage == Stage::Start && is_hello(&self.start) {
+            let start = std::mem::take(&mut self.start);
+            self.enter_records(context);
+            self.read_records(&start, context);
+        }
+        if let Some((kind, body)) = self.joiner.partial() {
+            self.facts.partial(kind, body, self.record_version, context);
+        }
+    }
+
+    /// Goes over to records for certain.
+    fn enter_records(&mut self, context: &Context<'_>) {
+        self.stage = Stage::Records;
+        self.facts.saw_records = true;
+        self.facts.tls_seq.get_or_insert(context.place.seq);
     }
 
     /// Decides what the stream begins with.
@@ -202,14 +241,14 @@ impl Reader {
     /// Goes on as the first bytes tell.
     fn begin(&mut self, bytes: &[u8], context: &mut Context<'_>) {
         if is_hello(bytes) || is_alert(bytes) {
-            self.stage = Stage::Records;
-            self.facts.saw_records = true;
-            self.facts.is_midstream = false;
+            self.facts.is_midstream &= !is_hello(bytes);
+            self.enter_records(context);
             self.read_records(bytes, context);
         } else if let Some(len) = sslv2_client_hello_len(bytes)
             && len <= SSLV2_HELLO_BYTES_MAX
         {
             self.stage = Stage::Sslv2Hello(len);
+            self.facts.tls_seq = Some(context.place.seq);
             self.facts.is_midstream = false;
             self.sslv2_hello(len, bytes, context);
         } else if sslv2_server_hello(bytes).is_some() {
@@ -287,7 +326,9 @@ impl Reader {
             _ => (Stage::Lost { searched: searched + 1 }, false),
         };
         self.stage = stage;
-        self.facts.saw_records |= is_certain;
+        if is_certain {
+            self.enter_records(context);
+        }
         match stage {
             Stage::Lost { searched } if searched >= SEARCHED_SEGMENTS_MAX => self.stop(),
             Stage::Lost { .. } => {}
@@ -305,13 +346,16 @@ impl Reader {
                             self.stage = Stage::Tentative { searched, has_begun: true };
                         }
                         Stage::Tentative { .. } => {
-                            self.stage = Stage::Records;
-                            self.facts.saw_records = true;
+                            self.enter_records(context);
                         }
                         _ => {}
                     }
                     self.record_version = header.version;
                     self.is_record_start = true;
+                    self.content = match self.facts.changed_cipher {
+                        true => Content::Unsure([0; HELLO_HEAD_LEN], 0),
+                        false => Content::Clear,
+                    };
                     self.alert.clear();
                     if self.stage == Stage::Records {
                         self.count_record(header.kind, header.len, context);
@@ -356,8 +400,10 @@ impl Reader {
             ContentType::ChangeCipherSpec => facts.changed_cipher = true,
             ContentType::ApplicationData => {
                 facts.application_records += 1;
+                facts.alert_record |= len == ALERT_RECORD_LEN_MAX;
                 if len > ALERT_RECORD_LEN_MAX {
-                    facts.long_record = Some(context.at);
+                    facts.long_record = true;
+                    facts.long_record_ack = context.place.ack;
                 }
             }
             ContentType::Alert | ContentType::Handshake | ContentType::Heartbeat => {}
@@ -374,27 +420,54 @@ impl Reader {
         context: &mut Context<'_>,
     ) {
         const ALERT_LEN: u16 = 2;
-        let is_record_start = std::mem::replace(&mut self.is_record_start, false);
-        // TLS 1.3 sends a ChangeCipherSpec for old middleboxes and goes on in the clear only with
-        // a second hello after a HelloRetryRequest (RFC 8446 appendix D.4).
-        let is_encrypted = self.facts.changed_cipher && !begins_hello(bytes, is_record_start);
         match kind {
-            ContentType::Handshake if !is_encrypted => {
-                let Self { joiner, facts, record_version, .. } = self;
-                let joined = joiner.push(bytes, is_record_start, |kind, body| {
-                    facts.message(kind, body, *record_version, context);
-                });
-                if joined == Joined::NotHandshake {
-                    self.not_handshake(context);
-                }
-            }
-            ContentType::Alert if len == ALERT_LEN && !self.facts.changed_cipher => {
+            ContentType::Handshake => self.handshake(bytes, is_last, context),
+            // An encrypted one is longer, by its code at least.
+            ContentType::Alert if len == ALERT_LEN => {
                 self.alert.extend_from_slice(bytes);
                 if let (true, &[level, description]) = (is_last, self.alert.as_slice()) {
                     self.facts.alert(level, description, context);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn handshake(&mut self, bytes: &[u8], is_last: bool, context: &mut Context<'_>) {
+        match self.content {
+            Content::Clear => self.messages(bytes, context),
+            Content::Sealed => {}
+            Content::Unsure(mut head, known) => {
+                let room = head.get_mut(usize::from(known)..).unwrap_or_default();
+                let taken = room.len().min(bytes.len());
+                let (fresh, rest) = bytes.split_at(taken);
+                room.iter_mut().zip(fresh).for_each(|(to, from)| *to = *from);
+                // At most the length of the head.
+                let known = known + u8::try_from(taken).unwrap_or_default();
+                let is_whole = usize::from(known) == HELLO_HEAD_LEN;
+                if is_whole && begins_hello(&head) {
+                    self.content = Content::Clear;
+                    self.messages(&head, context);
+                    self.messages(rest, context);
+                } else if is_whole || is_last {
+                    self.content = Content::Sealed;
+                    self.facts.saw_sealed_handshake = true;
+                } else {
+                    self.content = Content::Unsure(head, known);
+                }
+            }
+        }
+    }
+
+    /// Reads handshake messages in the clear.
+    fn messages(&mut self, bytes: &[u8], context: &mut Context<'_>) {
+        let is_record_start = std::mem::replace(&mut self.is_record_start, false);
+        let Self { joiner, facts, record_version, .. } = self;
+        let joined = joiner.push(bytes, is_record_start, |kind, body| {
+            facts.message(kind, body, *record_version, context);
+        });
+        if joined == Joined::NotHandshake {
+            self.not_handshake(context);
         }
     }
 
@@ -406,157 +479,5 @@ impl Reader {
         }
         self.take_partial(context);
         self.joiner.gap(None);
-    }
-}
-
-/// Whether the bytes begin a record that begins a hello, as far as they go. At least six bytes.
-fn is_hello(bytes: &[u8]) -> bool {
-    let Some(&head) = bytes.first_chunk::<5>() else { return false };
-    let Some(header) = record_header(head) else { return false };
-    let Some(&kind) = bytes.get(5) else { return false };
-    header.kind == ContentType::Handshake
-        && matches!(
-            kind,
-            message::CLIENT_HELLO | message::SERVER_HELLO | message::HELLO_RETRY_REQUEST
-        )
-        && fits_hello(header.len, bytes)
-}
-
-/// Whether length and version of the handshake message fit, where they lie in the same record.
-fn fits_hello(record_len: u16, bytes: &[u8]) -> bool {
-    /// The shortest ServerHello of all: a HelloRetryRequest of TLS 1.3's drafts.
-    const HELLO_LEN_MIN: u32 = 6;
-    const HELLO_LEN_MAX: u32 = 1 << 17;
-    let (Some(&[_, a, b, c]), true) =
-        (bytes.get(5..).and_then(<[u8]>::first_chunk), record_len >= 4)
-    else {
-        return true;
-    };
-    let len = u32::from_be_bytes([0, a, b, c]);
-    let is_version = record_len < 5
-        || bytes.get(9).is_none_or(|major| matches!(major, 0x03 | 0x7e | 0x7f | 0xfb));
-    (HELLO_LEN_MIN..=HELLO_LEN_MAX).contains(&len) && is_version
-}
-
-/// Whether a fragment begins with a hello's header; used after a ChangeCipherSpec, where anything
-/// else is encrypted.
-fn begins_hello(fragment: &[u8], is_record_start: bool) -> bool {
-    const HELLO_LEN_MAX: u32 = 1 << 14;
-    let Some(&[kind, a, b, c, major, minor]) = fragment.first_chunk() else { return false };
-    let len = u32::from_be_bytes([0, a, b, c]);
-    is_record_start
-        && matches!(kind, message::CLIENT_HELLO | message::SERVER_HELLO)
-        && (38..=HELLO_LEN_MAX).contains(&len)
-        && (major, minor) == (3, 3)
-}
-
-/// Whether the bytes are one alert record in the clear with a plausible content.
-fn is_alert(bytes: &[u8]) -> bool {
-    bytes.len() >= 7
-        && bytes
-            .first_chunk()
-            .copied()
-            .and_then(record_header)
-            .is_some_and(|header| header.kind == ContentType::Alert && header.len == 2)
-        && matches!(bytes.get(5), Some(1 | 2))
-        && matches!(
-            bytes.get(6),
-            Some(0 | 10 | 20..=22 | 30 | 40..=51 | 60 | 70 | 71 | 80 | 86 | 90 | 100 | 109..=121)
-        )
-}
-
-/// Whether these first bytes may still begin a record or an SSL 2.0 hello.
-fn may_begin(bytes: &[u8]) -> bool {
-    match *bytes {
-        [] => true,
-        [first, ref rest @ ..] if (20..=24).contains(&first) => {
-            rest.first().is_none_or(|&major| major == 3)
-                && rest.get(1).is_none_or(|&minor| minor <= 4)
-        }
-        [first, ref rest @ ..] if first & 0x80 != 0 => {
-            rest.get(1).is_none_or(|&kind| matches!(kind, 1 | 4))
-        }
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tls::Interner;
-    use crate::{Limits, Mark};
-    use proptest::prelude::*;
-
-    fn read(parts: &[&[u8]], midstream: bool) -> Reader {
-        let (limits, mut interner) = (Limits::default(), Interner::new(0));
-        let mut context =
-            Context { at: Mark::default(), frame_len: 0, limits: &limits, interner: &mut interner };
-        let mut reader = Reader::default();
-        reader.facts.is_midstream = midstream;
-        for part in parts {
-            reader.data(part, &mut context);
-        }
-        reader.finish(&mut context);
-        reader
-    }
-
-    const ALERT: &[u8] = b"\x15\x03\x01\x00\x02\x02\x46";
-
-    #[test]
-    fn a_lone_alert_is_read() {
-        for parts in [vec![ALERT], ALERT.chunks(1).collect()] {
-            let reader = read(&parts, false);
-            assert_eq!(reader.facts.alerts[0].description, 70);
-        }
-    }
-
-    #[test]
-    fn plain_protocols_are_given_up_at_once() {
-        let check = |bytes: &[u8]| assert!(read(&[bytes], false).is_plain(), "{bytes:?}");
-        check(b"GET / HTTP/1.1\r\n\r\n");
-        check(b"SSH-2.0-OpenSSH_9.2\r\n");
-    }
-
-    #[test]
-    fn unknown_protocols_are_given_up_soon() {
-        let check = |bytes: &[u8]| assert!(read(&[bytes; 3], false).is_plain(), "{bytes:?}");
-        check(b"\x16\x03\x01\x00\x10\x07abcdefghijklmnop");
-        check(b"\x80\x2e\x01\x03\x01 random bytes that are no hello");
-    }
-
-    #[test]
-    fn application_data_alone_is_records_in_a_capture_that_begins_late() {
-        let data =
-            [b"\x17\x03\x03\x00\x20", &[7; 32][..], b"\x17\x03\x03\x00\x10", &[8; 16]].concat();
-        let reader = read(&[&data], true);
-        assert!(reader.facts.saw_records);
-        assert_eq!(reader.facts.application_records, 2);
-        let reader = read(&[&data, &data, &data], false);
-        assert!(reader.is_plain());
-    }
-
-    #[test]
-    fn one_header_alone_is_no_proof() {
-        let reader = read(&[b"\x17\x03\x03\x00\x20abc", &[1; 100]], true);
-        assert!(!reader.facts.saw_records);
-    }
-
-    #[test]
-    fn a_record_over_two_segments_is_proof_with_the_next_header() {
-        let first = [b"\x17\x03\x03\x00\x20", &[7; 20][..]].concat();
-        let second = [&[7; 12][..], b"\x17\x03\x03\x00\x30"].concat();
-        let reader = read(&[b"middle of a record", &first, &second], true);
-        assert!(reader.facts.saw_records);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_survived(parts: Vec<Vec<u8>>, midstream: bool, head in 0usize..4) {
-            let heads: [&[u8]; 4] = [b"", b"\x16\x03\x01\x00\xc0\x01\x00\x00\xbc\x03\x03",
-                b"\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10", b"\x16\x03\x03\x00\x51\x02\x00\x00"];
-            let mut all = vec![heads[head]];
-            all.extend(parts.iter().map(Vec::as_slice));
-            let _ = read(&all, midstream);
-        }
     }
 }

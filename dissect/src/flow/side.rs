@@ -5,11 +5,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Context;
-use crate::tls::{ClientHelloParts, ServerHelloParts, SessionId, Sslv2Hello, message, named_curve};
+use crate::tcp::Seq;
+use crate::tls::{ClientHelloParts, ServerHelloParts, Sslv2Hello, message, named_curve};
 use crate::upgrade::PreludeFacts;
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
-    ServerHello, Transport,
+    ServerHello, Version,
 };
 
 /// Alerts of one direction that are kept: a handshake has one or two.
@@ -22,19 +23,25 @@ const MESSAGES_MAX: usize = 16;
 pub(crate) struct SideFacts {
     pub(crate) client_hello: Option<ClientHello>,
     pub(crate) server_hello: Option<ServerHello>,
-    pub(crate) session_id: SessionId,
     pub(crate) hello_retried: bool,
-    /// Whether the client offers early data, which is encrypted before any ServerHello.
-    pub(crate) offers_early_data: bool,
     pub(crate) certificate: Option<Arc<CertificateNames>>,
     pub(crate) saw_certificate: bool,
-    pub(crate) saw_key_exchange: bool,
+    /// ServerHelloDone, which ends the flight of a full handshake.
+    pub(crate) saw_done: bool,
     pub(crate) certificate_requested: bool,
     pub(crate) alerts: SmallVec<[PlainAlert; 1]>,
     pub(crate) changed_cipher: bool,
     pub(crate) application_records: u32,
-    /// The last encrypted record longer than an alert.
-    pub(crate) long_record: Option<Mark>,
+    /// Encrypted handshake records behind the ChangeCipherSpec, which TLS 1.3 doesn't have.
+    pub(crate) saw_sealed_handshake: bool,
+    /// An encrypted record longer than an alert.
+    pub(crate) long_record: bool,
+    /// What the sender had received of the other direction before the last such record.
+    pub(crate) long_record_ack: Option<Seq>,
+    /// An encrypted record of an alert's length.
+    pub(crate) alert_record: bool,
+    /// Where TLS began in the stream.
+    pub(crate) tls_seq: Option<Seq>,
     pub(crate) messages: SmallVec<[PlainMessage; 4]>,
     /// Payload was captured.
     pub(crate) saw_payload: bool,
@@ -44,10 +51,14 @@ pub(crate) struct SideFacts {
     pub(crate) gap_before_hello: bool,
     /// The snap length cut bytes in front of the hello, or in it.
     pub(crate) cut_before_hello: bool,
-    /// Bytes are missing somewhere.
+    /// Bytes are missing behind the hello, or anywhere when there is none.
     pub(crate) has_holes: bool,
     /// The first captured bytes are not the stream's beginning.
     pub(crate) is_midstream: bool,
+    /// Where the stream begins, or where its answer to the hello begins, is known.
+    pub(crate) is_anchored: bool,
+    /// The direction carries no TLS for certain.
+    pub(crate) is_plain: bool,
     /// Bytes that are no TLS followed the hello directly.
     pub(crate) left_tls: bool,
     /// What came before TLS in this direction.
@@ -62,6 +73,8 @@ pub(crate) struct PlainAlert {
     pub(crate) level: u8,
     pub(crate) description: u8,
     pub(crate) at: Mark,
+    /// Bytes are missing before it, a hello perhaps.
+    pub(crate) is_behind_hole: bool,
 }
 
 /// A message, its sender being this direction.
@@ -87,6 +100,32 @@ impl SideFacts {
     /// Whether a hello was seen, of either kind.
     pub(crate) fn has_hello(&self) -> bool {
         self.client_hello.is_some() || self.server_hello.is_some()
+    }
+
+    /// Whether an encrypted record longer than an alert came after this answer: any, but for early
+    /// data, which doesn't wait for the answer and therefore acknowledges nothing of it.
+    pub(crate) fn has_sent_behind(&self, answer: &Self) -> bool {
+        let has_received = |ack: Seq| answer.tls_seq.is_some_and(|seq| ack.since(seq) > 0);
+        self.long_record
+            && (!self.may_send_early() || self.long_record_ack.is_some_and(has_received))
+    }
+
+    /// Whether the client may send early data, which is encrypted before any ServerHello: it said
+    /// so, or its word was not captured.
+    pub(crate) fn may_send_early(&self) -> bool {
+        self.client_hello.as_ref().is_none_or(|hello| {
+            let offer = &hello.offer;
+            let may_offer_13 = offer.max_version().is_none_or(|max| max == Version::Tls13);
+            may_offer_13 && (offer.extent < HelloExtent::Whole || offer.has_extension(EARLY_DATA))
+        })
+    }
+
+    /// Whether nothing but alerts was said, if anything.
+    pub(crate) fn is_alerts_only(&self) -> bool {
+        !self.has_hello()
+            && !self.changed_cipher
+            && self.application_records == 0
+            && self.messages.iter().all(|seen| matches!(seen.kind, MessageKind::Alert { .. }))
     }
 
     /// Takes a handshake message in the clear.
@@ -120,7 +159,6 @@ impl SideFacts {
                 self.saw_certificate = true;
             }
             message::SERVER_KEY_EXCHANGE => {
-                self.saw_key_exchange = true;
                 if let Some(hello) = &mut self.server_hello
                     && hello.group.is_none()
                     && hello.cipher_suite.is_some_and(is_ecdhe)
@@ -128,6 +166,7 @@ impl SideFacts {
                     hello.group = named_curve(body);
                 }
             }
+            message::SERVER_HELLO_DONE => self.saw_done = true,
             message::CERTIFICATE_REQUEST => self.certificate_requested = true,
             _ => {}
         }
@@ -155,14 +194,17 @@ impl SideFacts {
             message::CERTIFICATE => self.saw_certificate = true,
             _ => {}
         }
+        self.has_holes = true;
     }
 
     /// Takes a CLIENT-HELLO of the SSL 2.0 format.
     pub(crate) fn sslv2_hello(&mut self, hello: Sslv2Hello, context: &mut Context<'_>) {
+        let is_cut = hello.parts.offer.extent < HelloExtent::Whole;
         if hello.parts.random.ends_with(&GOOGLE_CHALLENGE) {
             self.pseudo = Some(PseudoTls::Google);
         }
         self.take_client_hello(hello.parts, 0x0002, context);
+        self.has_holes |= is_cut;
     }
 
     /// Takes a SERVER-HELLO of SSL 2.0.
@@ -186,7 +228,8 @@ impl SideFacts {
     /// Takes an alert in the clear.
     pub(crate) fn alert(&mut self, level: u8, description: u8, context: &Context<'_>) {
         if self.alerts.len() < ALERTS_MAX {
-            self.alerts.push(PlainAlert { level, description, at: context.at });
+            let is_behind_hole = self.has_holes;
+            self.alerts.push(PlainAlert { level, description, at: context.at, is_behind_hole });
         }
         self.note(MessageKind::Alert { level, description }, context);
     }
@@ -201,13 +244,12 @@ impl SideFacts {
         if self.client_hello.is_some() {
             return;
         }
+        self.has_holes = false;
         if self.pseudo.is_none() && is_ms_turn(&parts.offer) {
             self.pseudo = Some(PseudoTls::MsTurn);
         }
-        self.session_id = parts.session_id;
-        self.offers_early_data = parts.offer.has_extension(EARLY_DATA);
         self.client_hello = Some(ClientHello {
-            offer: context.interner.offer(parts.offer, Transport::Tcp),
+            offer: context.interner.offer(parts.offer, context.transport),
             record_version,
             random: parts.random,
             session_id_len: parts.session_id.len(),
@@ -236,7 +278,7 @@ impl SideFacts {
             if parts.hello.random.starts_with(&GOOGLE_RANDOM) {
                 self.pseudo = Some(PseudoTls::Google);
             }
-            self.session_id = parts.session_id;
+            self.has_holes = false;
             self.server_hello = Some(parts.hello);
         }
     }

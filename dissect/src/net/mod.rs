@@ -219,6 +219,14 @@ fn walk_whole(bytes: &[u8]) -> Walked<'_> {
     walk(LinkType::RAW, Span::new(bytes, 0))
 }
 
+/// The packet in an IP packet that was put together from fragments.
+pub(crate) fn whole_packet(bytes: &[u8]) -> Option<Packet<'_>> {
+    match walk_whole(bytes) {
+        Walked::Packet(packet) => Some(packet),
+        Walked::Fragment(_) | Walked::Skip(_) => None,
+    }
+}
+
 /// What an IP packet carries.
 #[derive(Debug)]
 enum Upper<'a> {

@@ -12,16 +12,15 @@ use foldhash::quality::SeedableRandomState;
 
 use super::span::Span;
 use super::{Defragmenter, Packet, Reassembled, Walked, plain, reassemble, walk, walk_whole};
-use crate::{Counters, Frame};
+use crate::{Counters, Frame, SkipReason};
 
 /// Where a frame goes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Steering {
     /// To the worker that owns this hash of the two endpoints.
     Flow(u64),
-    /// The frame completed a packet that came in fragments. What goes to the worker, instead of
-    /// the frame and with its number and time, is a frame of link type
-    /// [`LinkType::RAW`](crate::LinkType::RAW) with these bytes, on the wire as long as they are.
+    /// The frame completed a packet that came in fragments. The frame is counted; the packet is
+    /// for [`Dissector::push_datagram`](crate::Dissector::push_datagram) of the worker.
     Datagram {
         /// As in [`Flow`](Self::Flow).
         hash: u64,
@@ -77,25 +76,25 @@ impl Steer {
         }
     }
 
+    /// Counts a fragment, and says where what it completed goes.
     #[cold]
     fn finish(&mut self, frame: &Frame<'_>, outcome: Reassembled) -> Steering {
-        self.counters.cut_frames += u64::from(frame.is_cut());
+        self.counters.frames += 1;
         self.counters.bytes += frame.data.len() as u64;
+        self.counters.cut_frames += u64::from(frame.is_cut());
         match outcome {
-            Reassembled::Datagram(bytes) => {
-                let Walked::Packet(packet) = walk_whole(&bytes) else {
-                    return Steering::Any;
-                };
-                let hash = self.hash(&packet);
-                // The worker will count these bytes, each of which came in a frame that was
-                // counted above.
-                self.counters.bytes = self.counters.bytes.saturating_sub(bytes.len() as u64);
-                return Steering::Datagram { hash, bytes };
-            }
+            Reassembled::Datagram(bytes) => match walk_whole(&bytes) {
+                Walked::Packet(packet) => {
+                    self.counters.dissected += 1;
+                    let hash = self.hash(&packet);
+                    return Steering::Datagram { hash, bytes };
+                }
+                Walked::Fragment(_) => self.counters.skip(SkipReason::FragmentDropped),
+                Walked::Skip(reason) => self.counters.skip(reason),
+            },
             Reassembled::Kept => self.counters.dissected += 1,
             Reassembled::Skip(reason) => self.counters.skip(reason),
         }
-        self.counters.frames += 1;
         Steering::Kept
     }
 

@@ -14,9 +14,31 @@ use crate::{Counters, Limits};
 pub(crate) trait Sink {
     /// The next bytes. A call's first byte is a segment's first byte or follows a gap or a
     /// parked neighbour directly.
-    fn data(&mut self, bytes: &[u8]);
+    fn data(&mut self, bytes: &[u8], place: Place);
     /// `len` bytes are missing here.
     fn gap(&mut self, len: u32, cause: GapCause);
+}
+
+/// Where bytes lie between the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Place {
+    /// Number of the first byte.
+    pub(crate) seq: Seq,
+    /// What their sender had received by then of the other direction; `None` without ACK.
+    pub(crate) ack: Option<Seq>,
+}
+
+/// What a segment brings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    /// Number of the first byte.
+    pub(crate) seq: Seq,
+    /// The segment's acknowledgement number, if it has one.
+    pub(crate) ack: Option<Seq>,
+    /// The bytes as captured.
+    pub(crate) bytes: &'a [u8],
+    /// How many more there were that the snap length removed.
+    pub(crate) cut: u32,
 }
 
 /// Why bytes are missing.
@@ -38,11 +60,14 @@ pub(crate) struct Assembler {
     /// The last bytes delivered, to compare retransmissions with; they end at `history_end`.
     history: Vec<u8>,
     history_end: Option<Seq>,
+    /// Up to here the stream is known to go, by a FIN or by what the other side acknowledged.
+    extent: Option<Seq>,
 }
 
 #[derive(Debug)]
 struct Parked {
     seq: Seq,
+    ack: Option<Seq>,
     bytes: Box<[u8]>,
     /// Bytes behind `bytes` that the snap length cut off.
     cut: u32,
@@ -57,6 +82,18 @@ impl Parked {
     fn end(&self) -> Seq {
         self.seq.plus(self.len())
     }
+
+    /// Drops the bytes before `start`, which lies before the end.
+    fn cut_off_before(&mut self, start: Seq) {
+        let before = start.since(self.seq);
+        if before > 0 {
+            let before = before.unsigned_abs();
+            let absent = before.saturating_sub(len_u32(&self.bytes));
+            self.bytes = self.bytes.get(before as usize..).unwrap_or_default().into();
+            self.cut = self.cut.saturating_sub(absent);
+            self.seq = start;
+        }
+    }
 }
 
 impl Assembler {
@@ -65,6 +102,9 @@ impl Assembler {
         if self.next.is_none() {
             self.next = Some(start);
             self.parked.retain(|parked| parked.end().since(start) > 0);
+            if let Some(first) = self.parked.first_mut() {
+                first.cut_off_before(start);
+            }
             self.parked_bytes = self.parked.iter().map(|parked| parked.bytes.len()).sum();
         }
     }
@@ -76,7 +116,7 @@ impl Assembler {
 
     /// Bytes that are held.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.parked_bytes + self.history.capacity()
+        self.parked_bytes + self.parked.capacity() * size_of::<Parked>() + self.history.capacity()
     }
 
     /// How many segments wait.
@@ -89,28 +129,41 @@ impl Assembler {
         self.parked.first().map(|parked| parked.seq)
     }
 
-    /// Takes a segment: `payload` as captured, `cut` more bytes that the snap length removed.
+    /// The earliest of the segments that wait and lie less than `reach` before `seq`, or `seq`
+    /// itself.
+    pub(crate) fn beginning(&self, seq: Seq, reach: u32) -> Seq {
+        let before = |parked: &&Parked| (0..=reach.cast_signed()).contains(&seq.since(parked.seq));
+        self.parked.iter().find(before).map_or(seq, |parked| parked.seq)
+    }
+
+    /// Tells that the stream goes on up to `end` at least: what doesn't arrive of it is missing.
+    pub(crate) fn note_extent(&mut self, end: Seq) {
+        if self.extent.is_none_or(|known| end.since(known) > 0) {
+            self.extent = Some(end);
+        }
+    }
+
+    /// Takes what a segment brings.
     pub(crate) fn push(
         &mut self,
-        seq: Seq,
-        payload: &[u8],
-        cut: u32,
+        piece: Piece<'_>,
         limits: &Limits,
         counters: &mut Counters,
         sink: &mut impl Sink,
     ) {
         let Some(next) = self.next else {
-            self.park(seq, payload, cut, counters);
+            self.park(piece, counters);
             return;
         };
+        let Piece { seq, ack, bytes: payload, cut } = piece;
         let ahead = seq.since(next);
         if ahead == 0 && self.parked.is_empty() {
-            self.deliver(payload, cut, limits, sink);
+            self.deliver(payload, cut, ack, limits, sink);
             return;
         }
         if ahead > 0 {
             counters.out_of_order_segments += 1;
-            self.park(seq, payload, cut, counters);
+            self.park(piece, counters);
             while self.parked_bytes > limits.parked_bytes_max
                 || self.parked.len() > limits.parked_segments_max
             {
@@ -128,7 +181,7 @@ impl Assembler {
             return;
         }
         let cut = if fresh.is_empty() { cut - (known - len_u32(payload)) } else { cut };
-        self.fill(fresh, cut, limits, counters, sink);
+        self.fill(fresh, cut, ack, limits, counters, sink);
     }
 
     /// Delivers what is parked and turns the holes before it into gaps: nothing more will come.
@@ -139,6 +192,14 @@ impl Assembler {
         while !self.parked.is_empty() {
             self.skip_hole(limits, counters, sink);
         }
+        if let (Some(next), Some(extent)) = (self.next, self.extent) {
+            let missing = extent.since(next);
+            if missing > 0 {
+                counters.gaps += 1;
+                sink.gap(missing.unsigned_abs(), GapCause::Lost);
+                self.next = Some(extent);
+            }
+        }
     }
 
     /// Delivers bytes that begin at `next`, around and together with what is parked.
@@ -146,6 +207,7 @@ impl Assembler {
         &mut self,
         mut fresh: &[u8],
         cut: u32,
+        ack: Option<Seq>,
         limits: &Limits,
         counters: &mut Counters,
         sink: &mut impl Sink,
@@ -157,7 +219,7 @@ impl Assembler {
             }
             let (before, rest) = fresh.split_at(room);
             if !before.is_empty() {
-                self.deliver(before, 0, limits, sink);
+                self.deliver(before, 0, ack, limits, sink);
             }
             let first = self.parked.remove(0);
             self.parked_bytes -= first.bytes.len();
@@ -165,7 +227,7 @@ impl Assembler {
             if rest.iter().zip(&first.bytes).any(|(new, old)| new != old) {
                 counters.overlap_conflicts += 1;
             }
-            self.deliver(&first.bytes, first.cut, limits, sink);
+            self.deliver(&first.bytes, first.cut, first.ack, limits, sink);
             fresh = rest.get(shared.max(first.len() as usize).min(rest.len())..).unwrap_or(&[]);
         }
         let room = match (self.next, self.parked.first()) {
@@ -174,7 +236,7 @@ impl Assembler {
         };
         let cut = cut.min(room.saturating_sub(len_u32(fresh)));
         if !fresh.is_empty() || cut > 0 {
-            self.deliver(fresh, cut, limits, sink);
+            self.deliver(fresh, cut, ack, limits, sink);
         }
         self.drain(limits, sink);
     }
@@ -193,12 +255,19 @@ impl Assembler {
                 break;
             }
             self.parked_bytes -= parked.bytes.len();
-            self.deliver(&parked.bytes, parked.cut, limits, sink);
+            self.deliver(&parked.bytes, parked.cut, parked.ack, limits, sink);
         }
         self.parked.extend(rest);
     }
 
-    fn deliver(&mut self, bytes: &[u8], cut: u32, limits: &Limits, sink: &mut impl Sink) {
+    fn deliver(
+        &mut self,
+        bytes: &[u8],
+        cut: u32,
+        ack: Option<Seq>,
+        limits: &Limits,
+        sink: &mut impl Sink,
+    ) {
         let Some(next) = self.next else { return };
         let end = next.plus(len_u32(bytes));
         let room = limits.history_bytes_max.saturating_sub(self.history.len());
@@ -208,7 +277,7 @@ impl Assembler {
             self.history_end = Some(next.plus(len_u32(kept)));
         }
         if !bytes.is_empty() {
-            sink.data(bytes);
+            sink.data(bytes, Place { seq: next, ack });
         }
         if cut > 0 {
             sink.gap(cut, GapCause::Cut);
@@ -229,8 +298,8 @@ impl Assembler {
     }
 
     /// Keeps those bytes of a segment that nothing parked covers.
-    fn park(&mut self, seq: Seq, payload: &[u8], cut: u32, counters: &mut Counters) {
-        let (mut seq, mut bytes) = (seq, payload);
+    fn park(&mut self, piece: Piece<'_>, counters: &mut Counters) {
+        let Piece { mut seq, ack, mut bytes, cut } = piece;
         let mut at = self.parked.partition_point(|parked| parked.end().since(seq) <= 0);
         let mut conflict = false;
         let mut is_new = false;
@@ -242,7 +311,7 @@ impl Assembler {
                     break;
                 }
                 self.parked_bytes += before.len();
-                self.parked.insert(at, Parked { seq, bytes: before.into(), cut: 0 });
+                self.parked.insert(at, Parked { seq, ack, bytes: before.into(), cut: 0 });
                 is_new = true;
                 at += 1;
                 seq = seq.plus(len_u32(before));
@@ -261,11 +330,11 @@ impl Assembler {
             }
         }
         counters.overlap_conflicts += u64::from(conflict);
-        if !bytes.is_empty() || (cut > 0 && payload.is_empty()) {
+        if !bytes.is_empty() || (cut > 0 && piece.bytes.is_empty()) {
             let room = self.parked.get(at).map_or(u32::MAX, |p| p.seq.since(seq).unsigned_abs());
             let cut = cut.min(room.saturating_sub(len_u32(bytes)));
             self.parked_bytes += bytes.len();
-            self.parked.insert(at, Parked { seq, bytes: bytes.into(), cut });
+            self.parked.insert(at, Parked { seq, ack, bytes: bytes.into(), cut });
             is_new = true;
         }
         counters.duplicate_segments += u64::from(!is_new);
@@ -291,151 +360,4 @@ fn len_u32(bytes: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[derive(Debug, Default, PartialEq)]
-    struct Stream(Vec<Option<u8>>);
-
-    impl Sink for Stream {
-        fn data(&mut self, bytes: &[u8]) {
-            self.0.extend(bytes.iter().copied().map(Some));
-        }
-        fn gap(&mut self, len: u32, _: GapCause) {
-            self.0.extend(std::iter::repeat_n(None, len as usize));
-        }
-    }
-
-    impl Stream {
-        fn text(&self) -> String {
-            self.0.iter().map(|b| b.map_or('?', char::from)).collect()
-        }
-    }
-
-    /// Pushes `(offset, text, cut)` after the sequence number `start`; returns what came out, at
-    /// once and after the flush, and the counters.
-    fn run(start: u32, segments: &[(i32, &str, u32)]) -> (String, String, Counters) {
-        let (mut assembler, mut stream) = (Assembler::default(), Stream::default());
-        let (limits, mut counters) = (Limits::default(), Counters::default());
-        assembler.anchor(Seq(start));
-        for &(offset, text, cut) in segments {
-            let seq = Seq(start.wrapping_add_signed(offset));
-            assembler.push(seq, text.as_bytes(), cut, &limits, &mut counters, &mut stream);
-        }
-        let at_once = stream.text();
-        assembler.flush(&limits, &mut counters, &mut stream);
-        (at_once, stream.text(), counters)
-    }
-
-    #[track_caller]
-    fn check(segments: &[(i32, &str, u32)], at_once: &str, flushed: &str) -> Counters {
-        for start in [0, 77, u32::MAX - 2, u32::MAX] {
-            let (now, then, _) = run(start, segments);
-            assert_eq!((now.as_str(), then.as_str()), (at_once, flushed), "from {start}");
-        }
-        run(5, segments).2
-    }
-
-    #[test]
-    fn order_is_restored() {
-        check(&[(0, "ab", 0), (2, "cd", 0)], "abcd", "abcd");
-        check(&[(2, "cd", 0), (0, "ab", 0)], "abcd", "abcd");
-        check(&[(4, "ef", 0), (2, "cd", 0), (0, "ab", 0)], "abcdef", "abcdef");
-        let counters = check(&[(2, "cd", 0), (4, "ef", 0), (0, "ab", 0)], "abcdef", "abcdef");
-        assert_eq!(counters.out_of_order_segments, 2);
-    }
-
-    #[test]
-    fn retransmissions_change_nothing() {
-        let counters = check(&[(0, "ab", 0), (0, "ab", 0), (2, "c", 0)], "abc", "abc");
-        assert_eq!((counters.duplicate_segments, counters.overlap_conflicts), (1, 0));
-        let counters = check(&[(2, "cd", 0), (2, "cd", 0), (0, "ab", 0)], "abcd", "abcd");
-        assert_eq!((counters.duplicate_segments, counters.overlap_conflicts), (1, 0));
-        check(&[(0, "abc", 0), (1, "bcde", 0)], "abcde", "abcde");
-        check(&[(0, "ab", 0), (-1, "x", 0), (2, "c", 0)], "abc", "abc"); // keepalive
-    }
-
-    #[test]
-    fn first_copy_wins_and_the_conflict_is_counted() {
-        let counters = check(&[(0, "abc", 0), (1, "XYd", 0)], "abcd", "abcd");
-        assert_eq!(counters.overlap_conflicts, 1);
-        let counters = check(&[(2, "cd", 0), (0, "abXY", 0)], "abcd", "abcd");
-        assert_eq!(counters.overlap_conflicts, 1);
-        let counters = check(&[(2, "cd", 0), (1, "bXYe", 0), (0, "a", 0)], "abcde", "abcde");
-        assert_eq!(counters.overlap_conflicts, 1);
-        let counters = check(&[(1, "b", 0), (3, "d", 0), (0, "aXcXe", 0)], "abcde", "abcde");
-        assert_eq!(counters.overlap_conflicts, 2);
-    }
-
-    #[test]
-    fn holes_become_gaps() {
-        let counters = check(&[(0, "ab", 0), (4, "ef", 0)], "ab", "ab??ef");
-        assert_eq!(counters.gaps, 1);
-        check(&[(3, "d", 0), (6, "g", 0)], "", "???d??g");
-    }
-
-    #[test]
-    fn cut_bytes_are_missing_where_they_were() {
-        check(&[(0, "ab", 2), (4, "ef", 0)], "ab??ef", "ab??ef");
-        check(&[(4, "ef", 1), (0, "ab", 2)], "ab??ef?", "ab??ef?");
-        check(&[(0, "ab", 2), (0, "ab", 2), (4, "e", 0)], "ab??e", "ab??e");
-    }
-
-    #[test]
-    fn parked_bytes_stay_within_the_limit() {
-        let limits = Limits { parked_bytes_max: 4, ..Limits::default() };
-        let (mut assembler, mut stream) = (Assembler::default(), Stream::default());
-        let mut counters = Counters::default();
-        assembler.anchor(Seq(0));
-        assembler.push(Seq(2), b"cdef", 0, &limits, &mut counters, &mut stream);
-        assert_eq!((stream.text().as_str(), counters.gaps), ("", 0));
-        assembler.push(Seq(7), b"h", 0, &limits, &mut counters, &mut stream);
-        assert_eq!((stream.text().as_str(), counters.gaps), ("??cdef", 1));
-    }
-
-    #[test]
-    fn parked_segments_stay_within_the_limit() {
-        let limits = Limits { parked_segments_max: 2, ..Limits::default() };
-        let (mut assembler, mut stream) = (Assembler::default(), Stream::default());
-        let mut counters = Counters::default();
-        assembler.anchor(Seq(0));
-        for seq in [2, 4] {
-            assembler.push(Seq(seq), b"x", 0, &limits, &mut counters, &mut stream);
-        }
-        assert_eq!(stream.text(), "");
-        assembler.push(Seq(6), b"x", 0, &limits, &mut counters, &mut stream);
-        assert_eq!((stream.text().as_str(), counters.gaps), ("??x", 1));
-    }
-
-    proptest! {
-        /// Whatever the cuts, the order, the duplicates and the overlaps: the same stream.
-        #[test]
-        fn any_order_gives_the_stream(
-            text in proptest::collection::vec(any::<u8>(), 1..200),
-            pieces in proptest::collection::vec((any::<prop::sample::Index>(), 1usize..40), 0..40),
-            start in any::<u32>(),
-        ) {
-            let limits = Limits::default();
-            let (mut assembler, mut stream) = (Assembler::default(), Stream::default());
-            let mut counters = Counters::default();
-            assembler.anchor(Seq(start));
-            let mut seen = vec![false; text.len()];
-            let mut push = |from: usize, to: usize| {
-                seen[from..to].fill(true);
-                let seq = Seq(start).plus(u32::try_from(from).unwrap());
-                assembler.push(seq, &text[from..to], 0, &limits, &mut counters, &mut stream);
-            };
-            for (index, len) in pieces {
-                let from = index.index(text.len());
-                push(from, (from + len).min(text.len()));
-            }
-            assembler.flush(&limits, &mut counters, &mut stream);
-            let end = seen.iter().rposition(|&s| s).map_or(0, |last| last + 1);
-            let expect: Vec<Option<u8>> =
-                (0..end).map(|i| seen[i].then_some(text[i])).collect();
-            prop_assert_eq!(stream.0, expect);
-            prop_assert_eq!(counters.overlap_conflicts, 0);
-        }
-    }
-}
+mod tests;

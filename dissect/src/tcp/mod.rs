@@ -3,5 +3,5 @@
 mod assembler;
 mod seq;
 
-pub(crate) use assembler::{Assembler, GapCause, Sink};
+pub(crate) use assembler::{Assembler, GapCause, Piece, Place, Sink};
 pub(crate) use seq::Seq;

@@ -1,7 +1,7 @@
 //! Sequence numbers that wrap.
 
 /// A TCP sequence number: arithmetic modulo 2^32 (RFC 9293 §3.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Seq(pub(crate) u32);
 
 impl Seq {

@@ -52,7 +52,9 @@ pub(crate) fn ja4(offer: &Offer, transport: Transport) -> Box<str> {
     let version = offer
         .supported_versions
         .as_ref()
-        .and_then(|list| list.iter().copied().filter(|&version| !is_grease(version)).max())
+        .and_then(|list| {
+            list.iter().copied().filter(|&version| !is_grease(version)).max_by_key(newness)
+        })
         .unwrap_or(offer.legacy_version);
     let kind = match (transport, version >> 8) {
         (_, 0xfe) => 'd',
@@ -93,6 +95,11 @@ pub(crate) fn ja4(offer: &Offer, transport: Transport) -> Box<str> {
         short_hash(&tail),
     )
     .into()
+}
+
+/// Orders versions from old to new: DTLS counts downwards (RFC 6347 §4.1).
+const fn newness(version: &u16) -> u16 {
+    if *version >> 8 == 0xfe { !*version } else { *version }
 }
 
 fn without_grease(list: &[u16]) -> Vec<u16> {

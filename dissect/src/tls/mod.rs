@@ -12,7 +12,8 @@ mod server_hello;
 mod sslv2;
 
 pub(crate) use certificate::leaf_names;
-pub(crate) use client_hello::{ClientHelloParts, SessionId};
+pub(crate) use client_hello::ClientHelloParts;
+pub(crate) use cursor::Cursor;
 pub(crate) use intern::Interner;
 pub(crate) use joiner::{Joined, Joiner};
 pub(crate) use record::{ContentType, RecordEvent, RecordReader, header_chain, record_header};
@@ -31,6 +32,7 @@ pub(crate) mod message {
     pub(crate) const SERVER_KEY_EXCHANGE: u8 = 12;
     pub(crate) const CERTIFICATE_REQUEST: u8 = 13;
     pub(crate) const SERVER_HELLO_DONE: u8 = 14;
+    pub(crate) const CLIENT_KEY_EXCHANGE: u8 = 16;
 
     /// Whether a message of this type may stand in the clear at all.
     pub(crate) const fn is_known(kind: u8) -> bool {

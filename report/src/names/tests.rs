@@ -341,9 +341,9 @@ fn dns_answers_name_what_nothing_else_names() {
     let at = |second: i64| Timestamp::from_nanos(second * 1_000_000_000);
     let mut book = NameBook::default();
     let (client, server) = (addr("10.0.0.5"), addr("192.0.2.1"));
-    book.insert(client, server, at(5), "Outlook.Office365.com.");
-    book.insert(client, server, at(1), "www.contoso.com");
-    book.insert(client, server, at(1), "www.contoso.com");
+    book.insert(client, server, at(5), "Outlook.Office365.com.", 60);
+    book.insert(client, server, at(1), "www.contoso.com", 60);
+    book.insert(client, server, at(1), "www.contoso.com", 60);
     assert_eq!(book.lookup(client, server, at(0)), None);
     assert_eq!(book.lookup(client, server, at(4)), Some("www.contoso.com"));
     assert_eq!(book.lookup(client, server, at(5)), Some("outlook.office365.com"));

@@ -120,7 +120,7 @@ fn is_harmless(text: &str) -> bool {
 
 /// Whether a spreadsheet would run a cell as a formula, or drop its first character and then do.
 fn begins_like_formula(text: &str) -> bool {
-    matches!(text.as_bytes().first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+    matches!(text.as_bytes().first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Puts an apostrophe before what looks like a formula, and replaces control characters but TAB,
@@ -171,6 +171,7 @@ mod tests {
         check("@sum", "'@sum");
         check("\tx", "'\tx");
         check("\r=x", "\"'\r=x\"");
+        check("\n=x", "\"'\n=x\"");
         check("a=b", "a=b");
         check("\u{1b}[31m\0", "\u{fffd}[31m\u{fffd}");
         check("bücher.example", "bücher.example");

@@ -2,7 +2,7 @@
 //!
 //! Keys are always all there, zeros included, so that a script need not ask whether one exists.
 //! Invariants: `frames_read = frames_dissected + sum(skipped)`, and the buckets of `coverage` add
-//! up to `flows_watched`.
+//! up to `flows`, those of `coverage_watched` to `flows_watched`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::Report;
 use crate::{
-    AccessPath, Bucket, HostTally, JudgedFlow, Passage, PathTable, RunInfo, Scenario, Verdict,
+    AccessPath, Bucket, CoverageLedger, HostTally, JudgedFlow, Passage, PathTable, RunInfo,
+    Scenario, Verdict,
 };
 
 /// Writes `summary.json`.
@@ -37,8 +38,13 @@ struct Summary<'a> {
     bytes_read: u64,
     flows: usize,
     flows_watched: u64,
-    hosts: Hosts<'a>,
+    hosts: u64,
+    hosts_judged: u64,
+    hosts_break: u64,
+    hosts_hidden_max: u64,
+    hosts_by_policy: BTreeMap<&'a str, PolicyHosts>,
     coverage: Ordered<7>,
+    coverage_watched: Ordered<7>,
     capture_health: Vec<Finding>,
     verdicts: BTreeMap<&'a str, BTreeMap<&'a str, Ordered<8>>>,
     paths: BTreeMap<&'a str, Named<Way>>,
@@ -51,7 +57,10 @@ struct Summary<'a> {
 impl<'a> Summary<'a> {
     fn of(report: &'a Report<'_>) -> Self {
         let run = report.run();
-        let ledger = report.coverage();
+        let watched = report.coverage();
+        let all = CoverageLedger::of(report.flows());
+        let first = report.tallies().first();
+        let of_first = |count: fn(&HostTally) -> u64| first.map_or(0, count);
         Self {
             version: &run.version,
             sensor: &run.sensor,
@@ -69,9 +78,14 @@ impl<'a> Summary<'a> {
                 .collect(),
             bytes_read: run.bytes_read,
             flows: report.flows().len(),
-            flows_watched: ledger.total(),
-            hosts: Hosts::of(report.tallies()),
-            coverage: Ordered(Bucket::ALL.map(|bucket| (bucket.name(), ledger.count(bucket)))),
+            flows_watched: watched.total(),
+            hosts: of_first(|tally| tally.total),
+            hosts_judged: of_first(|tally| tally.judged),
+            hosts_break: of_first(|tally| tally.hosts(Verdict::Breaks)),
+            hosts_hidden_max: of_first(|tally| tally.hidden_max),
+            hosts_by_policy: hosts_by_policy(report.tallies()),
+            coverage: buckets(&all),
+            coverage_watched: buckets(watched),
             capture_health: findings(run),
             verdicts: verdicts(report.flows()),
             paths: ways(report, |table| {
@@ -93,17 +107,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Hosts by fate: of the first policy at the top, of each under its name.
-#[derive(Serialize)]
-struct Hosts<'a> {
-    total: u64,
-    judged: u64,
-    #[serde(rename = "break")]
-    breaks: u64,
-    hidden_max: u64,
-    by_policy: BTreeMap<&'a str, PolicyHosts>,
-}
-
+/// Hosts by fate under one policy.
 #[derive(Serialize)]
 struct PolicyHosts {
     judged: u64,
@@ -112,29 +116,17 @@ struct PolicyHosts {
     by_verdict: Ordered<8>,
 }
 
-impl<'a> Hosts<'a> {
-    fn of(tallies: &'a [HostTally]) -> Self {
-        let first = tallies.first();
-        Self {
-            total: first.map_or(0, |tally| tally.total),
-            judged: first.map_or(0, |tally| tally.judged),
-            breaks: first.map_or(0, |tally| tally.hosts(Verdict::Breaks)),
-            hidden_max: first.map_or(0, |tally| tally.hidden_max),
-            by_policy: tallies
-                .iter()
-                .map(|tally| {
-                    let hosts = PolicyHosts {
-                        judged: tally.judged,
-                        hidden_max: tally.hidden_max,
-                        by_verdict: Ordered(
-                            Verdict::ALL.map(|verdict| (verdict.name(), tally.hosts(verdict))),
-                        ),
-                    };
-                    (tally.policy.as_str(), hosts)
-                })
-                .collect(),
-        }
-    }
+fn hosts_by_policy(tallies: &[HostTally]) -> BTreeMap<&str, PolicyHosts> {
+    let hosts = |tally: &HostTally| PolicyHosts {
+        judged: tally.judged,
+        hidden_max: tally.hidden_max,
+        by_verdict: Ordered(Verdict::ALL.map(|verdict| (verdict.name(), tally.hosts(verdict)))),
+    };
+    tallies.iter().map(|tally| (tally.policy.as_str(), hosts(tally))).collect()
+}
+
+fn buckets(ledger: &CoverageLedger) -> Ordered<7> {
+    Ordered(Bucket::ALL.map(|bucket| (bucket.name(), ledger.count(bucket))))
 }
 
 /// What was seen of an access path or a scenario.
@@ -278,11 +270,14 @@ fn counters(run: &RunInfo) -> BTreeMap<&'static str, u64> {
         ("data_segments", counters.data_segments),
         ("duplicate_segments", counters.duplicate_segments),
         ("evicted_attempts", counters.evicted_attempts),
+        ("evicted_candidates", counters.evicted_candidates),
         ("evicted_flows", counters.evicted_flows),
         ("fragments", counters.fragments),
         ("gaps", counters.gaps),
+        ("names", counters.names),
         ("out_of_order_segments", counters.out_of_order_segments),
         ("overlap_conflicts", counters.overlap_conflicts),
+        ("quic_unopened", counters.quic_unopened),
         ("reassembled_datagrams", counters.reassembled_datagrams),
     ])
 }

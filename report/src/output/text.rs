@@ -5,6 +5,7 @@
 
 mod layout;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -45,9 +46,10 @@ pub(super) fn write_text<W: Write>(
     for tally in report.tallies() {
         page.title(&headline(tally), headline_ink(tally));
     }
+    let mut fixes = BTreeMap::new();
     for (index, tally) in report.tallies().iter().enumerate() {
         for (verdict, title, ink) in LISTED {
-            hosts(&mut page, report, index, (verdict, title, ink), &tally.policy);
+            hosts(&mut page, report, index, (verdict, title, ink), &tally.policy, &mut fixes);
         }
     }
     paths(&mut page, report);
@@ -84,13 +86,15 @@ fn headline_ink(tally: &HostTally) -> Ink {
     }
 }
 
-/// The hosts of one fate under one policy, with reason and fix.
-fn hosts(
+/// The hosts of one fate under one policy, with reason and fix. A fix is told once, at the first
+/// host that needs it.
+fn hosts<'a>(
     page: &mut Page,
-    report: &Report<'_>,
+    report: &'a Report<'_>,
     policy: usize,
     (verdict, title, ink): (Verdict, &str, Ink),
     policy_name: &str,
+    fixes: &mut BTreeMap<&'a str, IpAddr>,
 ) {
     let mut rows: Vec<(&HostRow<'_>, &HostOutcome<'_>)> = report
         .hosts()
@@ -118,8 +122,15 @@ fn hosts(
     groups.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
     for (fix, rows) in groups {
         host_group(page, &rows, verdict);
-        if !fix.is_empty() {
-            page.paragraph(2, &format!("Fix: {fix}"));
+        let Some((first, _)) = rows.first().filter(|_| !fix.is_empty()) else { continue };
+        match fixes.entry(fix) {
+            Entry::Vacant(entry) => {
+                entry.insert(first.addr);
+                page.paragraph(2, &format!("Fix: {fix}"));
+            }
+            Entry::Occupied(entry) => {
+                page.paragraph(2, &format!("Fix: as for {} above.", entry.get()));
+            }
         }
     }
 }

@@ -41,6 +41,9 @@ struct CountersRow {
     gaps: u64,
     evicted_flows: u64,
     evicted_attempts: u64,
+    evicted_candidates: u64,
+    quic_unopened: u64,
+    names: u64,
 }
 
 impl RunRow {
@@ -102,6 +105,9 @@ impl CountersRow {
             gaps: counters.gaps,
             evicted_flows: counters.evicted_flows,
             evicted_attempts: counters.evicted_attempts,
+            evicted_candidates: counters.evicted_candidates,
+            quic_unopened: counters.quic_unopened,
+            names: counters.names,
         }
     }
 
@@ -128,6 +134,9 @@ impl CountersRow {
             gaps: self.gaps,
             evicted_flows: self.evicted_flows,
             evicted_attempts: self.evicted_attempts,
+            evicted_candidates: self.evicted_candidates,
+            quic_unopened: self.quic_unopened,
+            names: self.names,
         })
     }
 }

@@ -55,6 +55,10 @@ fn a_steered_capture_counts_like_an_unsteered_one() {
         ip[6..8].copy_from_slice(&[more, offset]);
         ip
     };
+    let another = |mut ip: Vec<u8>| {
+        ip[5] ^= 1;
+        ip
+    };
     let frames = [
         ip_hello(),
         fragment(0, 0x20, &segment[..24]),
@@ -65,6 +69,9 @@ fn a_steered_capture_counts_like_an_unsteered_one() {
         vec![0x45],
         ipv4(1, &[8, 0, 0, 0]),
         fragment(0xff, 0x3f, &[0; 8]),
+        // Put together it holds no segment.
+        another(fragment(0, 0x20, &[0; 8])),
+        another(fragment(1, 0, &[0; 8])),
         ip_hello(),
     ];
     let (mut single, mut workers) = (Counters::default(), Counters::default());
@@ -74,17 +81,14 @@ fn a_steered_capture_counts_like_an_unsteered_one() {
     for (number, bytes) in (1..).zip(&frames) {
         let frame = Frame { number, ..frame(LinkType::RAW, bytes) };
         at_single.extend(count(&frame, &mut defrag, &mut single));
-        let datagram;
-        let handed_on = match steer.steer(&frame) {
-            Steering::Flow(_) | Steering::Any => Some(frame),
+        let mut fresh = Defragmenter::new(0);
+        at_workers.extend(match steer.steer(&frame) {
+            Steering::Flow(_) | Steering::Any => count(&frame, &mut fresh, &mut workers),
             Steering::Kept => None,
             Steering::Datagram { bytes, .. } => {
-                datagram = bytes;
-                Some(Frame { number, ..super::frame(LinkType::RAW, &datagram) })
+                whole_packet(&bytes).map(|packet| packet.payload.to_vec())
             }
-        };
-        let mut fresh = Defragmenter::new(0);
-        at_workers.extend(handed_on.and_then(|frame| count(&frame, &mut fresh, &mut workers)));
+        });
     }
     workers.absorb(steer.counters());
     assert!(single.balances());

@@ -1,0 +1,325 @@
+//! One connection of the table: its state, where its two streams stand, and whether a segment
+//! still belongs to it or to a later connection with the same ports.
+
+use super::attempts::Attempt;
+use super::conversation::Conversation;
+use super::ending::{self, Ending};
+use super::join::Halves;
+use super::key::{Key, Way};
+use super::reader::Reader;
+use crate::net::tcp_flags as flags;
+use crate::tcp::Seq;
+use crate::tls::{message, sslv2_client_hello_len};
+use crate::{Coverage, EndKind, Endpoint, FlowFacts, Mark, Side};
+
+/// How far behind its SYN a connection's first captured byte may lie, when everything between got
+/// lost: twice the bytes after which a direction is given up.
+pub(super) const REACH: i32 = 1 << 20;
+/// How far beside a stream's known bytes its others may lie: a window without scaling.
+const NEAR: u32 = 1 << 16;
+
+/// A TCP segment as the layers below deliver it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment<'a> {
+    pub(crate) source: Endpoint,
+    pub(crate) target: Endpoint,
+    pub(crate) seq: Seq,
+    pub(crate) ack: Seq,
+    /// Bits of [`flags`].
+    pub(crate) flags: u8,
+    /// The captured payload.
+    pub(crate) payload: &'a [u8],
+    /// Payload bytes that the snap length cut off.
+    pub(crate) cut: u32,
+    pub(crate) at: Mark,
+    /// Length of the frame on the wire.
+    pub(crate) frame_len: u32,
+}
+
+impl Segment<'_> {
+    pub(super) fn is_syn(&self) -> bool {
+        self.flags & flags::SYN != 0
+    }
+
+    pub(super) fn has_payload(&self) -> bool {
+        !self.payload.is_empty() || self.cut > 0
+    }
+
+    /// The acknowledgement number, where it means one.
+    pub(super) fn acked(&self) -> Option<Seq> {
+        (self.flags & flags::ACK != 0).then_some(self.ack)
+    }
+
+    /// Number of the first byte of the payload.
+    pub(super) fn start(&self) -> Seq {
+        self.seq.plus(u32::from(self.is_syn()))
+    }
+
+    pub(super) fn is_end(&self) -> bool {
+        self.flags & (flags::FIN | flags::RST) != 0
+    }
+
+    /// The end of a direction that this segment tells.
+    pub(super) fn ending(&self) -> Ending {
+        let kind = match self.flags & flags::RST != 0 {
+            true => EndKind::Reset,
+            false => EndKind::Fin,
+        };
+        Ending { kind, at: self.at, seq: self.end(), ack: self.acked() }
+    }
+
+    /// Number behind the payload.
+    pub(super) fn end(&self) -> Seq {
+        // A captured payload is one packet's.
+        let len = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+        self.start().plus(len.saturating_add(self.cut))
+    }
+}
+
+/// A connection with payload.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) key: Key,
+    pub(super) first: Mark,
+    pub(super) last: Mark,
+    starts: [Option<Seq>; 2],
+    dialled: Option<Way>,
+    /// The bytes of each direction that are known to have been sent.
+    spans: [Option<Span>; 2],
+    endings: [Option<Ending>; 2],
+    /// A later connection with the same ports has dialled.
+    pub(super) has_successor: bool,
+    pub(super) state: State,
+}
+
+/// From the first captured byte to behind the last one.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: Seq,
+    end: Seq,
+}
+
+/// What is done with a connection's segments.
+#[derive(Debug)]
+pub(super) enum State {
+    /// An unused slot.
+    Free,
+    /// Being read.
+    Open(Box<Conversation>),
+    /// Decided.
+    Settled(Box<FlowFacts>),
+    /// No TLS, or reported already.
+    Plain,
+}
+
+impl State {
+    /// Bytes that are held beside the slot.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Open(conversation) => size_of::<Conversation>() + conversation.held_bytes(),
+            Self::Settled(facts) => facts_bytes(facts),
+            Self::Free | Self::Plain => 0,
+        }
+    }
+}
+
+impl Flow {
+    /// A connection whose first payload is at hand.
+    pub(super) fn new(key: Key, attempt: &Attempt, at: Mark) -> Self {
+        let mut conversation = Box::<Conversation>::default();
+        for way in Way::BOTH {
+            if let Some(start) = attempt.starts[way.index()] {
+                conversation.anchor(way, start);
+            }
+            if let Some(ending) = &attempt.endings[way.index()] {
+                conversation.note_ending(way, ending);
+            }
+        }
+        Self {
+            key,
+            first: attempt.first,
+            last: at,
+            starts: attempt.starts,
+            dialled: attempt.dialled,
+            spans: [None; 2],
+            endings: attempt.endings,
+            has_successor: false,
+            state: State::Open(conversation),
+        }
+    }
+
+    /// Joins what both directions said; `None` when it is no TLS.
+    pub(super) fn join(&self, readers: [Reader; 2], missing: Coverage) -> Option<FlowFacts> {
+        let halves = Halves {
+            senders: Way::BOTH.map(|way| self.key.sender(way)),
+            sides: readers.map(|reader| reader.facts),
+            dialled: self.dialled.map(Way::index),
+            end: ending::first(self.endings),
+            missing,
+        };
+        halves.join()
+    }
+
+    /// Fills in what goes on after a connection is decided.
+    pub(super) fn complete(&self, facts: &mut FlowFacts) {
+        (facts.first, facts.last) = (self.first, self.last);
+        let sides = Way::BOTH.map(|way| match self.key.sender(way) == facts.client {
+            true => Side::Client,
+            false => Side::Server,
+        });
+        let end = ending::first(self.endings);
+        facts.end = end.and_then(|(at, ending)| Some(ending.by(*sides.get(at)?)));
+    }
+
+    /// Notes where a segment lies, and what it says of the streams' beginnings and ends.
+    pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
+        self.last = segment.at;
+        if segment.is_syn() {
+            self.note_syn(way, segment);
+        }
+        if segment.has_payload() {
+            let (start, end) = (segment.start(), segment.end());
+            self.spans[way.index()].get_or_insert(Span { first: start, end }).cover(start, end);
+            if let Some(ack) = segment.acked() {
+                self.spans[way.reverse().index()].get_or_insert(Span { first: ack, end: ack });
+            }
+        }
+        if segment.is_end() {
+            self.note_ending(way, segment.ending());
+        }
+    }
+
+    /// Notes a SYN that comes after payload, as mirrors with a lag between directions deliver it.
+    #[cold]
+    fn note_syn(&mut self, way: Way, segment: &Segment<'_>) {
+        let mut attempt = Attempt::unseen(self.first);
+        (attempt.starts, attempt.dialled) = (self.starts, self.dialled);
+        attempt.note(way, segment);
+        (self.starts, self.dialled) = (attempt.starts, attempt.dialled);
+        if let State::Open(conversation) = &mut self.state {
+            for way in Way::BOTH {
+                if let Some(start) = self.starts[way.index()] {
+                    conversation.anchor(way, start);
+                }
+            }
+        }
+    }
+
+    fn note_ending(&mut self, way: Way, ending: Ending) {
+        let known = &mut self.endings[way.index()];
+        // A RST behind a FIN is numbered behind it, which is no byte.
+        let is_behind_fin = known.as_ref().is_some_and(|known| known.kind == EndKind::Fin);
+        if let State::Open(conversation) = &mut self.state
+            && !is_behind_fin
+        {
+            conversation.note_ending(way, &ending);
+        }
+        known.get_or_insert(ending);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.endings.iter().any(Option::is_some)
+    }
+
+    /// Whether a SYN is the one of this connection, and not of a later one.
+    pub(super) fn is_own_syn(&self, way: Way, segment: &Segment<'_>) -> bool {
+        let fits = |way: Way, start: Seq| {
+            let known = self.starts[way.index()].map(|known| known == start);
+            let first = self.spans[way.index()].map(|span| span.first);
+            known.or_else(|| Some((0..=REACH).contains(&first?.since(start))))
+        };
+        fits(way, segment.seq.plus(1))
+            .or_else(|| fits(way.reverse(), segment.acked()?))
+            .unwrap_or_else(|| !self.has_ended())
+    }
+
+    /// Whether a payload begins another connection, whose SYN was not captured: a hello that is
+    /// not the known one, far from the bytes of this connection.
+    pub(super) fn is_over_by(&self, way: Way, segment: &Segment<'_>) -> bool {
+        let Some(kind) = hello_kind(segment.payload) else { return false };
+        let Some(span) = self.spans[way.index()] else { return false };
+        if span.is_near(segment.start()) {
+            return false;
+        }
+        let random = segment.payload.get(11..43);
+        let (client, server) = match &self.state {
+            State::Free => return false,
+            State::Plain => return true,
+            State::Settled(facts) => (
+                facts.client_hello.as_ref().map(|hello| &hello.random),
+                facts.server_hello.as_ref().map(|hello| &hello.random),
+            ),
+            State::Open(conversation) => {
+                let facts = &conversation.reader(way).facts;
+                if !facts.has_hello() && !self.has_ended() {
+                    return false;
+                }
+                (
+                    facts.client_hello.as_ref().map(|hello| &hello.random),
+                    facts.server_hello.as_ref().map(|hello| &hello.random),
+                )
+            }
+        };
+        let known = if kind == message::SERVER_HELLO { server } else { client };
+        known.map(|known| known.as_slice()) != random
+    }
+}
+
+impl Span {
+    fn cover(&mut self, start: Seq, end: Seq) {
+        if start.since(self.first) < 0 {
+            self.first = start;
+        }
+        if end.since(self.end) > 0 {
+            self.end = end;
+        }
+    }
+
+    /// Whether a number lies among the known bytes or shortly beside them.
+    fn is_near(self, seq: Seq) -> bool {
+        let from = self.first.plus(NEAR.wrapping_neg());
+        let room = self.end.since(self.first).cast_unsigned().saturating_add(2 * NEAR);
+        seq.since(from).cast_unsigned() <= room
+    }
+}
+
+/// The kind of hello with which a payload begins, those of SSL 2.0 included.
+fn hello_kind(payload: &[u8]) -> Option<u8> {
+    match *payload {
+        [
+            22,
+            3,
+            0..=4,
+            _,
+            _,
+            kind @ (message::CLIENT_HELLO | message::SERVER_HELLO),
+            0,
+            _,
+            _,
+            3,
+            ..,
+        ] => Some(kind),
+        [first, ..] if first & 0x80 != 0 => {
+            sslv2_client_hello_len(payload).map(|_| message::CLIENT_HELLO)
+        }
+        _ => None,
+    }
+}
+
+/// Bytes of decided facts, approximately; offers and certificates are shared.
+fn facts_bytes(facts: &FlowFacts) -> usize {
+    let names = [
+        facts.upgrade_name.as_ref().map_or(0, |name| name.len()),
+        facts
+            .client_hello
+            .as_ref()
+            .and_then(|hello| hello.server_name.as_ref())
+            .map_or(0, |n| n.len()),
+    ];
+    let spilled = if facts.messages.spilled() {
+        facts.messages.capacity() * size_of::<crate::MessageMark>()
+    } else {
+        0
+    };
+    size_of::<FlowFacts>() + names.iter().sum::<usize>() + spilled
+}

@@ -1,0 +1,67 @@
+//! Giving up connections to stay below the memory ceiling.
+//!
+//! Least useful first: those that are no TLS or reported already, then decided and ended ones,
+//! which lose nothing by being reported early, and at last those that are still being read. What
+//! is reported keeps a bare entry until that is given up too, lest its later packets look like a
+//! connection of their own.
+
+use super::connection::State;
+use super::table::FlowTable;
+use crate::{Counters, Coverage, Observer};
+
+/// Connections that are looked at for one that can be given up without loss.
+const STEPS_MAX: usize = 64;
+
+/// What giving up a connection loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Loss {
+    /// Nothing but that its packets are known.
+    Name,
+    /// Nothing, once it is reported.
+    Nothing,
+    /// What it was yet to say.
+    Rest,
+}
+
+impl FlowTable {
+    /// Gives up connections until the bound is met.
+    pub(super) fn shed(&mut self, counters: &mut Counters, seen: &mut impl Observer) {
+        while self.used_bytes() > self.limits.memory_max && self.evict(counters, seen) {}
+    }
+
+    /// Gives up one connection. `false` when there is none.
+    fn evict(&mut self, counters: &mut Counters, seen: &mut impl Observer) -> bool {
+        let count = self.flows.len();
+        let mut victim: Option<(Loss, usize)> = None;
+        for step in 0..count {
+            let slot = (self.eviction_hand + step) % count;
+            let Some(flow) = self.flows.get(slot) else { break };
+            let loss = match &flow.state {
+                State::Free => continue,
+                State::Plain => Loss::Name,
+                State::Settled(_) => Loss::Nothing,
+                State::Open(_) if flow.has_ended() => Loss::Nothing,
+                State::Open(_) => Loss::Rest,
+            };
+            if victim.is_none_or(|(least, _)| loss < least) {
+                victim = Some((loss, slot));
+            }
+            if loss == Loss::Name || (step >= STEPS_MAX && victim.is_some()) {
+                break;
+            }
+        }
+        let Some((loss, slot)) = victim else { return false };
+        self.eviction_hand = slot + 1;
+        // The table never holds more flows than a u32 counts.
+        let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+        match loss {
+            Loss::Name => self.forget(slot),
+            Loss::Nothing => self.report(slot, Coverage::COMPLETE, counters, seen),
+            Loss::Rest => {
+                counters.evicted_flows += 1;
+                self.report(slot, Coverage::EVICTED, counters, seen);
+            }
+        }
+        true
+    }
+}
