@@ -19,8 +19,11 @@ use report::{
     Endpoints, Judge, JudgeConfig, NameBook, OutputFolder, Policy, Report, RunInfo, TextStyle,
 };
 
-use crate::cli::{Arguments, ColorChoice, Command, Output, PolicyCommand, RunConfig, Target};
+use crate::cli::{
+    Arguments, ColorChoice, Command, InventoryCommand, Output, PolicyCommand, RunConfig, Target,
+};
 use crate::engine::{LiveHosts, Settings, analyze};
+use crate::inventory;
 use crate::policies;
 use crate::progress::{ProgressBar, say};
 
@@ -55,6 +58,9 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
             }
         },
         Command::Policy(command) => print_policies(&command),
+        Command::Inventory(InventoryCommand::Check { file }) => {
+            print_text(inventory::read(&file).map(|it| inventory::describe(&it)))
+        }
     }
 }
 
@@ -108,6 +114,13 @@ impl Run {
             return Outcome::FAILED;
         }
         let Some(judge) = self.judge() else { return Outcome::FAILED };
+        let inventory = match self.config.inventory.as_deref().map(inventory::read).transpose() {
+            Ok(inventory) => inventory,
+            Err(error) => {
+                self.fail(&format_args!("--inventory: {error}"));
+                return Outcome::FAILED;
+            }
+        };
         let begin = Instant::now();
         // An output folder that can't be made is said before hours of work, not after.
         let folder = self.config.out.clone().map(|path| OutputFolder::create(&path));
@@ -159,7 +172,10 @@ impl Run {
         answers.sort_by_key(|seen| seen.at);
         answers.iter().for_each(|seen| names.learn(seen));
         let flows = judge.judge_all_named(analysis.flows, &names);
-        let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+        let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+        if let Some(inventory) = &inventory {
+            report = report.with_inventory(inventory, judge.policies());
+        }
         self.write(&report, folder.as_ref());
         self.outcome.check_failed = self.config.check && report.any_breaks();
         self.outcome

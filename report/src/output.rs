@@ -14,7 +14,9 @@ mod text;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::{CoverageLedger, HostTable, HostTally, JudgedFlow, PathTable, RunInfo};
+use crate::{
+    CoverageLedger, HostTable, HostTally, Inventory, JudgedFlow, PathTable, Policy, RunInfo,
+};
 
 pub use files::{OutputError, OutputFolder, write_file};
 pub use flows::FLOW_COLUMNS;
@@ -31,6 +33,8 @@ pub struct Report<'a> {
     tallies: Vec<HostTally>,
     coverage: CoverageLedger,
     paths: Vec<PathTable>,
+    /// Rows of the inventory that was joined.
+    inventory_rows: Option<usize>,
 }
 
 impl<'a> Report<'a> {
@@ -43,7 +47,24 @@ impl<'a> Report<'a> {
         let hosts = HostTable::new(flows, inside);
         let tallies = HostTally::of(&hosts, &run.policies);
         let paths = (0..run.policies.len()).map(|policy| PathTable::of(flows, policy)).collect();
-        Self { flows, run, hosts, tallies, coverage: CoverageLedger::of_watched(flows), paths }
+        Self {
+            flows,
+            run,
+            hosts,
+            tallies,
+            coverage: CoverageLedger::of_watched(flows),
+            paths,
+            inventory_rows: None,
+        }
+    }
+
+    /// The report with an inventory joined in, under the policies of the run.
+    #[must_use]
+    pub fn with_inventory(mut self, inventory: &Inventory, policies: &[Policy]) -> Self {
+        self.hosts.join(inventory, policies);
+        self.tallies = HostTally::of(&self.hosts, &self.run.policies);
+        self.inventory_rows = Some(inventory.items().len());
+        self
     }
 
     /// The connections.

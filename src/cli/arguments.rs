@@ -32,6 +32,19 @@ pub enum Command {
     /// Show what can be enforced, and check policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Compare products and versions with what TLS 1.2 needs, without a capture
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
+}
+
+/// What to do with inventories.
+#[derive(Debug, Subcommand)]
+pub enum InventoryCommand {
+    /// Say of each row whether its version can do TLS 1.2
+    Check {
+        /// CSV with columns for host, product and version
+        file: PathBuf,
+    },
 }
 
 /// What to do with policies.
@@ -99,6 +112,10 @@ pub struct CommonArguments {
     /// What counts as inside (repeatable) [default: private, loopback and link-local ranges]
     #[arg(long, value_name = "CIDR")]
     pub home: Vec<String>,
+
+    /// Hosts with products and versions (CSV), joined into the verdicts
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
 
     /// Workers [default: the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -21,6 +21,8 @@ pub struct RunConfig {
     pub policies: Vec<String>,
     /// The endpoint web service's JSON.
     pub endpoints: Option<PathBuf>,
+    /// Products and versions of hosts, as CSV.
+    pub inventory: Option<PathBuf>,
     /// What is inside, as typed; empty for the default ranges.
     pub home: Vec<String>,
     /// Workers; `None` for as many as there are processors.
@@ -109,6 +111,7 @@ impl RunConfig {
             batch_frames,
             policies: without_repetition(common.policies),
             endpoints: common.endpoints,
+            inventory: common.inventory,
             home: common.home,
             workers: common.threads.map(usize::from),
             memory_max: common.memory,

@@ -7,7 +7,8 @@ mod config;
 mod size;
 
 pub use arguments::{
-    AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, PolicyCommand,
+    AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, InventoryCommand,
+    PolicyCommand,
 };
 pub use config::{Output, RunConfig, Target, UsageError};
 pub use size::parse_size;

@@ -38,6 +38,10 @@ pub struct HostRow<'a> {
     pub server_names: BTreeSet<&'a str>,
     /// Names of the stacks that its hellos tell, sorted; none for servers.
     pub stacks: BTreeSet<&'a str>,
+    /// Its name by an inventory.
+    pub name: Option<String>,
+    /// What an inventory says of it, and where its traffic contradicts that.
+    pub inventory: BTreeSet<String>,
     /// What each policy makes of it, in the order the policies were given.
     pub outcomes: Vec<HostOutcome<'a>>,
 }
@@ -60,6 +64,8 @@ impl<'a> HostRow<'a> {
             services: BTreeSet::new(),
             server_names: BTreeSet::new(),
             stacks: BTreeSet::new(),
+            name: None,
+            inventory: BTreeSet::new(),
             outcomes: flow.judgements.iter().map(HostOutcome::new).collect(),
         }
     }
@@ -142,11 +148,18 @@ pub struct HostOutcome<'a> {
     counts: [u64; Verdict::ALL.len()],
     /// The connection that decides and its judgement.
     worst: Option<(&'a JudgedFlow, &'a Judgement)>,
+    /// What an inventory says where the connections don't decide.
+    pub(super) by_inventory: Option<Judgement>,
 }
 
 impl<'a> HostOutcome<'a> {
     fn new(judgement: &'a Judgement) -> Self {
-        Self { policy: &judgement.policy, counts: [0; Verdict::ALL.len()], worst: None }
+        Self {
+            policy: &judgement.policy,
+            counts: [0; Verdict::ALL.len()],
+            worst: None,
+            by_inventory: None,
+        }
     }
 
     fn absorb(&mut self, flow: &'a JudgedFlow, judgement: &'a Judgement) {
@@ -167,13 +180,24 @@ impl<'a> HostOutcome<'a> {
     /// The worst verdict; out of scope when no connection concerns this side.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.worst.map_or(Verdict::OutOfScope, |(_, judgement)| judgement.verdict)
+        self.judgement().map_or(Verdict::OutOfScope, |judgement| judgement.verdict)
+    }
+
+    /// The judgement of the connection that decides, whatever an inventory says.
+    pub(super) fn seen(&self) -> Option<&Judgement> {
+        self.worst.map(|(_, judgement)| judgement)
     }
 
     /// The judgement that decides.
     #[must_use]
-    pub fn judgement(&self) -> Option<&'a Judgement> {
-        self.worst.map(|(_, judgement)| judgement)
+    pub fn judgement(&self) -> Option<&Judgement> {
+        self.by_inventory.as_ref().or_else(|| self.seen())
+    }
+
+    /// Whether an inventory decides, because the connections don't.
+    #[must_use]
+    pub const fn is_by_inventory(&self) -> bool {
+        self.by_inventory.is_some()
     }
 
     /// The connection that decides.

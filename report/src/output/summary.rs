@@ -4,8 +4,9 @@
 //! Invariants: `frames_read = frames_dissected + sum(skipped)`, and the buckets of `coverage` add
 //! up to `flows`, those of `coverage_watched` to `flows_watched`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use dissect::{LinkType, SkipReason};
 use serde::Serialize;
@@ -49,6 +50,8 @@ struct Summary<'a> {
     verdicts: BTreeMap<&'a str, BTreeMap<&'a str, Ordered<8>>>,
     paths: BTreeMap<&'a str, Named<Way>>,
     scenarios: BTreeMap<&'a str, Named<Way>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inventory: Option<InventoryPart<'a>>,
     counters: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<BTreeMap<&'static str, u64>>,
@@ -95,6 +98,7 @@ impl<'a> Summary<'a> {
                 let of = |scenario| Way::of(table.scenario(scenario));
                 Scenario::ALL.map(|scenario| (scenario.name(), of(scenario))).into()
             }),
+            inventory: report.inventory_rows.map(|rows| InventoryPart::of(report, rows)),
             counters: counters(run),
             capture: run.capture.map(|capture| {
                 BTreeMap::from([
@@ -127,6 +131,36 @@ fn hosts_by_policy(tallies: &[HostTally]) -> BTreeMap<&str, PolicyHosts> {
 
 fn buckets(ledger: &CoverageLedger) -> Ordered<7> {
     Ordered(Bucket::ALL.map(|bucket| (bucket.name(), ledger.count(bucket))))
+}
+
+/// What an inventory adds.
+#[derive(Serialize)]
+struct InventoryPart<'a> {
+    rows: usize,
+    /// Hosts that break by their version and were silent.
+    silent: Vec<SilentPart<'a>>,
+    /// Where traffic and inventory say different things.
+    contradictions: Vec<(IpAddr, &'a str)>,
+}
+
+#[derive(Serialize)]
+struct SilentPart<'a> {
+    host: &'a str,
+    address: Option<IpAddr>,
+    findings: &'a BTreeSet<String>,
+}
+
+impl<'a> InventoryPart<'a> {
+    fn of(report: &'a Report<'_>, rows: usize) -> Self {
+        let hosts = report.hosts();
+        let silent = hosts.silent().iter().map(|host| SilentPart {
+            host: &host.host,
+            address: host.addr,
+            findings: &host.findings,
+        });
+        let contradictions = hosts.contradictions().iter().map(|it| (it.addr, &*it.what));
+        Self { rows, silent: silent.collect(), contradictions: contradictions.collect() }
+    }
 }
 
 /// What was seen of an access path or a scenario.

@@ -52,6 +52,7 @@ pub(super) fn write_text<W: Write>(
             hosts(&mut page, report, index, (verdict, title, ink), &tally.policy, &mut fixes);
         }
     }
+    inventory(&mut page, report);
     paths(&mut page, report);
     services(&mut page, report);
     not_judged(&mut page, report);
@@ -162,6 +163,33 @@ fn host_group(page: &mut Page, rows: &[(&HostRow<'_>, &HostOutcome<'_>)], verdic
         }
     }
     page.more(rows.len().saturating_sub(LISTED_MAX), "hosts.csv");
+}
+
+/// Hosts that only the inventory knows and that break, and where it and the traffic disagree.
+fn inventory(page: &mut Page, report: &Report<'_>) {
+    let (silent, contradictions) = (report.hosts().silent(), report.hosts().contradictions());
+    if !silent.is_empty() {
+        page.gap();
+        let count = count_of(silent.len() as u64, "host");
+        page.title(&format!("Break by the inventory, silent in this capture ({count})"), Ink::Red);
+        for host in silent.iter().take(LISTED_MAX) {
+            let addr = match host.addr.map(|addr| addr.to_string()) {
+                Some(addr) if addr != host.host => format!(" ({addr})"),
+                _ => String::new(),
+            };
+            let findings: Vec<&str> = host.findings.iter().map(String::as_str).collect();
+            page.paragraph(2, &format!("{}{addr}: {}", host.host, findings.join("; ")));
+        }
+        page.more(silent.len().saturating_sub(LISTED_MAX), "hosts.csv");
+    }
+    if !contradictions.is_empty() {
+        page.gap();
+        page.title("Inventory and traffic disagree", Ink::Yellow);
+        for it in contradictions.iter().take(LISTED_MAX) {
+            page.paragraph(2, &format!("{}: {}", it.addr, it.what));
+        }
+        page.more(contradictions.len().saturating_sub(LISTED_MAX), "hosts.csv");
+    }
 }
 
 /// Access paths and scenarios: what was seen of each, and which were never seen.

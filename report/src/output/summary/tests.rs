@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{CaptureCounts, testkit};
 
-fn inside(addr: std::net::IpAddr) -> bool {
+fn inside(addr: IpAddr) -> bool {
     addr.to_string().starts_with("10.")
 }
 
