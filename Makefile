@@ -5,7 +5,7 @@ CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 TLSUNSET := target/release/tlsunset
 
-.PHONY: all demo test unit lint docs fuzz bench setup corpus
+.PHONY: all demo test unit lint docs fuzz bench bench-peers setup corpus
 
 all: $(TLSUNSET)
 
@@ -34,6 +34,10 @@ fuzz:
 
 bench:
 	$(CARGO) bench --locked
+
+# tlsunset beside its peers, on the captures in the folder BENCH_INPUTS.
+bench-peers: $(TLSUNSET)
+	benches/peers
 
 # libpcap compiles and applies --filter expressions.
 setup:

@@ -7,9 +7,10 @@ use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::ExitCode;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
 use capture::{Input, Notice, Options, Progress, Source as _};
@@ -164,6 +165,7 @@ impl Run {
             first_time: analysis.first_time,
             last_time: analysis.last_time,
             counters,
+            clock: analysis.clock,
             capture: None,
         };
         let mut names = NameBook::default();
@@ -250,17 +252,9 @@ impl Run {
     /// Writes every output that was asked for; one that fails keeps no other from being written.
     fn write(&mut self, report: &Report<'_>, folder: Option<&OutputFolder>) {
         if let Some(folder) = folder {
-            for (name, output) in [
-                ("flows.csv", Output::Flows),
-                ("hosts.csv", Output::Hosts),
-                ("handshakes.csv", Output::Handshakes),
-                ("summary.json", Output::Summary),
-            ] {
-                let written = folder.write(name, |out| write_output(report, output, out));
+            for written in write_folder(report, folder, self.settings().workers) {
                 self.check(written);
             }
-            let written = folder.write("state.tlsunset", |out| report.write_state(out));
-            self.check(written);
             // Who sits at a terminal sees no data here, and may ask where they went.
             if io::stderr().is_terminal() && !self.outcome.has_failed {
                 self.notice(&format_args!("the outputs are in {}", folder.path().display()));
@@ -339,6 +333,31 @@ fn pace(progress: &Progress, elapsed: Duration) -> String {
     let Progress { files_done, bytes_read, frames, .. } = progress;
     let seconds = elapsed.as_secs_f64();
     format!("read {bytes_read} bytes and {frames} frames of {files_done} files in {seconds:.3} s")
+}
+
+/// Writes every file of the output folder, side by side where there are workers for it.
+fn write_folder(
+    report: &Report<'_>,
+    folder: &OutputFolder,
+    workers: usize,
+) -> Vec<Result<(), report::OutputError>> {
+    type Content = fn(&Report<'_>, &mut dyn Write) -> io::Result<()>;
+    // The longest first, so that none is left to the end alone.
+    const FILES: [(&str, Content); 5] = [
+        ("handshakes.csv", |report, out| report.write_handshakes(out)),
+        ("flows.csv", |report, out| report.write_flows(out)),
+        ("state.tlsunset", |report, out| report.write_state(out)),
+        ("hosts.csv", |report, out| report.write_hosts(out)),
+        ("summary.json", |report, out| report.write_summary(out)),
+    ];
+    let write = |(name, content): (&str, Content)| folder.write(name, |out| content(report, out));
+    if workers <= 1 {
+        return FILES.map(write).into();
+    }
+    thread::scope(|scope| {
+        let writers = FILES.map(|file| scope.spawn(move || write(file)));
+        writers.map(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic))).into()
+    })
 }
 
 fn write_output(report: &Report<'_>, output: Output, out: &mut dyn Write) -> io::Result<()> {

@@ -36,6 +36,9 @@ mod file;
 mod filter;
 mod foreign;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gather;
 mod input;
 mod open;

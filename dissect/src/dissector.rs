@@ -83,10 +83,14 @@ impl Dissector {
                     seq: Seq(seq),
                     ack: Seq(ack),
                     flags,
+                    header: packet.header,
                     payload: packet.payload,
                     cut,
                     at,
                     frame_len: frame.wire_len,
+                    id: packet.id,
+                    ttl: packet.ttl,
+                    vlan: packet.vlan,
                 };
                 self.flows.push(&segment, &mut self.counters, seen);
             }

@@ -13,10 +13,14 @@ mod counters;
 mod dissector;
 mod flow;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod limits;
 mod net;
 mod observation;
 mod offer;
+mod quality;
 mod tcp;
 mod tls;
 mod udp;
@@ -34,4 +38,5 @@ pub use observation::{
     RoleFrom, ServerHello, Side, Transport, Upgrade,
 };
 pub use offer::{ClientHello, HelloExtent, HelloFormat, Offer, is_grease};
+pub use quality::{Faults, Quality, SideQuality};
 pub use version::Version;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{ClientHello, HelloExtent, Timestamp, Version};
+use crate::{ClientHello, HelloExtent, Quality, Timestamp, Version};
 
 /// Receives what a dissector learns, while it learns it.
 pub trait Observer {
@@ -464,6 +464,8 @@ pub struct FlowFacts {
     pub established: Option<bool>,
     /// What of the deciding bytes was not captured.
     pub coverage: Coverage,
+    /// What is wrong with the capture, as it showed here.
+    pub quality: Quality,
     /// Handshake messages and alerts in the clear, in the order of their frames, the first few.
     pub messages: SmallVec<[MessageMark; 6]>,
 }

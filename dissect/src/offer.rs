@@ -95,7 +95,7 @@ impl Offer {
                         .filter(|v| *v >= Version::Ssl3 && *v <= top)
                         .collect(),
                     // Versions above all known ones ask for the best there is (RFC 5246 §E.1).
-                    None if top > 0x0304 && top < 0x0400 => Version::ALL[1..=4].to_vec(),
+                    None if (0x0305..0x8000).contains(&top) => Version::ALL[1..=4].to_vec(),
                     None => Vec::new(),
                 }
             }
@@ -113,8 +113,22 @@ impl Offer {
         // §4.1.2, RFC 9147 §5.3).
         let may_be_raised = self.extent < HelloExtent::Whole
             && self.supported_versions.is_none()
-            && matches!(self.legacy_version, 0x0303..0x0400 | 0xfefd);
-        if may_be_raised { None } else { self.versions().last().copied() }
+            && matches!(self.legacy_version, 0x0303..0x0400 | 0x7e00 | 0x7e10..=0x7eff | 0xfefd);
+        if may_be_raised { None } else { self.certain_max() }
+    }
+
+    /// The highest of [`Self::versions`].
+    #[must_use]
+    pub fn certain_max(&self) -> Option<Version> {
+        match &self.supported_versions {
+            Some(list) => list.iter().filter_map(|&wire| Version::from_wire(wire)).max(),
+            None => match Version::from_wire(self.legacy_version) {
+                // A hello of the old format can't ask for TLS 1.3.
+                Some(Version::Tls13) => Some(Version::Tls12),
+                Some(top) => Some(top),
+                None => self.versions().last().copied(),
+            },
+        }
     }
 
     /// Whether the hello carries `TLS_FALLBACK_SCSV` (RFC 7507): a retry after a failure.
@@ -155,4 +169,22 @@ pub struct ClientHello {
     pub server_name: Option<Box<str>>,
     /// Where its last byte arrived.
     pub at: Mark,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_is_the_last_of_all() {
+        let check = |offer: &Offer| {
+            assert_eq!(offer.certain_max(), offer.versions().last().copied(), "{offer:?}");
+        };
+        for version in 0..=u16::MAX {
+            let mut offer = Offer::empty(HelloFormat::Tls, version);
+            check(&offer);
+            offer.supported_versions = Some(vec![0x0301, version, 0x0303]);
+            check(&offer);
+        }
+    }
 }

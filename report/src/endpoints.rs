@@ -81,7 +81,8 @@ impl fmt::Display for PortRange {
 pub enum AddressClass {
     /// The network serves one service alone: whatever the name, it is that service.
     Alone,
-    /// A front door that serves other sites too: a name that is no endpoint overrules it.
+    /// A front door that serves other sites too, or a network that several services share: a name
+    /// that is no endpoint overrules it.
     Shared,
 }
 
@@ -166,7 +167,12 @@ impl Endpoints {
     /// The service of a host name; case and a trailing dot don't matter.
     #[must_use]
     pub fn service_of_name(&self, name: &str) -> Option<Service> {
-        self.names.best(&normal(name)).copied()
+        self.service_of_normal(&normal(name))
+    }
+
+    /// The service of a host name in normal form: no dot at its end is insignificant any more.
+    pub(crate) fn service_of_normal(&self, name: &str) -> Option<Service> {
+        self.names.best(name).copied()
     }
 
     /// What the list says of an address.
@@ -198,7 +204,9 @@ fn class(row: &EndpointRow, prefix: &Prefix) -> AddressClass {
     let front_door = FRONT_DOORS
         .iter()
         .any(|(range, except)| covers(range) && !except.iter().any(|part| covers(part)));
-    if front_door { AddressClass::Shared } else { row.class }
+    // Networks of all services serve none alone.
+    let is_common = row.service == Service::Microsoft365Common;
+    if front_door || is_common { AddressClass::Shared } else { row.class }
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ mod join;
 mod row;
 mod tally;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use dissect::{Side, Upgrade};
+use foldhash::HashMap;
 
 use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict};
 
@@ -35,7 +35,7 @@ impl<'a> HostTable<'a> {
     /// Puts connections together by host, where `inside` tells what counts as ours.
     #[must_use]
     pub fn new(flows: &'a [JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
-        let mut places = HashMap::new();
+        let mut places = HashMap::default();
         let mut rows: Vec<HostRow<'a>> = Vec::new();
         for flow in flows {
             for side in [Side::Client, Side::Server] {

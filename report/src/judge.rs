@@ -20,13 +20,13 @@ use std::sync::Arc;
 use dissect::{Endpoint, FlowFacts, Protocol, Timestamp, Transport, Upgrade};
 
 use self::history::History;
-use self::rules::Case;
+use self::rules::{Case, proven};
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{Direction, JudgedFlow, Judgement};
 use crate::names::{NameBook, Place, host_of, place};
 use crate::paths;
-use crate::policy::{Destination, Policy};
+use crate::policy::{Destination, Policy, Way};
 use crate::services::Service;
 use crate::stack::{Setting, StackBook};
 
@@ -96,14 +96,18 @@ impl Judge {
 
     /// Judges all connections of a run; the result is sorted by first frame, client and server.
     #[must_use]
-    pub fn judge_all(&self, flows: Vec<FlowFacts>) -> Vec<JudgedFlow> {
+    pub fn judge_all<F: Into<Box<FlowFacts>>>(&self, flows: Vec<F>) -> Vec<JudgedFlow> {
         self.judge_all_named(flows, &NameBook::default())
     }
 
     /// Judges all connections of a run with the help of DNS answers.
     #[must_use]
-    pub fn judge_all_named(&self, mut flows: Vec<FlowFacts>, names: &NameBook) -> Vec<JudgedFlow> {
-        flows.sort_by_cached_key(order);
+    pub fn judge_all_named<F: Into<Box<FlowFacts>>>(
+        &self,
+        flows: Vec<F>,
+        names: &NameBook,
+    ) -> Vec<JudgedFlow> {
+        let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
         let (mut words, mut stacks) = (Words::default(), StackBook::default());
         flows
@@ -114,7 +118,7 @@ impl Judge {
 
     fn judge(
         &self,
-        facts: FlowFacts,
+        facts: Box<FlowFacts>,
         history: &History,
         names: &NameBook,
         words: &mut Words,
@@ -149,7 +153,7 @@ impl Judge {
                     direction: place.direction,
                     server_is_inside: self.home.contains(facts.server.addr),
                     in_scope: policy.scope.covers(destination),
-                    way: facts.client_hello.as_ref().map(|hello| policy.way(&hello.offer)),
+                    way: way_of(policy, &facts),
                     is_retry: history.is_retry(index, &facts),
                     offers_more_elsewhere: history.offers(client, policy.minimum),
                 };
@@ -210,18 +214,34 @@ fn destination<'a>(facts: &'a FlowFacts, place: &'a Place<'_>) -> Destination<'a
     }
 }
 
+/// How a connection's offer fares under a policy, with what the server's choice proves of it.
+fn way_of(policy: &Policy, facts: &FlowFacts) -> Option<Way> {
+    let hello = facts.client_hello.as_ref()?;
+    Some(policy.way_given(&hello.offer, proven(facts)))
+}
+
 /// The client of a connection: by the PROXY protocol header where there is one.
 #[must_use]
 pub fn client_of(facts: &FlowFacts) -> Endpoint {
     facts.proxied_client.unwrap_or(facts.client)
 }
 
-/// The order of reports; what follows the server only separates what is equal up to there.
-type Order = (Timestamp, Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
+/// Connections in the order of reports. Few share the time of their first frame; only those are
+/// compared further.
+fn sorted(flows: Vec<Box<FlowFacts>>) -> Vec<Box<FlowFacts>> {
+    let mut timed: Vec<_> = flows.into_iter().map(|facts| (facts.first.time, facts)).collect();
+    timed.sort_unstable_by(|(time, facts), (other_time, other)| {
+        time.cmp(other_time).then_with(|| order(facts).cmp(&order(other)))
+    });
+    timed.into_iter().map(|(_, facts)| facts).collect()
+}
+
+/// What orders connections of one time; what follows the server only separates what is equal up
+/// to there.
+type Order = (Endpoint, Endpoint, Transport, Timestamp, u64, u64, Option<[u8; 32]>);
 
 fn order(facts: &FlowFacts) -> Order {
     (
-        facts.first.time,
         client_of(facts),
         facts.server,
         facts.transport,

@@ -181,8 +181,8 @@ pub struct Judgement {
 /// A connection with everything that reports say of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JudgedFlow {
-    /// What was seen.
-    pub facts: FlowFacts,
+    /// What was seen. Boxed: connections are sorted and handed around by the hundred thousand.
+    pub facts: Box<FlowFacts>,
     /// The sensor's name; empty by default.
     pub sensor: Arc<str>,
     /// The server's name by the strongest source, lower case, without a trailing dot.

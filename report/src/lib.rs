@@ -4,7 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod coverage;
+mod doctor;
 mod endpoints;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod hosts;
 pub mod iana;
 mod inventory;
@@ -24,6 +28,7 @@ pub mod state;
 mod testkit;
 
 pub use coverage::{Bucket, CoverageLedger};
+pub use doctor::{Finding, findings};
 pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
@@ -39,6 +44,6 @@ pub use policy::{
     Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
 };
 pub use products::{PRODUCTS, Product, ProductKind, Requirement, Standing};
-pub use run::{CaptureCounts, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
 pub use services::Service;
 pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};

@@ -15,7 +15,8 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use crate::{
-    CoverageLedger, HostTable, HostTally, Inventory, JudgedFlow, PathTable, Policy, RunInfo,
+    CoverageLedger, Finding, HostTable, HostTally, Inventory, JudgedFlow, PathTable, Policy,
+    RunInfo,
 };
 
 pub use files::{OutputError, OutputFolder, write_file};
@@ -35,6 +36,7 @@ pub struct Report<'a> {
     paths: Vec<PathTable>,
     /// Rows of the inventory that was joined.
     inventory_rows: Option<usize>,
+    findings: Vec<Finding>,
 }
 
 impl<'a> Report<'a> {
@@ -55,6 +57,7 @@ impl<'a> Report<'a> {
             coverage: CoverageLedger::of_watched(flows),
             paths,
             inventory_rows: None,
+            findings: crate::findings(flows, run),
         }
     }
 
@@ -101,6 +104,12 @@ impl<'a> Report<'a> {
     #[must_use]
     pub const fn coverage(&self) -> &CoverageLedger {
         &self.coverage
+    }
+
+    /// What is wrong with the capture.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Writes `flows.csv`: a row for each connection and policy.

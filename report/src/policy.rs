@@ -23,8 +23,8 @@ pub(crate) use self::scope::Destination;
 pub use self::scope::Scope;
 pub(crate) use self::suites::is_tls12_suite;
 use self::suites::needs_group;
-pub(crate) use self::way::reaches;
 pub use self::way::{Undecided, Way};
+pub(crate) use self::way::{certain_top, may_reach, reaches};
 
 /// What is to be enforced, on whom.
 #[derive(Debug, Clone, PartialEq, Eq)]

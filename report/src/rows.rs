@@ -192,24 +192,30 @@ impl<'a> Alpn<'a> {
             _ => Self::None,
         }
     }
+
+    /// Appends what [`Display`](fmt::Display) shows.
+    pub(crate) fn write_to(&self, text: &mut String) {
+        match self {
+            Self::None => {}
+            Self::Chosen(name) => text.push_str(&String::from_utf8_lossy(name)),
+            Self::Offered(names) => {
+                for (index, name) in names.iter().enumerate() {
+                    if index > 0 {
+                        text.push(';');
+                    }
+                    text.push_str(&String::from_utf8_lossy(name));
+                }
+            }
+        }
+    }
 }
 
 /// The protocols joined by `;`, bytes that are no UTF-8 replaced.
 impl fmt::Display for Alpn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => Ok(()),
-            Self::Chosen(name) => f.write_str(&String::from_utf8_lossy(name)),
-            Self::Offered(names) => {
-                for (index, name) in names.iter().enumerate() {
-                    if index > 0 {
-                        f.write_str(";")?;
-                    }
-                    f.write_str(&String::from_utf8_lossy(name))?;
-                }
-                Ok(())
-            }
-        }
+        let mut text = String::new();
+        self.write_to(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -28,8 +28,34 @@ pub struct RunInfo {
     pub last_time: Option<Timestamp>,
     /// What the dissectors counted; its `frames` are the frames read.
     pub counters: Counters,
+    /// What the times of the frames showed.
+    pub clock: ClockInfo,
     /// What a live capture reported; `None` for files.
     pub capture: Option<CaptureCounts>,
+}
+
+/// How the times of the frames went on, in the order of the input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClockInfo {
+    /// Frames whose time lies before that of the frame before them.
+    pub unordered_frames: u64,
+    /// How often time went back by more than a second.
+    pub steps_back: u64,
+    /// How often an hour or more passed between two frames.
+    pub steps_ahead: u64,
+    /// The first of all these steps, in order.
+    pub steps: Vec<ClockStep>,
+}
+
+/// Two neighbouring frames whose times are far apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockStep {
+    /// Number of the second frame.
+    pub frame: u64,
+    /// Time of the first frame.
+    pub from: Timestamp,
+    /// Time of the second frame.
+    pub to: Timestamp,
 }
 
 /// What a live capture reports of itself, in frames.

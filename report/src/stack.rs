@@ -242,7 +242,7 @@ impl<'a> Look<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct StackBook {
     /// By address of the offer, which is held so that nothing else takes its place.
-    known: std::collections::HashMap<(usize, Setting), (Arc<Offer>, Arc<Stack>)>,
+    known: foldhash::HashMap<(usize, Setting), (Arc<Offer>, Arc<Stack>)>,
 }
 
 impl StackBook {

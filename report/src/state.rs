@@ -4,7 +4,7 @@
 //! those are made anew with the policies of the reader. Layout:
 //!
 //! ```text
-//! "tlsunset state 1\n" | frame | frame | ...
+//! "tlsunset state 2\n" | frame | frame | ...
 //! frame = length u32 | CRC-32 of payload u32 | payload      (little endian)
 //! payload = items, each an `Item` in postcard's encoding
 //! ```
@@ -47,7 +47,7 @@ pub struct SavedFlow {
     /// The server's name by a DNS answer, when no stronger source gave one.
     pub dns_name: Option<Arc<str>>,
     /// What was seen.
-    pub facts: FlowFacts,
+    pub facts: Box<FlowFacts>,
 }
 
 /// A saved run could not be read.
@@ -86,7 +86,7 @@ pub enum StateError {
 }
 
 const MAGIC: &[u8] = b"tlsunset state ";
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// One thing in the file. Offers, certificates and sensors are numbered as they come, from 0, and
 /// come before the first connection that has them.
@@ -111,7 +111,7 @@ pub fn write<W: Write>(out: W, run: &RunInfo, flows: &[JudgedFlow]) -> io::Resul
             Some((name, NameSource::Dns)) => Some(&**name),
             _ => None,
         };
-        (&*flow.sensor, dns_name, &flow.facts)
+        (&*flow.sensor, dns_name, &*flow.facts)
     });
     write_items(out, run, saved)
 }
@@ -124,7 +124,7 @@ impl State {
     /// Whatever the writer fails with.
     pub fn write<W: Write>(&self, out: W) -> io::Result<()> {
         let saved =
-            self.flows.iter().map(|flow| (&*flow.sensor, flow.dns_name.as_deref(), &flow.facts));
+            self.flows.iter().map(|flow| (&*flow.sensor, flow.dns_name.as_deref(), &*flow.facts));
         write_items(out, &self.run, saved)
     }
 
@@ -188,11 +188,16 @@ fn write_items<'a, W: Write>(
 }
 
 /// Numbers given to things in the order in which they are first met.
-struct Numbers<'a, T: ?Sized>(HashMap<&'a T, u32>);
+struct Numbers<'a, T: ?Sized> {
+    by_value: HashMap<&'a T, u32>,
+    /// By address and length: connections share what they have in common, so that most are found
+    /// without looking at the thing itself.
+    by_place: foldhash::HashMap<(usize, usize), u32>,
+}
 
 impl<T: ?Sized> Default for Numbers<'_, T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { by_value: HashMap::new(), by_place: foldhash::HashMap::default() }
     }
 }
 
@@ -203,12 +208,20 @@ impl<'a, T: ?Sized + Eq + std::hash::Hash> Numbers<'a, T> {
         thing: &'a T,
         introduce: impl FnOnce(&'a T) -> io::Result<()>,
     ) -> io::Result<u32> {
-        if let Some(number) = self.0.get(thing) {
+        let place = (std::ptr::from_ref(thing).cast::<()>().addr(), size_of_val(thing));
+        if let Some(number) = self.by_place.get(&place) {
             return Ok(*number);
         }
-        introduce(thing)?;
-        let number = u32::try_from(self.0.len()).map_err(io::Error::other)?;
-        self.0.insert(thing, number);
+        let number = match self.by_value.get(thing) {
+            Some(number) => *number,
+            None => {
+                introduce(thing)?;
+                let number = u32::try_from(self.by_value.len()).map_err(io::Error::other)?;
+                self.by_value.insert(thing, number);
+                number
+            }
+        };
+        self.by_place.insert(place, number);
         Ok(number)
     }
 }
@@ -285,7 +298,7 @@ impl Reader {
                     .map(|number| numbered(&self.certificates, number))
                     .transpose()?;
                 let dns_name = row.dns_name.as_deref().map(Arc::from);
-                let facts = row.into_facts(offer, certificate)?;
+                let facts = Box::new(row.into_facts(offer, certificate)?);
                 self.state.flows.push(SavedFlow { sensor, dns_name, facts });
             }
             Item::End { flows } if flows == self.state.flows.len() as u64 => self.is_done = true,

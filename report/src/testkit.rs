@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dissect::{
-    Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, FlowFacts, HelloExtent,
-    HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, PseudoTls, Refusal, RefusalKind,
-    RoleFrom, ServerHello, Side, Timestamp, Transport, Upgrade,
+    Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, Faults, FlowFacts,
+    HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, PseudoTls, Quality,
+    Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Timestamp, Transport, Upgrade,
 };
 use proptest::prelude::*;
 
@@ -100,6 +100,7 @@ pub(crate) fn facts(client: &str, server: &str) -> FlowFacts {
         resumed: None,
         established: None,
         coverage: Coverage::COMPLETE,
+        quality: Quality::default(),
         messages: [].into_iter().collect(),
     }
 }
@@ -117,7 +118,7 @@ pub(crate) fn judgement(verdict: Verdict, cause: Option<Cause>) -> Judgement {
 pub(crate) fn judged(facts: FlowFacts, verdict: Verdict, cause: Option<Cause>) -> JudgedFlow {
     let name = facts.client_hello.as_ref().and_then(|hello| hello.server_name.clone());
     JudgedFlow {
-        facts,
+        facts: Box::new(facts),
         sensor: "lab".into(),
         server_name: name.map(|name| (name.into(), NameSource::Sni)),
         service: Some(("Exchange Online".into(), ServiceSource::Name)),
@@ -286,6 +287,15 @@ fn any_alert() -> impl Strategy<Value = Alert> {
         .prop_map(|(from, level, description, at)| Alert { from, level, description, at })
 }
 
+fn any_side_quality() -> impl Strategy<Value = SideQuality> {
+    (any::<u32>(), any::<u32>(), any::<u32>(), any::<u8>()).prop_map(
+        |(frames, copies, late_ms, faults)| {
+            let faults = Faults::from_bits(faults);
+            SideQuality { frames, copies, late_ms, faults }
+        },
+    )
+}
+
 prop_compose! {
     /// Any facts at all, also such that no capture brings forth.
     pub(crate) fn any_facts()(
@@ -303,6 +313,7 @@ prop_compose! {
         (resumed, established, coverage, messages) in
             (any::<Option<bool>>(), any::<Option<bool>>(), 0u8..0x40,
              prop::collection::vec(any_message(), 0..5)),
+        (client_quality, server_quality) in (any_side_quality(), any_side_quality()),
     ) -> FlowFacts {
         FlowFacts {
             first, last, client, server,
@@ -323,6 +334,7 @@ prop_compose! {
             alerts: alerts.into_iter().collect(),
             refusal, end, resumed, established,
             coverage: Coverage::from_bits(coverage),
+            quality: Quality { client: client_quality, server: server_quality },
             messages: messages.into_iter().collect(),
         }
     }
@@ -375,7 +387,7 @@ prop_compose! {
         judgement in any_judgement(),
     ) -> JudgedFlow {
         JudgedFlow {
-            facts,
+            facts: Box::new(facts),
             sensor: sensor.into(),
             server_name: name.map(|name| (name.into(), NameSource::Sni)),
             service: service.map(|service| (service.into(), ServiceSource::Name)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::parse_size;
+use super::parse_memory;
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -121,8 +121,8 @@ pub struct CommonArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
-    /// Ceiling for all flow state
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
+    /// Ceiling for all flow state, at least 16M
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_memory)]
     pub memory: u64,
 
     /// Write every output with its default name into this folder

@@ -11,4 +11,4 @@ pub use arguments::{
     PolicyCommand,
 };
 pub use config::{Output, RunConfig, Target, UsageError};
-pub use size::parse_size;
+pub use size::{MEMORY_MIN, parse_memory, parse_size};

@@ -4,6 +4,7 @@
 //! batches: both directions of a connection reach the same worker, so workers share nothing but
 //! the table of hosts that is shown while they run. The facts do not depend on how many there are.
 
+mod clock;
 mod dispatch;
 mod hosts;
 
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
 use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, NameSeen, Observer, Timestamp};
+
+use clock::Clock;
+use report::ClockInfo;
 
 pub use hosts::{LiveHost, LiveHosts};
 
@@ -37,7 +41,7 @@ pub struct Settings {
 #[derive(Debug, Default)]
 pub struct Analysis {
     /// The connections, in no particular order.
-    pub flows: Vec<FlowFacts>,
+    pub flows: Vec<Box<FlowFacts>>,
     /// What DNS answers said, in no particular order.
     pub names: Vec<NameSeen>,
     /// What became of the frames.
@@ -48,6 +52,8 @@ pub struct Analysis {
     pub first_time: Option<Timestamp>,
     /// Time of the last frame.
     pub last_time: Option<Timestamp>,
+    /// How time went on from frame to frame.
+    pub clock: ClockInfo,
 }
 
 /// Told while the run goes on.
@@ -76,6 +82,7 @@ pub fn analyze(
         watcher,
         last_told: Instant::now(),
         frames: 0,
+        clock: Clock::default(),
         analysis: Analysis::default(),
     };
     if settings.workers <= 1 {
@@ -89,6 +96,7 @@ pub fn analyze(
         dispatch::run(&mut feed, settings);
     }
     assert!(feed.analysis.counters.balances(), "every frame is dissected or skipped for a reason");
+    feed.analysis.clock = feed.clock.into_info();
     feed.analysis
 }
 
@@ -99,6 +107,7 @@ struct Feed<'a> {
     watcher: &'a mut dyn Watcher,
     last_told: Instant,
     frames: u64,
+    clock: Clock,
     analysis: Analysis,
 }
 
@@ -114,6 +123,7 @@ impl Feed<'_> {
                     self.analysis.first_time.get_or_insert(first.time);
                     self.analysis.last_time = Some(last.time);
                     self.frames += descs.len() as u64;
+                    self.clock.note(descs);
                     if self.last_told.elapsed() >= TELL_EVERY {
                         self.last_told = Instant::now();
                         let progress = self.source.progress();
@@ -144,7 +154,7 @@ struct Seen<'a> {
 /// What one worker brings home.
 #[derive(Default)]
 struct Learned {
-    flows: Vec<FlowFacts>,
+    flows: Vec<Box<FlowFacts>>,
     names: Vec<NameSeen>,
     counters: Counters,
 }
@@ -183,7 +193,7 @@ impl<'a> Worker<'a> {
 
 impl Observer for Seen<'_> {
     fn flow(&mut self, facts: FlowFacts) {
-        self.learned.flows.push(facts);
+        self.learned.flows.push(Box::new(facts));
     }
 
     fn name(&mut self, seen: NameSeen) {

@@ -3,39 +3,48 @@
 //! A SYN takes a small entry here until the first payload makes a flow of it. A flood of SYNs can
 //! fill this table and no other: at the bound the oldest attempt is forgotten, and a connection
 //! whose attempt is forgotten is read like one whose SYN was not captured.
+//!
+//! Attempts lie in a queue in the order in which they began, and are found through chains: a head
+//! by hash, from there to the next older one. What leaves the queue is taken out of no chain. Its
+//! number is older than the queue from then on, which ends the chain there, so that a flood costs
+//! one look at a head and one entry behind the last. Invariant: along a chain numbers go back.
 
 use std::collections::VecDeque;
 
-use foldhash::fast::FixedState;
-use hashbrown::hash_map::{Entry, HashMap};
-
 use super::connection::{REACH, Segment};
 use super::ending::Ending;
+use super::index::KeyHash;
 use super::key::{Key, Way};
+use super::watch::Dial;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
 use crate::{Counters, Limits, Mark};
 
 /// A connection without payload so far.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) first: Mark,
     /// First sequence number behind the SYN, of each direction.
     pub(super) starts: [Option<Seq>; 2],
     pub(super) dialled: Option<Way>,
     /// FIN or RST of a direction that came before the first payload of the other one, as mirrors
-    /// with a lag between directions deliver them.
-    pub(super) endings: [Option<Ending>; 2],
+    /// with a lag between directions deliver them. Rare, and larger than all the rest.
+    endings: Option<Box<Endings>>,
+    pub(super) dial: Dial,
 }
+
+/// By direction.
+pub(super) type Endings = [Option<Ending>; 2];
 
 impl Attempt {
     /// A connection that begins without a SYN.
     pub(super) const fn unseen(first: Mark) -> Self {
-        Self { first, starts: [None; 2], dialled: None, endings: [None; 2] }
+        Self { first, starts: [None; 2], dialled: None, endings: None, dial: Dial::NONE }
     }
 
     /// Notes a SYN or SYN-ACK.
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
+        self.dial.note(way, segment, self.first.time);
         self.starts[way.index()] = Some(segment.seq.plus(1));
         if segment.flags & flags::ACK != 0 {
             self.starts[way.reverse().index()].get_or_insert(segment.ack);
@@ -43,6 +52,11 @@ impl Attempt {
         } else {
             self.dialled = Some(way);
         }
+    }
+
+    /// FIN or RST of each direction.
+    pub(super) fn endings(&self) -> Endings {
+        self.endings.as_deref().copied().unwrap_or_default()
     }
 
     /// Whether a segment lies shortly behind the SYN.
@@ -59,23 +73,40 @@ impl Attempt {
 /// Attempts by their endpoints.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    entries: HashMap<Key, Attempt, FixedState>,
-    /// Oldest first, with the frame of the attempt that is meant; others are out of date.
-    by_age: VecDeque<(Key, u64)>,
+    /// Numbers of the newest entry by hash; a power of two of them, or none.
+    heads: Vec<u32>,
+    /// Oldest first.
+    entries: VecDeque<Entry>,
+    /// The number of the first entry. Numbers wrap around.
+    first: u32,
     entries_max: usize,
 }
 
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    hash: KeyHash,
+    /// The number of the next older one in the chain.
+    older: u32,
+    /// None any more when it became a connection.
+    attempt: Option<Attempt>,
+}
+
+/// Heads for each entry, at least: chains are short then.
+const HEADS_PER_ENTRY: usize = 2;
+
 impl Attempts {
-    pub(super) fn new(limits: &Limits, hasher: FixedState) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         /// The part of all memory that attempts may take.
         const SHARE: usize = 8;
-        // A table keeps room for twice its entries, the queue for twice that.
+        // A queue keeps room for twice its entries, and heads are as many as a power of two.
         const ENTRY_BYTES: usize =
-            2 * size_of::<(Key, Attempt, u8)>() + 4 * size_of::<(Key, u64)>();
+            2 * size_of::<Entry>() + size_of::<Endings>() + 2 * HEADS_PER_ENTRY * size_of::<u32>();
         let affordable = limits.memory_max / SHARE / ENTRY_BYTES;
         Self {
-            entries: HashMap::with_hasher(hasher),
-            by_age: VecDeque::new(),
+            heads: Vec::new(),
+            entries: VecDeque::new(),
+            first: 0,
             entries_max: limits.attempts_max.min(affordable),
         }
     }
@@ -83,68 +114,292 @@ impl Attempts {
     /// Notes a SYN or SYN-ACK.
     pub(super) fn note(
         &mut self,
-        key: Key,
+        (key, hash): (Key, KeyHash),
         way: Way,
         segment: &Segment<'_>,
         counters: &mut Counters,
     ) {
         let start = segment.seq.plus(1);
-        let is_known = match self.entries.entry(key) {
-            Entry::Occupied(mut entry) => {
-                let known = entry.get_mut();
-                let is_same = known.starts[way.index()].is_none_or(|other| other == start);
-                if !is_same {
-                    *known = Attempt::unseen(segment.at);
+        if let Some(known) = self.entry_mut(&key, hash) {
+            match &mut known.attempt {
+                Some(attempt) if attempt.starts[way.index()].is_none_or(|other| other == start) => {
+                    return attempt.note(way, segment);
                 }
-                known.note(way, segment);
-                is_same
+                other => *other = None,
             }
-            Entry::Vacant(entry) => {
-                entry.insert(Attempt::unseen(segment.at)).note(way, segment);
-                false
-            }
-        };
-        if !is_known {
-            self.by_age.push_back((key, segment.at.frame));
-            self.shed(counters);
+            self.drop_spent();
         }
+        let mut attempt = Attempt::unseen(segment.at);
+        attempt.note(way, segment);
+        self.append(Entry { key, hash, older: 0, attempt: Some(attempt) }, counters);
     }
 
-    pub(super) fn find(&self, key: &Key) -> Option<&Attempt> {
-        self.entries.get(key)
+    pub(super) fn find(&self, key: &Key, hash: KeyHash) -> Option<&Attempt> {
+        self.entries.get(self.place(key, hash)?)?.attempt.as_ref()
     }
 
     /// Notes a FIN or RST of a connection that has dialled.
-    pub(super) fn note_ending(&mut self, key: Key, way: Way, segment: &Segment<'_>) {
-        if let Some(attempt) = self.entries.get_mut(&key)
+    pub(super) fn note_ending(
+        &mut self,
+        (key, hash): (Key, KeyHash),
+        way: Way,
+        segment: &Segment<'_>,
+    ) {
+        if let Some(entry) = self.entry_mut(&key, hash)
+            && let Some(attempt) = &mut entry.attempt
             && attempt.owns(way, segment)
         {
-            attempt.endings[way.index()].get_or_insert_with(|| segment.ending());
+            attempt.dial.note_ending(way);
+            let endings = attempt.endings.get_or_insert_default();
+            endings[way.index()].get_or_insert_with(|| segment.ending());
         }
     }
 
-    pub(super) fn take(&mut self, key: &Key) -> Option<Attempt> {
-        self.entries.remove(key)
+    pub(super) fn take(&mut self, key: &Key, hash: KeyHash) -> Option<Attempt> {
+        let attempt = self.entry_mut(key, hash)?.attempt.take();
+        self.drop_spent();
+        attempt
     }
 
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
-        self.by_age.clear();
+        self.heads = Vec::new();
+        self.entries = VecDeque::new();
     }
 
     /// Bytes that are held, by capacity.
     pub(super) fn held_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<(Key, Attempt, u8)>()
-            + self.by_age.capacity() * size_of::<(Key, u64)>()
+        self.heads.capacity() * size_of::<u32>()
+            + self.entries.capacity() * (size_of::<Entry>() + size_of::<Endings>())
     }
 
-    /// Forgets the oldest attempts beyond the bound.
-    fn shed(&mut self, counters: &mut Counters) {
-        while self.entries.len() > self.entries_max || self.by_age.len() > 2 * self.entries_max {
-            let Some((key, frame)) = self.by_age.pop_front() else { break };
-            if self.entries.get(&key).is_some_and(|attempt| attempt.first.frame == frame) {
-                self.entries.remove(&key);
-                counters.evicted_attempts += 1;
+    /// Where in the queue the attempt between these endpoints is.
+    fn place(&self, key: &Key, hash: KeyHash) -> Option<usize> {
+        let head = *self.heads.get(hash.slot(self.heads.len()))?;
+        let mut newer = self.entries.len();
+        let mut place = self.place_of(head);
+        while place < newer {
+            let entry = self.entries.get(place)?;
+            if entry.hash == hash && entry.key == *key && entry.attempt.is_some() {
+                return Some(place);
+            }
+            newer = place;
+            place = self.place_of(entry.older);
+        }
+        None
+    }
+
+    fn entry_mut(&mut self, key: &Key, hash: KeyHash) -> Option<&mut Entry> {
+        let place = self.place(key, hash)?;
+        self.entries.get_mut(place)
+    }
+
+    /// Where in the queue a number is; far behind its end when the number is older.
+    fn place_of(&self, number: u32) -> usize {
+        number.wrapping_sub(self.first) as usize
+    }
+
+    /// Drops the entries in front that have no attempt any more.
+    fn drop_spent(&mut self) {
+        while self.entries.front().is_some_and(|entry| entry.attempt.is_none()) {
+            self.entries.pop_front();
+            self.first = self.first.wrapping_add(1);
+        }
+    }
+
+    /// Adds the newest attempt; at the bound the oldest goes.
+    fn append(&mut self, mut entry: Entry, counters: &mut Counters) {
+        if self.entries_max == 0 {
+            counters.evicted_attempts += 1;
+            return;
+        }
+        if self.entries.len() >= self.entries_max {
+            self.entries.pop_front();
+            self.first = self.first.wrapping_add(1);
+            counters.evicted_attempts += 1;
+            self.drop_spent();
+        }
+        let needed = (self.entries.len() + 1) * HEADS_PER_ENTRY;
+        if self.heads.len() < needed {
+            self.grow(needed);
+        }
+        // The queue is far shorter than numbers go.
+        let len = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let slot = entry.hash.slot(self.heads.len());
+        if let Some(head) = self.heads.get_mut(slot) {
+            entry.older = std::mem::replace(head, self.first.wrapping_add(len));
+        }
+        self.entries.push_back(entry);
+    }
+
+    /// Makes more heads, and the chains anew.
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        const HEADS_MIN: usize = 64;
+        let before_all = self.first.wrapping_sub(1);
+        self.heads = vec![before_all; needed.next_power_of_two().max(HEADS_MIN)];
+        let mut number = self.first;
+        for entry in &mut self.entries {
+            let slot = entry.hash.slot(self.heads.len());
+            if let Some(head) = self.heads.get_mut(slot) {
+                entry.older = std::mem::replace(head, number);
+            }
+            number = number.wrapping_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::index::KeyHasher;
+    use super::*;
+    use crate::Endpoint;
+
+    const ENTRIES_MAX: usize = 4;
+
+    struct Dialling {
+        attempts: Attempts,
+        counters: Counters,
+        hasher: KeyHasher,
+    }
+
+    impl Dialling {
+        fn new() -> Self {
+            let limits = Limits { attempts_max: ENTRIES_MAX, ..Limits::default() };
+            let attempts = Attempts::new(&limits);
+            Self { attempts, counters: Counters::default(), hasher: KeyHasher::new(1) }
+        }
+
+        fn key(&self, client: u8) -> ((Key, KeyHash), Way) {
+            let end = |octet, port| Endpoint { addr: [10, 0, 0, octet].into(), port };
+            let (key, way) = Key::new(end(client, 50_000), end(200, 443));
+            ((key, self.hasher.hash(&key)), way)
+        }
+
+        fn syn(&mut self, client: u8, seq: u32) {
+            let (key, way) = self.key(client);
+            let segment = Segment {
+                source: key.0.sender(way),
+                target: key.0.sender(way.reverse()),
+                seq: Seq(seq),
+                ack: Seq(0),
+                flags: flags::SYN,
+                header: &[],
+                payload: &[],
+                cut: 0,
+                at: Mark::default(),
+                frame_len: 60,
+                id: 0,
+                ttl: 64,
+                vlan: None,
+            };
+            self.attempts.note(key, way, &segment, &mut self.counters);
+        }
+
+        /// Where the client's bytes begin.
+        fn start(&self, client: u8) -> Option<u32> {
+            let ((key, hash), way) = self.key(client);
+            Some(self.attempts.find(&key, hash)?.starts[way.index()]?.0)
+        }
+
+        fn take(&mut self, client: u8) -> bool {
+            let ((key, hash), _) = self.key(client);
+            self.attempts.take(&key, hash).is_some()
+        }
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_at_the_bound() {
+        let mut dialling = Dialling::new();
+        for client in 1..=4 {
+            dialling.syn(client, 10);
+        }
+        assert_eq!(dialling.counters.evicted_attempts, 0);
+        assert_eq!(dialling.start(1), Some(11));
+        dialling.syn(5, 10);
+        assert_eq!(dialling.counters.evicted_attempts, 1);
+        assert_eq!((dialling.start(1), dialling.start(2)), (None, Some(11)));
+        for client in 6..=250 {
+            dialling.syn(client, 10);
+        }
+        let found: Vec<u8> = (1..=250).filter(|client| dialling.start(*client).is_some()).collect();
+        assert_eq!(found, [247, 248, 249, 250]);
+        assert_eq!(dialling.attempts.entries.len(), ENTRIES_MAX);
+    }
+
+    #[test]
+    fn what_became_a_connection_makes_room() {
+        let mut dialling = Dialling::new();
+        for client in 1..=4 {
+            dialling.syn(client, 10);
+        }
+        assert!(dialling.take(2) && !dialling.take(2));
+        assert_eq!(dialling.attempts.entries.len(), 4);
+        assert!(dialling.take(1));
+        assert_eq!(dialling.attempts.entries.len(), 2);
+        dialling.syn(5, 10);
+        dialling.syn(6, 10);
+        assert_eq!(dialling.counters.evicted_attempts, 0);
+        for client in 3..=6 {
+            assert!(dialling.take(client));
+        }
+        assert!(dialling.attempts.entries.is_empty());
+        assert_eq!(dialling.start(3), None);
+    }
+
+    #[test]
+    fn a_syn_again_is_the_same_attempt_and_another_is_a_new_one() {
+        let mut dialling = Dialling::new();
+        dialling.syn(1, 10);
+        dialling.syn(2, 10);
+        dialling.syn(2, 10);
+        assert_eq!(dialling.attempts.entries.len(), 2);
+        dialling.syn(1, 99);
+        assert_eq!(dialling.start(1), Some(100));
+        // As the newest it outlives the other one.
+        for client in 3..=5 {
+            dialling.syn(client, 10);
+        }
+        assert_eq!((dialling.start(1), dialling.start(2)), (Some(100), None));
+    }
+
+    #[test]
+    fn numbers_wrap_around() {
+        let mut dialling = Dialling::new();
+        dialling.attempts.first = u32::MAX - 1;
+        for client in 1..=9 {
+            dialling.syn(client, 10);
+        }
+        assert_eq!((dialling.start(5), dialling.start(6)), (None, Some(11)));
+        assert!((6..=9).all(|client| dialling.take(client)));
+    }
+
+    proptest! {
+        /// Against a plain list: the same attempts are known after any number of steps.
+        #[test]
+        fn it_is_a_bounded_list(steps in prop::collection::vec((0u8..9, 0u32..3), 0..200)) {
+            let mut dialling = Dialling::new();
+            let mut list: Vec<(u8, u32)> = Vec::new();
+            for (client, seq) in steps {
+                let known = list.iter().position(|(other, _)| *other == client);
+                if seq == 0 {
+                    prop_assert_eq!(dialling.take(client), known.is_some());
+                    known.map(|place| list.remove(place));
+                } else if known.is_none_or(|place| list[place].1 != seq) {
+                    dialling.syn(client, seq);
+                    known.map(|place| list.remove(place));
+                    list.push((client, seq));
+                } else {
+                    dialling.syn(client, seq);
+                }
+                // What left the middle of the queue takes room until the oldest goes.
+                let kept = |(client, seq): &(u8, u32)| dialling.start(*client) == Some(seq + 1);
+                let forgotten = list.iter().take_while(|entry| !kept(entry)).count();
+                prop_assert!(list.len() <= ENTRIES_MAX || forgotten > 0);
+                list.drain(..forgotten);
+                prop_assert!(list.iter().all(kept), "only the oldest are forgotten");
+                prop_assert!(dialling.attempts.entries.len() <= ENTRIES_MAX);
             }
         }
     }

@@ -1,12 +1,13 @@
 //! One connection of the table: its state, where its two streams stand, and whether a segment
 //! still belongs to it or to a later connection with the same ports.
 
-use super::attempts::Attempt;
+use super::attempts::{Attempt, Endings};
 use super::conversation::Conversation;
 use super::ending::{self, Ending};
+use super::index::KeyHash;
 use super::join::Halves;
 use super::key::{Key, Way};
-use super::reader::Reader;
+use super::watch::Watch;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
 use crate::tls::{message, sslv2_client_hello_len};
@@ -17,6 +18,9 @@ use crate::{Coverage, EndKind, Endpoint, FlowFacts, Mark, Side};
 pub(super) const REACH: i32 = 1 << 20;
 /// How far beside a stream's known bytes its others may lie: a window without scaling.
 const NEAR: u32 = 1 << 16;
+/// A connection that was silent for so long has sent its hello and all copies of it; copies that a
+/// mirror or a middlebox makes come within milliseconds.
+const QUIET_NS: i64 = 5_000_000_000;
 
 /// A TCP segment as the layers below deliver it.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +31,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) ack: Seq,
     /// Bits of [`flags`].
     pub(crate) flags: u8,
+    /// The TCP header; empty when not all of it was captured, or it came in fragments.
+    pub(crate) header: &'a [u8],
     /// The captured payload.
     pub(crate) payload: &'a [u8],
     /// Payload bytes that the snap length cut off.
@@ -34,6 +40,11 @@ pub(crate) struct Segment<'a> {
     pub(crate) at: Mark,
     /// Length of the frame on the wire.
     pub(crate) frame_len: u32,
+    /// Identification of the IPv4 packet; 0 for IPv6.
+    pub(crate) id: u16,
+    /// Time to live, or hop limit.
+    pub(crate) ttl: u8,
+    pub(crate) vlan: Option<u16>,
 }
 
 impl Segment<'_> {
@@ -68,28 +79,38 @@ impl Segment<'_> {
         Ending { kind, at: self.at, seq: self.end(), ack: self.acked() }
     }
 
+    /// Length of the payload on the wire.
+    pub(super) fn len(&self) -> u32 {
+        // A captured payload is one packet's.
+        u32::try_from(self.payload.len()).unwrap_or(u32::MAX).saturating_add(self.cut)
+    }
+
     /// Number behind the payload.
     pub(super) fn end(&self) -> Seq {
-        // A captured payload is one packet's.
-        let len = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
-        self.start().plus(len.saturating_add(self.cut))
+        self.start().plus(self.len())
     }
 }
 
 /// A connection with payload.
+///
+/// What every packet needs comes first and together: two cache lines in place of four.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Flow {
     pub(super) key: Key,
-    pub(super) first: Mark,
-    pub(super) last: Mark,
-    starts: [Option<Seq>; 2],
-    dialled: Option<Way>,
-    /// The bytes of each direction that are known to have been sent.
-    spans: [Option<Span>; 2],
-    endings: [Option<Ending>; 2],
+    pub(super) hash: KeyHash,
     /// A later connection with the same ports has dialled.
     pub(super) has_successor: bool,
+    dialled: Option<Way>,
     pub(super) state: State,
+    pub(super) last: Mark,
+    /// The bytes of each direction that are known to have been sent.
+    spans: [Option<Span>; 2],
+    /// Bytes held by `state`, as they are counted in the table.
+    pub(super) held_bytes: usize,
+    pub(super) first: Mark,
+    starts: [Option<Seq>; 2],
+    endings: Endings,
 }
 
 /// From the first captured byte to behind the last one.
@@ -125,34 +146,45 @@ impl State {
 
 impl Flow {
     /// A connection whose first payload is at hand.
-    pub(super) fn new(key: Key, attempt: &Attempt, at: Mark) -> Self {
-        let mut conversation = Box::<Conversation>::default();
+    pub(super) fn new(key: Key, hash: KeyHash, attempt: &Attempt, at: Mark) -> Self {
+        let watch = Watch::new(attempt.dial, attempt.starts);
+        let mut conversation = Box::new(Conversation::new(watch));
+        let endings = attempt.endings();
         for way in Way::BOTH {
             if let Some(start) = attempt.starts[way.index()] {
                 conversation.anchor(way, start);
             }
-            if let Some(ending) = &attempt.endings[way.index()] {
+            if let Some(ending) = &endings[way.index()] {
                 conversation.note_ending(way, ending);
             }
         }
+        let state = State::Open(conversation);
         Self {
             key,
-            first: attempt.first,
-            last: at,
-            starts: attempt.starts,
-            dialled: attempt.dialled,
-            spans: [None; 2],
-            endings: attempt.endings,
+            hash,
             has_successor: false,
-            state: State::Open(conversation),
+            dialled: attempt.dialled,
+            held_bytes: state.held_bytes(),
+            state,
+            last: at,
+            spans: [None; 2],
+            first: attempt.first,
+            starts: attempt.starts,
+            endings,
         }
     }
 
     /// Joins what both directions said; `None` when it is no TLS.
-    pub(super) fn join(&self, readers: [Reader; 2], missing: Coverage) -> Option<FlowFacts> {
+    pub(super) fn join(&self, read: Conversation, missing: Coverage) -> Option<FlowFacts> {
+        let (readers, watch) = read.into_parts();
+        let lost = readers.each_ref().map(|reader| reader.facts.lost_packets);
+        let silent = readers.each_ref().map(|reader| !reader.facts.saw_payload);
         let halves = Halves {
             senders: Way::BOTH.map(|way| self.key.sender(way)),
             sides: readers.map(|reader| reader.facts),
+            captured: watch.captured(),
+            qualities: watch.quality(lost, silent),
+            saw_syn: watch.saw_syn(),
             dialled: self.dialled.map(Way::index),
             end: ending::first(self.endings),
             missing,
@@ -228,30 +260,43 @@ impl Flow {
             let first = self.spans[way.index()].map(|span| span.first);
             known.or_else(|| Some((0..=REACH).contains(&first?.since(start))))
         };
+        // The answer to a SYN with payload (RFC 7413) acknowledges the payload too, or not.
+        let acknowledges = |way: Way, ack: Seq| {
+            let (start, span) = (self.starts[way.index()], self.spans[way.index()]);
+            match (start, span) {
+                (Some(start), Some(span)) => {
+                    Some((0..=span.end.since(start)).contains(&ack.since(start)))
+                }
+                _ => fits(way, ack),
+            }
+        };
         fits(way, segment.seq.plus(1))
-            .or_else(|| fits(way.reverse(), segment.acked()?))
+            .or_else(|| acknowledges(way.reverse(), segment.acked()?))
             .unwrap_or_else(|| !self.has_ended())
     }
 
     /// Whether a payload begins another connection, whose SYN was not captured: a hello that is
-    /// not the known one, far from the bytes of this connection.
+    /// not the known one, far from the bytes of this connection. After a silence a hello there is
+    /// another one whatever it says, and so is one with another random anywhere behind the end.
     pub(super) fn is_over_by(&self, way: Way, segment: &Segment<'_>) -> bool {
         let Some(kind) = hello_kind(segment.payload) else { return false };
         let Some(span) = self.spans[way.index()] else { return false };
-        if span.is_near(segment.start()) {
+        let is_near = span.is_near(segment.start());
+        let is_quiet = segment.at.time.nanos_since(self.last.time) > QUIET_NS;
+        if is_near && !(is_quiet && self.has_ended()) {
             return false;
         }
         let random = segment.payload.get(11..43);
         let (client, server) = match &self.state {
             State::Free => return false,
-            State::Plain => return true,
+            State::Plain => return !is_near,
             State::Settled(facts) => (
                 facts.client_hello.as_ref().map(|hello| &hello.random),
                 facts.server_hello.as_ref().map(|hello| &hello.random),
             ),
             State::Open(conversation) => {
                 let facts = &conversation.reader(way).facts;
-                if !facts.has_hello() && !self.has_ended() {
+                if !facts.has_hello() && !self.has_ended() && !is_quiet {
                     return false;
                 }
                 (
@@ -261,7 +306,9 @@ impl Flow {
             }
         };
         let known = if kind == message::SERVER_HELLO { server } else { client };
-        known.map(|known| known.as_slice()) != random
+        let differs = known.map(|known| known.as_slice()) != random;
+        // Near the known bytes it may be the hello of a direction that came late.
+        if is_near { known.is_some() && differs } else { differs || is_quiet }
     }
 }
 

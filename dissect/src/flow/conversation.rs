@@ -2,6 +2,7 @@
 
 use super::ending::Ending;
 use super::reader::{Feed, Reader};
+use super::watch::Watch;
 use super::{Context, Segment, Way};
 use crate::tcp::{Assembler, Piece, Seq};
 use crate::{Counters, EndKind, Version};
@@ -13,6 +14,7 @@ const PRELUDE_REACH: u32 = 1 << 16;
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
     directions: [Direction; 2],
+    watch: Watch,
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +24,19 @@ struct Direction {
 }
 
 impl Conversation {
+    /// Nothing read yet, of a connection whose dialling was watched.
+    pub(super) fn new(watch: Watch) -> Self {
+        Self { watch, ..Self::default() }
+    }
+
+    /// Notes a segment, with payload or without.
+    pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
+        self.watch.note(way, segment);
+        if let (false, Some(ack)) = (segment.has_payload(), segment.acked()) {
+            self.note_ack(way, ack);
+        }
+    }
+
     /// Says where a direction's bytes begin.
     pub(crate) fn anchor(&mut self, way: Way, start: Seq) {
         let Direction { assembler, reader } = self.direction_mut(way);
@@ -32,7 +47,12 @@ impl Conversation {
 
     /// Notes up to where both directions' bytes go, by the end of one.
     pub(crate) fn note_ending(&mut self, way: Way, ending: &Ending) {
-        self.direction_mut(way).assembler.note_extent(ending.seq);
+        // A FIN has a number too, so that of a reset behind a lost one proves no byte.
+        let end = match ending.kind {
+            EndKind::Fin => ending.seq,
+            EndKind::Reset => ending.seq.plus(u32::MAX),
+        };
+        self.direction_mut(way).assembler.note_extent(end);
         if let (EndKind::Fin, Some(ack)) = (ending.kind, ending.ack) {
             self.note_ack(way, ack);
         }
@@ -127,9 +147,9 @@ impl Conversation {
         &self.directions[way.index()].reader
     }
 
-    /// Takes both directions' readers.
-    pub(crate) fn into_readers(self) -> [Reader; 2] {
-        self.directions.map(|direction| direction.reader)
+    /// Takes both directions' readers, and what was noted of the capture.
+    pub(super) fn into_parts(self) -> ([Reader; 2], Watch) {
+        (self.directions.map(|direction| direction.reader), self.watch)
     }
 
     /// Bytes that are held.

@@ -4,11 +4,13 @@ use smallvec::SmallVec;
 
 use super::ending::Ending;
 use super::side::SideFacts;
+use super::watch::Captured;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
 use crate::{
     Alert, Coverage, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Protocol,
-    PseudoTls, Refusal, RefusalKind, RoleFrom, ServerHello, Side, Transport, Upgrade, Version,
+    PseudoTls, Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport,
+    Upgrade, Version,
 };
 
 /// Both directions of a connection, told apart by who sent what, and its TCP frame.
@@ -21,18 +23,54 @@ pub(crate) struct Halves {
     /// Which of the two ended the connection, how and when.
     pub(crate) end: Option<(usize, Ending)>,
     /// What the reader of the frames could not keep.
-    pub(crate) missing: Coverage,
+    pub(super) missing: Coverage,
+    pub(super) captured: [Captured; 2],
+    pub(super) qualities: [SideQuality; 2],
+    /// The capture runs since the connection's beginning.
+    pub(super) saw_syn: bool,
 }
 
 /// The client's half and the server's half.
 struct Roles {
     client: SideFacts,
     server: SideFacts,
+    client_captured: Captured,
+    server_captured: Captured,
+    saw_syn: bool,
     end: Option<(Side, Ending)>,
     missing: Coverage,
 }
 
+/// Ports on which servers speak TLS from the first byte on (IANA Service Name and Port Number
+/// Registry): HTTPS and its usual second ports, SMTP submission, LDAP, DNS, IMAP, POP3, SIP, XMPP
+/// for clients, WinRM. Ports count only where the capture kept the headers alone: elsewhere the
+/// bytes tell, and there nothing else can keep the connection from passing unseen.
+const TLS_PORTS: [u16; 11] = [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443];
+
 impl Halves {
+    /// The halves of a connection over UDP, whose datagrams have no numbers that tell of losses.
+    pub(crate) fn of_datagrams(
+        sides: [SideFacts; 2],
+        senders: [Endpoint; 2],
+        dialled: Option<usize>,
+        missing: Coverage,
+    ) -> Self {
+        let captured = sides.each_ref().map(|side| match side.saw_payload {
+            true => Captured::All,
+            false => Captured::Nothing,
+        });
+        Self {
+            sides,
+            senders,
+            dialled,
+            end: None,
+            missing,
+            captured,
+            qualities: [SideQuality::default(); 2],
+            saw_syn: false,
+        }
+    }
+
     /// The facts of the connection; `None` when it showed no TLS. First and last frame are the
     /// caller's to fill in.
     pub(crate) fn join(self) -> Option<FlowFacts> {
@@ -41,10 +79,11 @@ impl Halves {
         let is_tls = |side: &SideFacts, other: &SideFacts| {
             side.has_hello() || side.saw_records && !(side.is_alerts_only() && other.is_plain)
         };
-        if !is_tls(a, b) && !is_tls(b, a) {
+        let is_known_tls = is_tls(a, b) || is_tls(b, a);
+        let (client_at, role_from) = self.find_client();
+        if !is_known_tls && !self.may_be_tls(client_at) {
             return None;
         }
-        let (client_at, role_from) = self.find_client();
         let side_of = |at: usize| if at == client_at { Side::Client } else { Side::Server };
         let dialled_by = self.dialled.map(side_of);
         let end = self.end.map(|(at, ending)| (side_of(at), ending));
@@ -52,7 +91,18 @@ impl Halves {
         let [a_end, b_end] = self.senders;
         let (client, server, client_end, server_end) =
             if client_at == 0 { (a, b, a_end, b_end) } else { (b, a, b_end, a_end) };
-        let roles = Roles { client, server, end, missing: self.missing };
+        let of_both = |at: usize| (self.captured[at], self.qualities[at]);
+        let (client_captured, client_quality) = of_both(client_at);
+        let (server_captured, server_quality) = of_both(1 - client_at);
+        let roles = Roles {
+            client,
+            server,
+            client_captured,
+            server_captured,
+            saw_syn: self.saw_syn,
+            end,
+            missing: self.missing,
+        };
         let resumed = roles.resumed();
         let established = roles.established();
         let refusal = roles.refusal();
@@ -88,8 +138,17 @@ impl Halves {
             resumed,
             established,
             coverage,
+            quality: Quality { client: client_quality, server: server_quality },
             messages,
         })
+    }
+
+    /// Whether the snap length left nothing to tell TLS by, and the server's port speaks for it.
+    fn may_be_tls(&self, client_at: usize) -> bool {
+        let is_hidden = |side: &SideFacts| side.is_cut_at_start && !side.is_plain;
+        let server = self.senders.iter().rev().nth(client_at);
+        self.sides.iter().all(is_hidden)
+            && server.is_some_and(|server| TLS_PORTS.contains(&server.port))
     }
 
     /// Which half is the client's, and what told it.
@@ -176,7 +235,7 @@ impl Roles {
             ),
             None => (
                 both_encrypt && self.is_finished_in_any_version(),
-                !both_encrypt || self.refusal().is_some(),
+                !both_encrypt || self.refusal().is_some() || self.is_over_after_retry(),
             ),
         };
         if proven {
@@ -207,6 +266,13 @@ impl Roles {
         self.end.is_some() || was_aborted(&self.client) || was_aborted(&self.server) || is_refused
     }
 
+    /// Whether the connection came to its end after a HelloRetryRequest, and nothing that the
+    /// server said is missing.
+    fn is_over_after_retry(&self) -> bool {
+        let server = &self.server;
+        server.hello_retried && server.server_hello.is_none() && !server.has_holes && self.is_over()
+    }
+
     fn end_by_server(&self) -> Option<Ending> {
         self.end.filter(|(by, _)| *by == Side::Server).map(|(_, ending)| ending)
     }
@@ -229,11 +295,16 @@ impl Roles {
         let end = self.end_by_server()?;
         // An alert behind the server's end is only the client's word on it.
         let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
-        if gave_up || !server.is_anchored || server.has_holes || !server.is_alerts_only() {
+        if gave_up || !server.is_anchored || server.has_holes || !server.leaves_unanswered(client) {
             return None;
         }
-        let is_later = end.at.frame >= asked.at.frame;
-        let has_hello = client.tls_seq.is_some_and(|seq| end.answers(seq));
+        let again = client.asked_again.filter(|_| server.hello_retried);
+        let (seq, asked_at) = match again {
+            Some((seq, at)) => (Some(seq), at),
+            None => (client.tls_seq, asked.at),
+        };
+        let is_later = end.at.frame >= asked_at.frame;
+        let has_hello = seq.is_some_and(|seq| end.answers(seq));
         let (kind, is_answer) = match end.kind {
             EndKind::Reset => (RefusalKind::Reset, has_hello || is_later),
             EndKind::Fin => (RefusalKind::Close, has_hello || is_later && end.ack.is_none()),
@@ -248,14 +319,42 @@ impl Roles {
         let server_hello = server.server_hello.as_ref().map(|hello| hello.extent);
         let mut missing = self.missing;
         if client_hello != Some(HelloExtent::Whole) {
-            let nothing = Coverage::CLIENT_SIDE_MISSING;
-            missing = missing.with(loss(client, nothing, self.missing));
+            let loss = Loss {
+                side: client,
+                captured: self.client_captured,
+                nothing: Coverage::CLIENT_SIDE_MISSING,
+                known: self.missing,
+                // An answer proves the hello.
+                was_sent: server_hello.is_some(),
+                saw_beginning: self.saw_syn,
+                is_late: self.is_late(),
+            };
+            missing = missing.with(loss.name());
         }
-        if refusal.is_none() && server_hello != Some(HelloExtent::Whole) {
-            let nothing = Coverage::SERVER_SIDE_MISSING;
-            missing = missing.with(loss(server, nothing, self.missing));
+        if refusal.is_none()
+            && server_hello != Some(HelloExtent::Whole)
+            && !self.is_over_after_retry()
+            && !server.answers_in_clear(client)
+        {
+            let loss = Loss {
+                side: server,
+                captured: self.server_captured,
+                nothing: Coverage::SERVER_SIDE_MISSING,
+                known: self.missing,
+                was_sent: false,
+                saw_beginning: self.saw_syn || client_hello.is_some(),
+                is_late: self.is_late(),
+            };
+            missing = missing.with(loss.name());
         }
         missing
+    }
+
+    /// Whether nothing is there of the connection's beginning.
+    fn is_late(&self) -> bool {
+        let (client, server) = (&self.client, &self.server);
+        let is_late = |side: &SideFacts| side.is_midstream || !side.saw_payload;
+        !self.saw_syn && is_late(client) && is_late(server)
     }
 
     fn alerts(&self) -> SmallVec<[Alert; 1]> {
@@ -291,26 +390,53 @@ impl Roles {
     }
 }
 
-/// Why a direction's hello is missing or cut; `nothing` names a direction that said nothing.
-fn loss(side: &SideFacts, nothing: Coverage, known: Coverage) -> Coverage {
-    if !side.saw_payload {
-        return nothing;
-    }
-    let mut missing = Coverage::COMPLETE;
-    if side.gap_before_hello {
-        missing = missing.with(Coverage::GAP);
-    }
-    if side.cut_before_hello {
-        missing = missing.with(Coverage::TRUNCATED);
-    }
-    match missing {
-        Coverage::COMPLETE if side.is_midstream => Coverage::MIDSTREAM,
-        // Something else than TLS was said: there is no hello to be missed.
-        Coverage::COMPLETE if side.is_plain => missing,
-        Coverage::COMPLETE if !known.is_complete() => missing,
-        // The last packets that were captured hold a part of it, or not even that.
-        Coverage::COMPLETE if side.saw_records && !side.is_alerts_only() => Coverage::GAP,
-        Coverage::COMPLETE => nothing,
-        _ => missing,
+/// A direction whose hello is missing or cut, and what tells why.
+struct Loss<'a> {
+    side: &'a SideFacts,
+    captured: Captured,
+    /// The name of a direction of which nothing was captured, or that said nothing.
+    nothing: Coverage,
+    /// What is known to be missing anyway.
+    known: Coverage,
+    /// The hello was sent for certain.
+    was_sent: bool,
+    /// The capture runs since before the hello.
+    saw_beginning: bool,
+    /// The capture runs since after both hellos.
+    is_late: bool,
+}
+
+impl Loss<'_> {
+    fn name(&self) -> Coverage {
+        let side = self.side;
+        let is_lost = self.was_sent || self.captured == Captured::Less;
+        if self.captured == Captured::Nothing {
+            return self.nothing;
+        }
+        if side.is_cut_at_start && !side.saw_payload {
+            return Coverage::TRUNCATED;
+        }
+        if !side.saw_payload && !side.cut_before_hello {
+            return match is_lost || side.gap_before_hello {
+                _ if self.is_late => Coverage::MIDSTREAM,
+                true => Coverage::GAP,
+                false => self.nothing,
+            };
+        }
+        let missing = Coverage::COMPLETE
+            .with(if side.gap_before_hello { Coverage::GAP } else { Coverage::COMPLETE })
+            .with(if side.cut_before_hello { Coverage::TRUNCATED } else { Coverage::COMPLETE });
+        match missing {
+            Coverage::COMPLETE if side.is_midstream && self.saw_beginning => Coverage::GAP,
+            Coverage::COMPLETE if side.is_midstream => Coverage::MIDSTREAM,
+            // Something else than TLS was said: there is no hello to be missed.
+            Coverage::COMPLETE if side.is_plain => missing,
+            Coverage::COMPLETE if !self.known.is_complete() => missing,
+            // The last packets that were captured hold a part of it, or not even that.
+            Coverage::COMPLETE if is_lost => Coverage::GAP,
+            Coverage::COMPLETE if side.saw_records && !side.is_alerts_only() => Coverage::GAP,
+            Coverage::COMPLETE => self.nothing,
+            _ => missing,
+        }
     }
 }

@@ -6,11 +6,13 @@ mod connection;
 mod conversation;
 mod ending;
 mod evict;
+mod index;
 mod join;
 mod key;
 mod reader;
 mod side;
 mod table;
+mod watch;
 
 pub(crate) use connection::Segment;
 pub(crate) use join::Halves;

@@ -8,14 +8,10 @@
 //! begins a new connection; the old one stays until the new one has said something, since its last
 //! packets may come late.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
-use hashbrown::hash_map::HashMap;
-
 use super::Context;
 use super::attempts::{Attempt, Attempts};
 use super::connection::{Flow, Segment, State};
+use super::index::{Index, KeyHash, KeyHasher};
 use super::key::{Key, Way};
 use super::reader::Reader;
 use crate::tcp::Place;
@@ -26,8 +22,9 @@ use crate::{Counters, Coverage, HelloSeen, Limits, Mark, Observer, Side, Transpo
 #[derive(Debug)]
 pub(crate) struct FlowTable {
     pub(super) limits: Limits,
+    hasher: KeyHasher,
     attempts: Attempts,
-    index: HashMap<Key, u32, FixedState>,
+    index: Index,
     pub(super) flows: Vec<Flow>,
     free: Vec<u32>,
     /// The next flow that is looked at when memory runs out.
@@ -49,16 +46,16 @@ enum Owner {
 
 impl FlowTable {
     pub(crate) fn new(limits: Limits, seed: u64) -> Self {
-        let hasher = FixedState::with_seed(seed);
         Self {
-            attempts: Attempts::new(&limits, hasher.clone()),
+            hasher: KeyHasher::new(seed),
+            attempts: Attempts::new(&limits),
             limits,
-            index: HashMap::with_hasher(hasher.clone()),
+            index: Index::default(),
             flows: Vec::new(),
             free: Vec::new(),
             eviction_hand: 0,
             held_bytes: 0,
-            interner: Interner::new(hasher.hash_one(seed)),
+            interner: Interner::new(seed),
         }
     }
 
@@ -70,19 +67,21 @@ impl FlowTable {
         seen: &mut impl Observer,
     ) {
         let (key, way) = Key::new(segment.source, segment.target);
-        if let Some(&slot) = self.index.get(&key) {
+        let hash = self.hasher.hash(&key);
+        let is_it = |slot| self.flows.get(slot as usize).is_some_and(|flow| flow.key == key);
+        if let Some(slot) = self.index.find(hash, is_it) {
             match self.owner(slot, way, segment, counters) {
                 Owner::Known => return self.follow(slot, way, segment, counters, seen),
                 Owner::Silent => return,
                 Owner::Later => self.close(slot, Coverage::COMPLETE, counters, seen),
             }
         } else if segment.is_syn() {
-            self.attempts.note(key, way, segment, counters);
+            self.attempts.note((key, hash), way, segment, counters);
         } else if segment.is_end() {
-            self.attempts.note_ending(key, way, segment);
+            self.attempts.note_ending((key, hash), way, segment);
         }
         if segment.has_payload() {
-            let slot = self.open(key, segment);
+            let slot = self.open(key, hash, segment);
             self.follow(slot, way, segment, counters, seen);
         }
     }
@@ -113,14 +112,14 @@ impl FlowTable {
                 return Owner::Known;
             }
             flow.has_successor = true;
-            self.attempts.note(flow.key, way, segment, counters);
+            self.attempts.note((flow.key, flow.hash), way, segment, counters);
             return later;
         }
         if flow.has_successor {
-            match self.attempts.find(&flow.key) {
+            match self.attempts.find(&flow.key, flow.hash) {
                 Some(attempt) if attempt.owns(way, segment) => {
                     if segment.is_end() && !segment.has_payload() {
-                        self.attempts.note_ending(flow.key, way, segment);
+                        self.attempts.note_ending((flow.key, flow.hash), way, segment);
                     }
                     return later;
                 }
@@ -132,10 +131,10 @@ impl FlowTable {
     }
 
     /// Makes a flow for a first payload.
-    fn open(&mut self, key: Key, segment: &Segment<'_>) -> u32 {
-        let attempt = self.attempts.take(&key).unwrap_or_else(|| Attempt::unseen(segment.at));
-        let flow = Flow::new(key, &attempt, segment.at);
-        self.held_bytes += flow.state.held_bytes();
+    fn open(&mut self, key: Key, hash: KeyHash, segment: &Segment<'_>) -> u32 {
+        let attempt = self.attempts.take(&key, hash).unwrap_or_else(|| Attempt::unseen(segment.at));
+        let flow = Flow::new(key, hash, &attempt, segment.at);
+        self.held_bytes += flow.held_bytes;
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.flows[slot as usize] = flow;
@@ -147,7 +146,7 @@ impl FlowTable {
                 u32::try_from(self.flows.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        self.index.insert(key, slot);
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -162,14 +161,13 @@ impl FlowTable {
     ) {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
         flow.note(way, segment);
+        if let State::Open(conversation) = &mut flow.state {
+            conversation.note(way, segment);
+        }
         if !segment.has_payload() {
             return;
         }
         counters.data_segments += 1;
-        let held_before = match &flow.state {
-            State::Open(_) => flow.state.held_bytes(),
-            _ => return,
-        };
         let State::Open(conversation) = &mut flow.state else { return };
         let mut context = Context {
             at: segment.at,
@@ -186,6 +184,7 @@ impl FlowTable {
         }
         Self::settle(flow);
         let held = flow.state.held_bytes();
+        let held_before = std::mem::replace(&mut flow.held_bytes, held);
         self.held_bytes = self.held_bytes + held - held_before;
         if held > held_before {
             self.shed(counters, seen);
@@ -198,8 +197,8 @@ impl FlowTable {
         if conversation.is_plain() {
             flow.state = State::Plain;
         } else if conversation.is_settled() {
-            let readers = std::mem::take(conversation).into_readers();
-            let facts = flow.join(readers, Coverage::COMPLETE);
+            let read = std::mem::take(&mut **conversation);
+            let facts = flow.join(read, Coverage::COMPLETE);
             flow.state = facts.map_or(State::Plain, |facts| State::Settled(Box::new(facts)));
         }
     }
@@ -225,7 +224,7 @@ impl FlowTable {
         seen: &mut impl Observer,
     ) {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
-        self.held_bytes -= flow.state.held_bytes();
+        self.held_bytes -= std::mem::take(&mut flow.held_bytes);
         let facts = match std::mem::replace(&mut flow.state, State::Plain) {
             State::Free => {
                 flow.state = State::Free;
@@ -243,7 +242,7 @@ impl FlowTable {
                     interner: &mut self.interner,
                 };
                 conversation.finish(counters, &mut context);
-                flow.join(conversation.into_readers(), missing)
+                flow.join(*conversation, missing)
             }
         };
         if let Some(mut facts) = facts {
@@ -257,7 +256,7 @@ impl FlowTable {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
         if !matches!(flow.state, State::Free) {
             flow.state = State::Free;
-            self.index.remove(&flow.key);
+            self.index.remove(flow.hash, slot);
             self.free.push(slot);
         }
     }
@@ -265,7 +264,7 @@ impl FlowTable {
     /// Bytes of flow state, approximately: tables by their capacity, flows by what they hold.
     pub(super) fn used_bytes(&self) -> usize {
         self.attempts.held_bytes()
-            + self.index.capacity() * size_of::<(Key, u32, u8)>()
+            + self.index.held_bytes()
             + (self.flows.len() - self.free.len()) * size_of::<Flow>()
             + self.held_bytes
     }

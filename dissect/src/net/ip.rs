@@ -50,6 +50,8 @@ pub(super) struct IpHeader {
     pub(super) dst: IpAddr,
     /// Time to live, or hop limit.
     pub(super) ttl: u8,
+    /// Identification; 0 for IPv6.
+    pub(super) id: u16,
 }
 
 /// A piece of a packet (RFC 791 §3.2, RFC 8200 §4.5).
@@ -144,7 +146,7 @@ fn ipv4(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
         };
         return piece(fragment);
     }
-    let ip = IpHeader { src, dst, ttl: header.ttl() };
+    let ip = IpHeader { src, dst, ttl: header.ttl(), id: header.identification() };
     if protocol == protocol::AUTHENTICATION {
         return authenticated(ip, payload);
     }
@@ -183,6 +185,7 @@ fn ipv6(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
         src: IpAddr::V6(header.source_addr()),
         dst: IpAddr::V6(header.destination_addr()),
         ttl: header.hop_limit(),
+        id: 0,
     };
     let next = header.next_header().0;
     if next == protocol::TCP || next == protocol::UDP {

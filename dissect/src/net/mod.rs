@@ -58,12 +58,17 @@ pub(crate) struct Packet<'a> {
     pub(crate) src: IpAddr,
     pub(crate) dst: IpAddr,
     pub(crate) transport: TransportHeader,
+    /// The TCP header with its options, where all of it was captured; not told of UDP, nor of a
+    /// segment that came in fragments.
+    pub(crate) header: &'a [u8],
     /// The captured payload of the segment or datagram.
     pub(crate) payload: &'a [u8],
     /// Length of the payload by the IP header. More than was captured: the snap length cut it.
     pub(crate) payload_len: u32,
     /// Time to live, or hop limit.
     pub(crate) ttl: u8,
+    /// Identification of the IPv4 packet (RFC 791 §3.1); 0 for IPv6.
+    pub(crate) id: u16,
     /// Identifier of the innermost VLAN tag; none for a datagram that came in fragments.
     pub(crate) vlan: Option<u16>,
     /// Whether a tunnel was around the packet; not told of a datagram that came in fragments.
@@ -112,9 +117,11 @@ pub(crate) struct Datagram {
 
 impl Datagram {
     fn new(packet: &Packet<'_>) -> Self {
-        let Packet { src, dst, transport, payload_len, ttl, vlan, tunnelled, payload } = *packet;
-        let head = Packet { src, dst, transport, payload_len, ttl, vlan, tunnelled, payload: &[] };
-        Self { head, payload: payload.to_vec() }
+        let Packet { src, dst, transport, payload_len, ttl, id, vlan, tunnelled, .. } = *packet;
+        let (header, payload): (&[u8], &[u8]) = (&[], &[]);
+        let head =
+            Packet { src, dst, transport, header, payload, payload_len, ttl, id, vlan, tunnelled };
+        Self { head, payload: packet.payload.to_vec() }
     }
 
     /// The segment or datagram itself.
@@ -236,8 +243,13 @@ enum Upper<'a> {
 
 #[inline]
 fn upper<'a>(ip: &IpHeader, protocol: u8, span: Span<'a>) -> Result<Upper<'a>, SkipReason> {
+    let mut header: &[u8] = &[];
     let (transport, payload) = match protocol {
-        protocol::TCP => transport::tcp(span)?,
+        protocol::TCP => {
+            let (transport, payload) = transport::tcp(span)?;
+            header = transport::header_of(span, payload);
+            (transport, payload)
+        }
         protocol::UDP => {
             let (transport, payload) = transport::udp(span)?;
             if let Some(inner) = udp_tunnel::inner(transport.ports(), payload) {
@@ -251,9 +263,11 @@ fn upper<'a>(ip: &IpHeader, protocol: u8, span: Span<'a>) -> Result<Upper<'a>, S
         src: ip.src,
         dst: ip.dst,
         transport,
+        header,
         payload: payload.data(),
         payload_len: payload.wire_len_u32(),
         ttl: ip.ttl,
+        id: ip.id,
         vlan: None,
         tunnelled: false,
     }))

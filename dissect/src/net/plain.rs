@@ -39,13 +39,15 @@ pub(super) fn packet<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
             if ip.is_fragmenting_payload() {
                 return None;
             }
-            transport(ip.protocol().0, span, |transport, payload| Packet {
+            transport(ip.protocol().0, span, |transport, header, payload| Packet {
                 src: IpAddr::V4(ip.source_addr()),
                 dst: IpAddr::V4(ip.destination_addr()),
                 transport,
+                header,
                 payload: payload.data(),
                 payload_len: payload.wire_len_u32(),
                 ttl: ip.ttl(),
+                id: ip.identification(),
                 vlan,
                 tunnelled: false,
             })
@@ -53,13 +55,15 @@ pub(super) fn packet<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
         6 => {
             let (ip, span) = ip::ipv6_header(span).ok()?;
             let span = span.skip(ip::IPV6_LEN).ok()?;
-            transport(ip.next_header().0, span, |transport, payload| Packet {
+            transport(ip.next_header().0, span, |transport, header, payload| Packet {
                 src: IpAddr::V6(ip.source_addr()),
                 dst: IpAddr::V6(ip.destination_addr()),
                 transport,
+                header,
                 payload: payload.data(),
                 payload_len: payload.wire_len_u32(),
                 ttl: ip.hop_limit(),
+                id: 0,
                 vlan,
                 tunnelled: false,
             })
@@ -74,18 +78,18 @@ pub(super) fn packet<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
 fn transport<'a>(
     protocol: u8,
     span: Span<'a>,
-    packet: impl Fn(TransportHeader, Span<'a>) -> Packet<'a>,
+    packet: impl Fn(TransportHeader, &'a [u8], Span<'a>) -> Packet<'a>,
 ) -> Option<Packet<'a>> {
     match protocol {
         protocol::TCP => {
             let header = TcpHeaderSlice::from_slice(span.data()).ok()?;
             let payload = span.skip(header.slice().len()).ok()?;
-            Some(packet(tcp_fields(&header), payload))
+            Some(packet(tcp_fields(&header), header.slice(), payload))
         }
         protocol::UDP => {
             let (transport, payload) = udp(span).ok()?;
             let is_tunnel = udp_tunnel::inner(transport.ports(), payload).is_some();
-            if is_tunnel { None } else { Some(packet(transport, payload)) }
+            if is_tunnel { None } else { Some(packet(transport, &[], payload)) }
         }
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! TCP (RFC 9293 §3.1) and UDP (RFC 768) headers.
 //!
-//! Checksums are never verified: the sender's network card fills them in behind the capture.
+//! Checksums are not verified here: the sender's network card fills them in behind the capture.
 
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
@@ -34,6 +34,13 @@ pub(super) fn tcp_fields(header: &TcpHeaderSlice<'_>) -> TransportHeader {
         ack: header.acknowledgment_number(),
         flags: header.slice().get(13).copied().unwrap_or_default(),
     }
+}
+
+/// The header between a segment and its payload; nothing when some of it was cut.
+#[inline]
+pub(super) fn header_of<'a>(segment: Span<'a>, payload: Span<'_>) -> &'a [u8] {
+    let len = segment.wire_len() - payload.wire_len().min(segment.wire_len());
+    segment.data().get(..len).unwrap_or_default()
 }
 
 /// A TCP header whose options are cut, or that is none.

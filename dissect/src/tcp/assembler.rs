@@ -273,6 +273,10 @@ impl Assembler {
         let room = limits.history_bytes_max.saturating_sub(self.history.len());
         if room > 0 && (self.history_end == Some(next) || self.history.is_empty()) {
             let kept = bytes.get(..room).unwrap_or(bytes);
+            if self.history.is_empty() {
+                // A flight is a few segments; growing by and by would copy them each time.
+                self.history.reserve_exact((kept.len() * 4).min(room));
+            }
             self.history.extend_from_slice(kept);
             self.history_end = Some(next.plus(len_u32(kept)));
         }

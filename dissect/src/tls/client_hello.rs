@@ -54,6 +54,8 @@ mod extension {
 
 /// Extensions of one hello that are kept: no stack sends a third of this.
 const EXTENSIONS_MAX: usize = 256;
+/// Extensions for which there is room from the start.
+const EXTENSIONS_USUAL: usize = 20;
 /// ALPN names of one hello that are kept.
 const ALPN_NAMES_MAX: usize = 32;
 /// Bytes of a server name that are kept: DNS names have 253 (RFC 1035 §2.3.4).
@@ -111,7 +113,7 @@ impl ClientHelloParts {
 
     /// Reads extensions as far as they go; a broken one ends the list.
     fn read_extensions(&mut self, mut block: Cursor<'_>) {
-        let mut types = Vec::new();
+        let mut types = Vec::with_capacity(EXTENSIONS_USUAL);
         while types.len() < EXTENSIONS_MAX
             && let Some(number) = block.u16()
         {

@@ -81,6 +81,9 @@ impl Joiner {
             };
             let len = (wanted - self.collected.len()).min(fragment.len());
             let (head, rest) = fragment.split_at(len);
+            if self.collected.is_empty() {
+                self.collected.reserve_exact(announced(fragment));
+            }
             self.collected.extend_from_slice(head);
             fragment = rest;
             self.hand_on(&mut take);
@@ -133,6 +136,13 @@ impl Joiner {
 fn begins_whole_message(fragment: &[u8]) -> bool {
     header(fragment)
         .is_some_and(|(kind, len)| message::is_known(kind) && HEADER_LEN + len <= fragment.len())
+}
+
+/// Room to make for the message that begins here, header included: what it announces, as long as
+/// that is a usual chain of certificates and no more.
+fn announced(fragment: &[u8]) -> usize {
+    const ROOM_MAX: usize = 8 << 10;
+    header(fragment).map_or(HEADER_LEN, |(_, len)| (HEADER_LEN + len).min(ROOM_MAX))
 }
 
 /// Type and length of the message that begins here.

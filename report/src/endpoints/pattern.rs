@@ -1,7 +1,8 @@
 //! Host names of an endpoint list: patterns with one wildcard at most, and finding the best match.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use foldhash::HashMap;
 
 /// A host name as it is compared: lower case, without the dot of a fully qualified name.
 pub(crate) fn normal(name: &str) -> Cow<'_, str> {
@@ -63,7 +64,7 @@ impl<T> Odd<T> {
 
 impl<T> NameTable<T> {
     pub(crate) fn new() -> Self {
-        Self { exact: HashMap::new(), below: HashMap::new(), odd: Vec::new() }
+        Self { exact: HashMap::default(), below: HashMap::default(), odd: Vec::new() }
     }
 
     /// Adds a pattern in normal form; of equal patterns the first one counts.

@@ -127,7 +127,14 @@ fn suite_names(policy: &Policy) -> Vec<String> {
 }
 
 fn group_names(policy: &Policy) -> Vec<String> {
-    names(&policy.groups13, &policy.groups, |number| iana::Group(number).to_string())
+    // Of groups nobody minds the order; by number they are found.
+    let sorted = |accepted: &Accepted| {
+        let mut groups = accepted.listed().to_vec();
+        groups.sort_unstable();
+        Accepted::Only(groups)
+    };
+    let (newer, older) = (sorted(&policy.groups13), sorted(&policy.groups));
+    names(&newer, &older, |number| iana::Group(number).to_string())
 }
 
 fn signature_names(policy: &Policy) -> Vec<String> {

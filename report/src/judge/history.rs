@@ -2,7 +2,6 @@
 //!
 //! Built in one pass over all of them before the first verdict; asked by address afterwards.
 
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,12 +10,14 @@ use dissect::{
     Upgrade, Version,
 };
 
-use super::client_of;
-use super::rules::refusal_of;
+use foldhash::{HashMap, HashSet};
+
+use super::rules::{proven, refusal_of};
+use super::{client_of, way_of};
 use crate::endpoints::normal;
 use crate::names::{Hearsay, NameBook};
 use crate::paths::SIP_TLS;
-use crate::policy::{Policy, Way};
+use crate::policy::{Policy, Way, certain_top};
 
 /// How long after a failed attempt a lower hello is its retry.
 const RETRY_NS_MAX: i64 = 60 * 1_000_000_000;
@@ -52,9 +53,9 @@ struct Remembered {
 }
 
 impl History {
-    pub(super) fn of(flows: &[FlowFacts], policies: &[Policy]) -> Self {
+    pub(super) fn of(flows: &[Box<FlowFacts>], policies: &[Policy]) -> Self {
         let mut history =
-            Self { failures: vec![HashMap::new(); policies.len()], ..Self::default() };
+            Self { failures: vec![HashMap::default(); policies.len()], ..Self::default() };
         for facts in flows {
             history.note_offer(facts);
             history.note_certificate(facts);
@@ -77,7 +78,7 @@ impl History {
             return;
         }
         let Some(hello) = &facts.client_hello else { return };
-        if let Some(&top) = hello.offer.versions().last() {
+        if let Some(top) = certain_top(&hello.offer, proven(facts)) {
             let best = self.offers.entry(client_of(facts).addr).or_insert(top);
             *best = top.max(*best);
         }
@@ -153,7 +154,7 @@ fn note_failure(
     let failed = facts.protocol == Protocol::Tls
         && facts.server_hello.is_none()
         && (refusal_of(facts).is_some() || is_unanswered(facts));
-    if failed && matches!(policy.way(&hello.offer), Way::Through { .. }) {
+    if failed && matches!(way_of(policy, facts), Some(Way::Through { .. })) {
         failures.entry(meeting(facts)).or_default().push(hello.at.time);
     }
 }

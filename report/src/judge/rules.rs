@@ -6,7 +6,9 @@
 use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
 
 use crate::judged::{Cause, Direction, Verdict};
-use crate::policy::{Choice, Concerns, Policy, Undecided, Way, is_tls12_suite, reaches};
+use crate::policy::{
+    Choice, Concerns, Policy, Undecided, Way, certain_top, is_tls12_suite, may_reach, reaches,
+};
 
 /// One connection under one policy.
 #[derive(Debug, Clone, Copy)]
@@ -229,7 +231,7 @@ impl Case<'_> {
     fn server_by_choice(&self, chosen: &ServerHello) -> Ruling {
         match self.choice(chosen) {
             None | Some(Choice::SuiteUnseen) => plain(Verdict::Unknown, Ground::ServerHelloCut),
-            Some(Choice::BelowMinimum) if mark_blames_client(chosen) => {
+            Some(Choice::BelowMinimum) if believable_mark(chosen).is_some() => {
                 plain(Verdict::Unknown, Ground::MarkClearsServer)
             }
             Some(Choice::BelowMinimum) if self.way.is_none() => {
@@ -237,6 +239,9 @@ impl Case<'_> {
             }
             Some(Choice::BelowMinimum) if self.offer_reaches() => {
                 self.server_too_old(Verdict::Breaks, Ground::ServerChoseLess)
+            }
+            Some(Choice::BelowMinimum) if self.offer_may_reach() => {
+                plain(Verdict::Unknown, Ground::OfferUndecided(Undecided::Cut))
             }
             Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::OfferTooLowToTell),
             _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
@@ -273,7 +278,13 @@ impl Case<'_> {
 
     fn offer_reaches(&self) -> bool {
         let hello = self.facts.client_hello.as_ref();
-        hello.is_some_and(|hello| reaches(&hello.offer, self.policy.minimum))
+        let proven = proven(self.facts);
+        hello.is_some_and(|hello| reaches(&hello.offer, proven, self.policy.minimum))
+    }
+
+    fn offer_may_reach(&self) -> bool {
+        let hello = self.facts.client_hello.as_ref();
+        hello.is_some_and(|hello| may_reach(&hello.offer, self.policy.minimum))
     }
 
     fn cause_of_offer(&self) -> Cause {
@@ -331,12 +342,21 @@ fn is_aborted(facts: &FlowFacts) -> bool {
         }
 }
 
-/// A server sets the mark only when it chose less than it could (RFC 8446 §4.1.3): then the
-/// client's offer was the limit.
+/// The mark of TLS 1.2 under a choice below it proves that the client's offer was the limit: a
+/// server sets it only when it chose less than it could (RFC 8446 §4.1.3).
 fn mark_blames_client(chosen: &ServerHello) -> bool {
-    match (chosen.downgrade_mark(), chosen.version()) {
-        (Some(could), Some(chose)) => chose < could,
-        _ => false,
+    believable_mark(chosen) == Some(Version::Tls12)
+}
+
+/// The better version that a server could have spoken, by its downgrade mark.
+///
+/// The mark of TLS 1.3 goes with a choice of TLS 1.2 and with no other (RFC 8446 §4.1.3): under
+/// an older one it is not what a server that knows the mark would send, and proves nothing.
+fn believable_mark(chosen: &ServerHello) -> Option<Version> {
+    let could = chosen.downgrade_mark()?;
+    match (could, chosen.version()?) {
+        (Version::Tls12, chose) => (chose < Version::Tls12).then_some(could),
+        (_, chose) => (chose == Version::Tls12).then_some(could),
     }
 }
 
@@ -358,5 +378,11 @@ const fn middlebox(ground: Ground) -> Ruling {
 
 /// The version to name for an offer: the highest that is certain.
 pub(super) fn offered_top(facts: &FlowFacts) -> Option<Version> {
-    facts.client_hello.as_ref()?.offer.versions().last().copied()
+    certain_top(&facts.client_hello.as_ref()?.offer, proven(facts))
+}
+
+/// The version that the server's choice proves to be offered: it may only choose what the client
+/// names (RFC 8446 §4.2.1). A HelloRetryRequest is a choice of TLS 1.3.
+pub(super) fn proven(facts: &FlowFacts) -> Option<Version> {
+    facts.negotiated().or_else(|| facts.hello_retried.then_some(Version::Tls13))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dissect::{
     Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, FlowFacts, HelloExtent,
-    HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, Refusal, RefusalKind, RoleFrom,
-    ServerHello, Side, Timestamp, Transport, Upgrade,
+    HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, Quality, Refusal, RefusalKind,
+    RoleFrom, ServerHello, Side, Timestamp, Transport, Upgrade,
 };
 
 /// Judges connections under the default policy.
@@ -59,6 +59,7 @@ impl Flow {
                 resumed: None,
                 established: None,
                 coverage: Coverage::COMPLETE,
+                quality: Quality::default(),
                 messages: [].into_iter().collect(),
             },
         }

@@ -116,6 +116,21 @@ fn to_office365_suites_and_groups_are_causes_behind_the_version() {
 }
 
 #[test]
+fn fixes_name_suites_and_groups_as_settings_do() {
+    let judge = Judge::new(JudgeConfig::default());
+    let fix = |suites: &[u16], groups: &[u16]| {
+        let flow = Flow::to_exchange().hello(0x0303, suites, Some(groups));
+        judge.judge_all(vec![flow.facts])[0].judgements[0].fix.to_string()
+    };
+    let suites = fix(&[0x000a], &[23]);
+    assert!(suites.contains(": TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, "), "{suites}");
+    assert!(suites.ends_with(", TLS_RSA_WITH_AES_128_GCM_SHA256."), "{suites}");
+    let groups = fix(&[0xc02f], &[22]);
+    assert!(groups.ends_with(": secp256r1, secp384r1, secp521r1, x25519."), "{groups}");
+    assert!(!suites.contains("0x") && !groups.contains("0x"));
+}
+
+#[test]
 fn a_client_that_could_do_more_is_capped_and_not_too_old() {
     let capped = Cause::ClientCapped;
     let flow = |suites: &[u16]| Flow::to_exchange().hello(0x0301, suites, Some(&GOOD_GROUPS));
@@ -151,7 +166,7 @@ fn a_refused_hello_fails_today_unless_it_had_a_way_through() {
             Flow::to_exchange().good_hello().refused(kind),
             Unknown,
             None,
-            &["refused for another reason"],
+            &["refused for another reason", "the offer satisfies Office 365's TLS 1.2 policy"],
         );
     }
     // Refused by an alert that no refusal was made of.
@@ -179,6 +194,11 @@ fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
         &["downgrade mark", "TLSv1.0"],
     );
     check(server_only().selects(0x0302, 0x002f, None).mark(0), Breaks, Cause::ClientTooOld, &[]);
+    // The mark of TLS 1.3 has no place under an older choice, and proves nothing there.
+    for version in [0x0301, 0x0302] {
+        let odd = server_only().selects(version, 0x002f, None).mark(1);
+        check(odd, Unknown, None, &["client-side-missing"]);
+    }
     check(server_only().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["must have offered"]);
     check(server_only().selects(0x0303, 0xc02f, Some(23)).mark(1), Passes, None, &[]);
     check(server_only().selects13(0x1302, Some(29)), Passes, None, &[]);
@@ -186,7 +206,7 @@ fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
         server_only().selects(0x0303, 0x0035, None),
         Unknown,
         None,
-        &["0x0035", "client-side-missing"],
+        &["TLS_RSA_WITH_AES_256_CBC_SHA", "client-side-missing"],
     );
     check(server_only().selects13(0x1301, Some(0x11ec)), Unknown, None, &[]);
     check(
@@ -290,7 +310,12 @@ fn from_office365_the_servers_choice_decides() {
     check(from().selects(0x0302, 0x002f, None), Breaks, server_too_old, &[]);
     check(from().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["which Office 365 accepts"]);
     check(from().selects(0x0303, 0x009c, None), Passes, None, &[]);
-    check(from().selects(0x0303, 0x0035, None), Unknown, None, &["0x0035", "may hold others"]);
+    check(
+        from().selects(0x0303, 0x0035, None),
+        Unknown,
+        None,
+        &["TLS_RSA_WITH_AES_256_CBC_SHA", "may hold others"],
+    );
     check(
         from().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)),
         Passes,
@@ -346,12 +371,21 @@ fn from_office365_what_the_server_did_not_show_is_unknown() {
 }
 
 #[test]
-fn a_cut_hello_of_office365_still_offers_its_version() {
+fn a_cut_hello_of_office365_may_leave_out_its_version() {
+    for extent in [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions] {
+        let cut = || Flow::from_skype().good_hello().cut(extent);
+        check(cut().selects(0x0301, 0x002f, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0303, 0xc02f, None), Passes, None, &[]);
+        let low = cut().offer(|offer| offer.legacy_version = 0x0302);
+        check(low.selects(0x0301, 0x002f, None), Unknown, None, &["too little"]);
+    }
+    // supported_versions before the cut tells.
+    let listed = Flow::from_skype().good_hello().versions(&[0x0303]);
     check(
-        Flow::from_skype().good_hello().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
+        listed.cut(HelloExtent::Extensions).selects(0x0301, 0x002f, None),
         Breaks,
         Cause::ServerTooOld,
-        &["TLSv1.2 or more"],
+        &[],
     );
 }
 
@@ -363,13 +397,24 @@ fn a_cut_changes_nothing_that_the_rest_determines() {
         check(old().cut(extent).refused(PROTOCOL_VERSION), FailsToday, Cause::ClientTooOld, &[]);
     }
     let good = || Flow::to_exchange().good_hello();
-    check(good().cut(HelloExtent::Extensions), Passes, None, &[]);
+    // supported_versions behind the cut may leave TLS 1.2 out.
+    for extent in [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions] {
+        let cut = || good().cut(extent);
+        check(cut(), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0301, 0x002f, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0302, 0xc013, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0303, 0xc02f, Some(23)), Passes, None, &[]);
+    }
+    // The choice proves the version, and the rest of the offer was seen.
     check(
-        good().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
-        AtRisk,
-        Cause::Middlebox,
-        &["TLSv1.2 or more"],
+        good().cut(HelloExtent::Extensions).selects(0x0303, 0x0035, None),
+        Passes,
+        None,
+        &["offers TLSv1.2 or more"],
     );
+    let listed = good().versions(&[0x0303, 0x0302]).cut(HelloExtent::Extensions);
+    check(listed.clone(), Passes, None, &[]);
+    check(listed.selects(0x0302, 0x002f, None), AtRisk, Cause::Middlebox, &["TLSv1.2"]);
     let cut = || good().offer(|offer| offer.cipher_suites.clear()).cut(HelloExtent::Version);
     check(cut(), Unknown, None, &["ClientHello", "truncated"]);
     check(cut().refused(PROTOCOL_VERSION), Unknown, None, &["truncated", "protocol_version"]);

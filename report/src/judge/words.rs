@@ -2,15 +2,16 @@
 //!
 //! Sentences name the facts that decide. They are shared: many connections have the same one.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dissect::{Coverage, EndKind, Protocol, PseudoTls, RefusalKind, Side, Version};
+use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
+use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
 use super::rules::{Capped, Case, Ground, Ruling, offered_top, refusal_of};
 use crate::endpoints::Prefix;
+use crate::iana::CipherSuite;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Undecided, Way};
 use crate::services::Service;
@@ -239,6 +240,9 @@ fn write_offer(out: &mut String, case: &Case<'_>) {
     match (case.facts.offered_max(), offered_top(case.facts)) {
         (Some(top), _) => put!(out, "offers at most {top}"),
         (None, Some(top)) => put!(out, "offers {top} or more"),
+        (None, None) if is_cut(case) => {
+            out.push_str("offers versions that are not known (the ClientHello is cut before them)");
+        }
         (None, None) => out.push_str("offers no version of TLS"),
     }
 }
@@ -250,6 +254,12 @@ fn write_offered(out: &mut String, case: &Case<'_>) {
         (None, Some(top)) => put!(out, "{top} or more"),
         (None, None) => out.push_str("nothing"),
     }
+}
+
+/// Whether bytes at the end of the hello are missing.
+fn is_cut(case: &Case<'_>) -> bool {
+    let hello = case.facts.client_hello.as_ref();
+    hello.is_some_and(|hello| hello.offer.extent < HelloExtent::Whole)
 }
 
 fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
@@ -393,7 +403,8 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     }
     out.push_str("): ");
     write_offer(out, case);
-    put!(out, "; the offer has a way through {}", case.policy.name);
+    let minimum = case.policy.minimum.name().replace("TLSv", "TLS ");
+    put!(out, "; the offer satisfies {who}'s {minimum} policy");
     write_mail(out, ruling);
 }
 
@@ -458,7 +469,7 @@ fn write_unseen(out: &mut String, case: &Case<'_>, otherwise: &str) {
     }
 }
 
-/// The server's choice, such as `TLSv1.2 with suite 0xC02F`.
+/// The server's choice, such as `TLSv1.2 with suite TLS_RSA_WITH_AES_128_GCM_SHA256`.
 fn selected(case: &Case<'_>) -> Selected {
     let hello = case.facts.server_hello.as_ref();
     let version = hello.and_then(dissect::ServerHello::version);
@@ -475,7 +486,9 @@ struct Selected {
 impl std::fmt::Display for Selected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.version, self.suite) {
-            (Some(version), Some(suite)) => write!(f, "{version} with suite 0x{suite:04X}"),
+            (Some(version), Some(suite)) => {
+                write!(f, "{version} with suite {}", CipherSuite(suite))
+            }
             (Some(version), None) => write!(f, "{version}"),
             (None, _) => f.write_str("an unknown version"),
         }

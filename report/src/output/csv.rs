@@ -2,20 +2,27 @@
 //!
 //! A [`CsvTable`] takes one typed cell after the other and quotes where needed. Text that others
 //! chose (names from the wire, from files) goes through [`CsvTable::text`], which defuses it; our
-//! own words, numbers and times need no such care. Invariant: every record has as many cells as
-//! the header.
+//! own words, numbers and times need no such care. Cells are put together where they are written
+//! from, since a report is millions of them. Invariant: every record has as many cells as the
+//! header.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
-use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use dissect::Timestamp;
 
 /// A CSV file being written.
 pub(crate) struct CsvTable<W: Write> {
-    csv: Writer<W>,
-    /// The cell being formatted; kept to save an allocation a cell.
-    cell: String,
+    out: W,
+    /// Records, and the cells of the current one, that the writer beneath has not had.
+    written: Vec<u8>,
+    columns: usize,
+    /// Cells of the current record.
+    cells: usize,
+    /// A cell being put together; kept to save an allocation a cell.
+    draft: String,
+    second: Second,
 }
 
 /// Bytes that are collected before the writer beneath is called.
@@ -24,98 +31,223 @@ const BUFFER_LEN: usize = 1 << 16;
 impl<W: Write> CsvTable<W> {
     /// Starts a table with its header.
     pub(crate) fn new(out: W, columns: &[&str]) -> io::Result<Self> {
-        let mut csv = WriterBuilder::new()
-            .buffer_capacity(BUFFER_LEN)
-            .quote_style(QuoteStyle::Necessary)
-            .terminator(Terminator::Any(b'\n'))
-            .from_writer(out);
-        csv.write_record(columns).map_err(io_error)?;
-        Ok(Self { csv, cell: String::with_capacity(256) })
+        let mut table = Self {
+            out,
+            written: Vec::with_capacity(BUFFER_LEN + BUFFER_LEN / 4),
+            columns: columns.len(),
+            cells: 0,
+            draft: String::with_capacity(256),
+            second: Second::default(),
+        };
+        for column in columns {
+            table.word(column);
+        }
+        table.end_record()?;
+        Ok(table)
     }
 
-    /// A cell of our own words: nothing in it is anybody else's choice.
-    pub(crate) fn word(&mut self, word: &str) -> io::Result<()> {
-        self.csv.write_field(word).map_err(io_error)
+    /// A cell of our own words: nothing in it is anybody else's choice, nor punctuation.
+    pub(crate) fn word(&mut self, word: &str) {
+        debug_assert_eq!(look(word), (true, false), "a word is a word");
+        self.begin_cell();
+        self.written.extend_from_slice(word.as_bytes());
     }
 
     /// A cell of text that somebody else chose.
-    pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
-        if is_harmless(text) {
-            return self.csv.write_field(text).map_err(io_error);
+    pub(crate) fn text(&mut self, text: &str) {
+        self.begin_cell();
+        match look(text) {
+            (true, false) => self.written.extend_from_slice(text.as_bytes()),
+            (true, true) => quote(&mut self.written, text),
+            (false, _) => {
+                let mut defused = String::with_capacity(text.len() + 1);
+                defuse_into(&mut defused, text);
+                if defused.contains([',', '"', '\r', '\n']) {
+                    quote(&mut self.written, &defused);
+                } else {
+                    self.written.extend_from_slice(defused.as_bytes());
+                }
+            }
         }
-        self.cell.clear();
-        defuse_into(&mut self.cell, text);
-        self.csv.write_field(&self.cell).map_err(io_error)
     }
 
     /// A cell of text that somebody else chose and that has to be put together first.
-    pub(crate) fn text_of(&mut self, value: impl fmt::Display) -> io::Result<()> {
-        self.cell.clear();
-        write!(self.cell, "{value}").map_err(io::Error::other)?;
-        if is_harmless(&self.cell) {
-            return self.csv.write_field(&self.cell).map_err(io_error);
-        }
-        let mut defused = String::with_capacity(self.cell.len() + 1);
-        defuse_into(&mut defused, &self.cell);
-        self.csv.write_field(&defused).map_err(io_error)
+    pub(crate) fn text_of(&mut self, put_together: impl FnOnce(&mut String)) {
+        let mut draft = std::mem::take(&mut self.draft);
+        draft.clear();
+        put_together(&mut draft);
+        self.text(&draft);
+        self.draft = draft;
     }
 
     /// A cell of our own that has to be formatted.
-    pub(crate) fn value(&mut self, value: impl fmt::Display) -> io::Result<()> {
-        self.cell.clear();
-        write!(self.cell, "{value}").map_err(io::Error::other)?;
-        self.csv.write_field(&self.cell).map_err(io_error)
+    pub(crate) fn value(&mut self, value: impl fmt::Display) {
+        self.begin_cell();
+        let start = self.written.len();
+        write!(self.written, "{value}").expect("memory takes everything");
+        debug_assert!(
+            str::from_utf8(&self.written[start..]).is_ok_and(|cell| !look(cell).1),
+            "our own values are plain"
+        );
     }
 
     /// A cell that may be empty.
-    pub(crate) fn optional(&mut self, value: Option<impl fmt::Display>) -> io::Result<()> {
+    pub(crate) fn optional(&mut self, value: Option<impl fmt::Display>) {
         match value {
             Some(value) => self.value(value),
-            None => self.word(""),
+            None => self.begin_cell(),
         }
     }
 
     /// A number.
-    pub(crate) fn number(&mut self, number: u64) -> io::Result<()> {
-        self.csv.write_field(itoa::Buffer::new().format(number)).map_err(io_error)
+    pub(crate) fn number(&mut self, number: u64) {
+        self.begin_cell();
+        self.written.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// `true`, `false`, or empty when it can't be told.
-    pub(crate) fn truth(&mut self, truth: Option<bool>) -> io::Result<()> {
+    pub(crate) fn truth(&mut self, truth: Option<bool>) {
         self.word(match truth {
             Some(true) => "true",
             Some(false) => "false",
             None => "",
-        })
+        });
+    }
+
+    /// An address.
+    pub(crate) fn address(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(address) => {
+                self.begin_cell();
+                for (index, octet) in address.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        self.written.push(b'.');
+                    }
+                    self.written.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+                }
+            }
+            IpAddr::V6(address) => self.value(address),
+        }
     }
 
     /// A time in RFC 3339.
-    pub(crate) fn time(&mut self, time: Timestamp) -> io::Result<()> {
-        self.value(time)
+    pub(crate) fn time(&mut self, time: Timestamp) {
+        const NS_PER_SECOND: i64 = 1_000_000_000;
+        self.begin_cell();
+        let ns = time.as_nanos();
+        self.written.extend_from_slice(self.second.text(ns.div_euclid(NS_PER_SECOND), time));
+        put_micros(&mut self.written, ns.rem_euclid(NS_PER_SECOND).unsigned_abs() / 1_000);
+        self.written.push(b'Z');
+    }
+
+    /// Seconds with six decimals, cut; negative when a clock stepped back.
+    pub(crate) fn seconds(&mut self, ns: i64) {
+        self.begin_cell();
+        let micros = ns.unsigned_abs() / 1_000;
+        if ns < 0 && micros > 0 {
+            self.written.push(b'-');
+        }
+        let seconds = micros / 1_000_000;
+        self.written.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+        self.written.push(b'.');
+        put_micros(&mut self.written, micros % 1_000_000);
+    }
+
+    /// Bytes in lower-case hexadecimal.
+    pub(crate) fn hex(&mut self, bytes: Option<&[u8; 16]>) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        self.begin_cell();
+        for byte in bytes.into_iter().flatten() {
+            let digits = [byte >> 4, byte & 0x0f].map(|digit| DIGITS[usize::from(digit)]);
+            self.written.extend_from_slice(&digits);
+        }
     }
 
     /// Ends the record.
     pub(crate) fn end_record(&mut self) -> io::Result<()> {
-        self.csv.write_record(None::<&[u8]>).map_err(io_error)
+        debug_assert_eq!(self.cells, self.columns, "a record has as many cells as the header");
+        self.cells = 0;
+        self.written.push(b'\n');
+        if self.written.len() >= BUFFER_LEN {
+            self.out.write_all(&self.written)?;
+            self.written.clear();
+        }
+        Ok(())
     }
 
     /// Ends the table: everything has reached the writer beneath.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.csv.flush()
+        self.out.write_all(&self.written)?;
+        self.out.flush()
+    }
+
+    fn begin_cell(&mut self) {
+        if self.cells > 0 {
+            self.written.push(b',');
+        }
+        self.cells += 1;
     }
 }
 
-/// The operating system's error where it is one, so that a broken pipe can be told.
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        kind => io::Error::other(format!("{kind:?}")),
+/// The second of the last time that was written: neighbours mostly share it.
+#[derive(Default)]
+struct Second {
+    number: Option<i64>,
+    /// Up to the point in front of the fraction.
+    text: [u8; Self::TEXT_LEN],
+}
+
+impl Second {
+    const TEXT_LEN: usize = "2018-10-31T00:00:00.".len();
+
+    /// The text of a second, which is that of `time`.
+    fn text(&mut self, number: i64, time: Timestamp) -> &[u8; Self::TEXT_LEN] {
+        if self.number != Some(number) {
+            self.number = Some(number);
+            let whole = time.to_string();
+            // Times have years of four digits, 1677 to 2262.
+            if let Some(text) = whole.as_bytes().first_chunk() {
+                self.text = *text;
+            }
+        }
+        &self.text
     }
 }
 
-/// Whether a text can be written as it is.
-fn is_harmless(text: &str) -> bool {
-    !begins_like_formula(text) && text.bytes().all(|byte| (b' '..0x7f).contains(&byte))
+/// Six digits.
+fn put_micros(out: &mut Vec<u8>, micros: u64) {
+    let mut digits = [b'0'; 6];
+    let mut rest = micros;
+    for digit in digits.iter_mut().rev() {
+        // A remainder of ten is a digit.
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&digits);
+}
+
+/// Whether a text is printable ASCII and no formula, and whether it needs quotes then.
+///
+/// Every byte is looked at, without a way out early, so that the processor takes many at a time.
+fn look(text: &str) -> (bool, bool) {
+    let bytes = text.as_bytes();
+    let odd =
+        bytes.iter().fold(0, |odd, byte| odd | u8::from(byte.wrapping_sub(b' ') > b'~' - b' '));
+    let special =
+        bytes.iter().fold(0, |special, byte| special | u8::from(*byte == b',' || *byte == b'"'));
+    (odd == 0 && !begins_like_formula(text), special != 0)
+}
+
+/// Puts quotes around a text, and doubles those in it.
+fn quote(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for (index, part) in text.split('"').enumerate() {
+        if index > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+    out.push(b'"');
 }
 
 /// Whether a spreadsheet would run a cell as a formula, or drop its first character and then do.
@@ -145,8 +277,8 @@ mod tests {
     fn cell(text: &str) -> String {
         let mut out = Vec::new();
         let mut table = CsvTable::new(&mut out, &["a", "b"]).unwrap();
-        table.text(text).unwrap();
-        table.text_of(text).unwrap();
+        table.text(text);
+        table.text_of(|cell| cell.push_str(text));
         table.end_record().unwrap();
         table.finish().unwrap();
         let line = String::from_utf8(out).unwrap();
@@ -181,14 +313,49 @@ mod tests {
     fn numbers_and_truths_are_plain() {
         let mut out = Vec::new();
         let mut table = CsvTable::new(&mut out, &["n", "v", "t", "f", "u"]).unwrap();
-        table.number(u64::MAX).unwrap();
-        table.value(-1).unwrap();
-        table.truth(Some(true)).unwrap();
-        table.truth(Some(false)).unwrap();
-        table.truth(None).unwrap();
+        table.number(u64::MAX);
+        table.value(-1);
+        table.truth(Some(true));
+        table.truth(Some(false));
+        table.truth(None);
         table.end_record().unwrap();
         table.finish().unwrap();
         assert_eq!(out, b"n,v,t,f,u\n18446744073709551615,-1,true,false,\n");
+    }
+
+    #[test]
+    fn addresses_and_times_are_written_as_they_are_shown() {
+        let mut out = Vec::new();
+        let mut table = CsvTable::new(&mut out, &["a", "a", "t", "t", "t", "h", "h"]).unwrap();
+        table.address("255.0.10.1".parse().unwrap());
+        table.address("2001:db8::1".parse().unwrap());
+        for ns in [-1, 0, 1_540_944_000_123_456_789] {
+            table.time(Timestamp::from_nanos(ns));
+        }
+        table.hex(Some(&[0x0a; 16]));
+        table.hex(None);
+        table.end_record().unwrap();
+        table.finish().unwrap();
+        let expect = "255.0.10.1,2001:db8::1,1969-12-31T23:59:59.999999Z,\
+                      1970-01-01T00:00:00.000000Z,2018-10-31T00:00:00.123456Z,\
+                      0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a,";
+        assert_eq!(String::from_utf8(out).unwrap().lines().last(), Some(expect));
+    }
+
+    #[test]
+    fn seconds_have_six_decimals() {
+        let check = |ns, expect: &str| {
+            let mut out = Vec::new();
+            let mut table = CsvTable::new(&mut out, &["s"]).unwrap();
+            table.seconds(ns);
+            table.end_record().unwrap();
+            table.finish().unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), format!("s\n{expect}\n"));
+        };
+        check(0, "0.000000");
+        check(1_234_567_891, "1.234567");
+        check(-1_500_000, "-0.001500");
+        check(-1, "0.000000");
     }
 
     #[test]
@@ -204,19 +371,35 @@ mod tests {
         }
         let mut table = CsvTable::new(Closed, &["a"]).unwrap();
         let failed = (0..BUFFER_LEN).find_map(|_| {
-            table.word("x").and_then(|()| table.end_record()).err().map(|error| error.kind())
+            table.word("x");
+            table.end_record().err().map(|error| error.kind())
         });
         assert_eq!(failed, Some(io::ErrorKind::BrokenPipe));
     }
 
     proptest! {
         #[test]
+        fn any_time_is_written_as_it_is_shown(times: Vec<i64>) {
+            let mut out = Vec::new();
+            let mut table = CsvTable::new(&mut out, &["t"]).unwrap();
+            for ns in &times {
+                table.time(Timestamp::from_nanos(*ns));
+                table.end_record().unwrap();
+            }
+            table.finish().unwrap();
+            let expect: String = std::iter::once("t\n".to_owned())
+                .chain(times.iter().map(|ns| format!("{}\n", Timestamp::from_nanos(*ns))))
+                .collect();
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expect);
+        }
+
+        #[test]
         fn what_was_written_is_read_back(rows in prop::collection::vec(("\\PC*", "[ -~\r\n\t]*"), 1..20)) {
             let mut out = Vec::new();
             let mut table = CsvTable::new(&mut out, &["one", "two"]).unwrap();
             for (one, two) in &rows {
-                table.text(one).unwrap();
-                table.text(two).unwrap();
+                table.text(one);
+                table.text(two);
                 table.end_record().unwrap();
             }
             table.finish().unwrap();

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::csv::CsvTable;
-use crate::rows::{AlertCell, CoverageCell, FlowRow, Hex};
+use crate::rows::{AlertCell, CoverageCell, FlowRow};
 use crate::{AccessPath, Cause, JudgedFlow, Scenario};
 
 /// The columns of `flows.csv`, in their order.
@@ -56,40 +56,40 @@ pub(super) fn write_flows<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<
 }
 
 fn write_row<W: Write>(table: &mut CsvTable<W>, row: &FlowRow<'_>) -> io::Result<()> {
-    table.text(row.sensor)?;
-    table.value(row.community_id)?;
-    table.time(row.first_seen)?;
-    table.time(row.last_seen)?;
-    table.value(row.client.addr)?;
-    table.number(row.client.port.into())?;
-    table.value(row.server.addr)?;
-    table.number(row.server.port.into())?;
-    table.word(row.transport)?;
-    table.word(row.protocol)?;
-    table.word(row.upgrade)?;
-    table.text(row.server_name.map_or("", |(name, _)| name))?;
-    table.word(row.server_name.map_or("", |(_, from)| from.name()))?;
-    table.text(row.service.map_or("", |(name, _)| name))?;
-    table.word(row.service.map_or("", |(_, from)| from.name()))?;
-    table.word(row.direction.name())?;
-    table.word(row.offered_max.map_or("", |version| version.name()))?;
-    table.word(row.negotiated.map_or("", |version| version.name()))?;
-    table.optional(row.cipher)?;
-    table.optional(row.group)?;
-    table.text_of(row.alpn)?;
-    table.optional(row.ja3.as_ref().map(|hash| Hex(hash)))?;
-    table.text(row.ja4.unwrap_or(""))?;
-    table.truth(row.resumed)?;
-    table.truth(row.established)?;
-    table.optional(row.alert.map(AlertCell))?;
-    table.value(CoverageCell(row.coverage))?;
-    table.text(row.policy)?;
-    table.word(row.verdict.name())?;
-    table.word(row.cause.map_or("", Cause::name))?;
-    table.text(row.reason)?;
-    table.text(row.fix)?;
-    table.word(row.path.map_or("", AccessPath::name))?;
-    table.word(row.scenario.map_or("", Scenario::name))?;
+    table.text(row.sensor);
+    table.value(row.community_id);
+    table.time(row.first_seen);
+    table.time(row.last_seen);
+    table.address(row.client.addr);
+    table.number(row.client.port.into());
+    table.address(row.server.addr);
+    table.number(row.server.port.into());
+    table.word(row.transport);
+    table.word(row.protocol);
+    table.word(row.upgrade);
+    table.text(row.server_name.map_or("", |(name, _)| name));
+    table.word(row.server_name.map_or("", |(_, from)| from.name()));
+    table.text(row.service.map_or("", |(name, _)| name));
+    table.word(row.service.map_or("", |(_, from)| from.name()));
+    table.word(row.direction.name());
+    table.word(row.offered_max.map_or("", |version| version.name()));
+    table.word(row.negotiated.map_or("", |version| version.name()));
+    table.optional(row.cipher);
+    table.optional(row.group);
+    table.text_of(|cell| row.alpn.write_to(cell));
+    table.hex(row.ja3.as_ref());
+    table.text(row.ja4.unwrap_or(""));
+    table.truth(row.resumed);
+    table.truth(row.established);
+    table.optional(row.alert.map(AlertCell));
+    table.value(CoverageCell(row.coverage));
+    table.text(row.policy);
+    table.word(row.verdict.name());
+    table.word(row.cause.map_or("", Cause::name));
+    table.text(row.reason);
+    table.text(row.fix);
+    table.word(row.path.map_or("", AccessPath::name));
+    table.word(row.scenario.map_or("", Scenario::name));
     table.end_record()
 }
 

@@ -1,13 +1,15 @@
-//! `handshakes.csv`: hellos, other handshake messages and alerts, as Wireshark exports packets.
+//! `handshakes.csv`: hellos and alerts, as Wireshark exports packets.
 //!
-//! A row is one frame that completed messages of one sender, in Wireshark's columns and words, so
-//! that what reads its exports reads this. Ports come behind the columns that Wireshark has by
+//! A row is one frame that completed a ClientHello, ServerHello, HelloRetryRequest or alert, with
+//! all that it completed of one sender, in Wireshark's columns and words, so that what reads its
+//! exports reads this. Ports come behind the columns that Wireshark has by
 //! default. Addresses are those on the wire.
 
-use std::fmt;
 use std::io::{self, Write};
 
-use dissect::{FlowFacts, MessageKind, MessageMark, Protocol, Side, Timestamp, Version};
+use dissect::{
+    FlowFacts, HelloFormat, MessageKind, MessageMark, Protocol, Side, Timestamp, Version,
+};
 
 use super::csv::CsvTable;
 use crate::JudgedFlow;
@@ -33,22 +35,46 @@ pub(super) fn write_handshakes<W: Write>(
     first_time: Timestamp,
 ) -> io::Result<()> {
     let mut table = CsvTable::new(out, &HANDSHAKE_COLUMNS)?;
-    let mut rows: Vec<Row<'_>> = flows.iter().flat_map(|flow| rows_of(&flow.facts)).collect();
-    // Several inputs may number their frames alike: then time tells, and the ends.
-    rows.sort_by(|one, next| {
-        let ends = |row: &Row<'_>| (row.facts.client, row.facts.server);
-        one.first.at.cmp(&next.first.at).then_with(|| ends(one).cmp(&ends(next)))
-    });
-    for row in &rows {
-        row.write(&mut table, first_time)?;
+    let mut places: Vec<Place> = Vec::new();
+    for (flow, judged) in (0..).zip(flows) {
+        places.extend(rows_of(&judged.facts).map(|row| Place {
+            frame: row.first.at.frame,
+            flow,
+            message: row.first_index,
+        }));
+    }
+    places.sort_unstable();
+    let row_at = |place: &Place| {
+        let facts = &flows.get(place.flow as usize)?.facts;
+        rows_of(facts).find(|row| row.first_index == place.message)
+    };
+    let mut tied: Vec<Row<'_>> = Vec::new();
+    for places in places.chunk_by(|one, next| one.frame == next.frame) {
+        tied.clear();
+        tied.extend(places.iter().filter_map(row_at));
+        // Several inputs may number their frames alike: then time tells, and the ends.
+        tied.sort_by_key(|row| (row.first.at, row.facts.client, row.facts.server));
+        for row in &tied {
+            row.write(&mut table, first_time)?;
+        }
     }
     table.finish()
+}
+
+/// Where a row comes from: small, as all of them are sorted at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    frame: u64,
+    flow: u32,
+    message: u32,
 }
 
 /// The messages of one sender that one frame completed.
 struct Row<'a> {
     facts: &'a FlowFacts,
     first: &'a MessageMark,
+    /// The place of the first among the connection's messages.
+    first_index: u32,
     /// All of them, the first too.
     messages: &'a [MessageMark],
 }
@@ -58,7 +84,24 @@ fn rows_of(facts: &FlowFacts) -> impl Iterator<Item = Row<'_>> {
     facts
         .messages
         .chunk_by(|one, next| one.at.frame == next.at.frame && one.from == next.from)
-        .filter_map(move |messages| Some(Row { facts, first: messages.first()?, messages }))
+        .scan(0, move |index, messages| {
+            let first_index = *index;
+            // A connection's messages are few.
+            *index += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+            Some(Row { facts, first: messages.first()?, first_index, messages })
+        })
+        .filter(|row| row.messages.iter().any(|message| makes_row(message.kind)))
+}
+
+/// Whether a frame that completed this has a row.
+const fn makes_row(kind: MessageKind) -> bool {
+    match kind {
+        MessageKind::ClientHello
+        | MessageKind::ServerHello
+        | MessageKind::HelloRetryRequest
+        | MessageKind::Alert { .. } => true,
+        MessageKind::Handshake(_) => false,
+    }
 }
 
 impl Row<'_> {
@@ -68,74 +111,87 @@ impl Row<'_> {
             Side::Client => (self.facts.client, self.facts.server),
             Side::Server => (self.facts.server, self.facts.client),
         };
-        table.number(at.frame)?;
-        table.value(Seconds(at.time.nanos_since(first_time)))?;
-        table.value(source.addr)?;
-        table.value(destination.addr)?;
-        table.word(protocol(self.facts))?;
-        table.number(frame_len.into())?;
-        table.text_of(Info(self))?;
-        table.number(source.port.into())?;
-        table.number(destination.port.into())?;
+        table.number(at.frame);
+        table.seconds(at.time.nanos_since(first_time));
+        table.address(source.addr);
+        table.address(destination.addr);
+        table.word(self.protocol());
+        table.number(frame_len.into());
+        table.text_of(|cell| self.put_info(cell));
+        table.number(source.port.into());
+        table.number(destination.port.into());
         table.end_record()
     }
-}
 
-/// The protocol as Wireshark names it: of the conversation when a ServerHello settled it, else by
-/// the hello's own version.
-fn protocol(facts: &FlowFacts) -> &'static str {
-    if facts.protocol == Protocol::Quic {
-        return "QUIC";
+    /// The protocol as Wireshark names it: of the conversation when a ServerHello settled it, else
+    /// by the record around a ClientHello, and for alerts by the hello that they answer.
+    fn protocol(&self) -> &'static str {
+        let facts = self.facts;
+        if facts.protocol == Protocol::Quic {
+            return "QUIC";
+        }
+        let hello = facts.client_hello.as_ref();
+        let is_hello = self.messages.iter().any(|m| m.kind == MessageKind::ClientHello);
+        if is_hello && hello.is_some_and(|hello| hello.offer.format == HelloFormat::SslV2) {
+            return "SSLv2";
+        }
+        // Messages that follow an answer that was not seen have records of the version settled.
+        let went_on = facts.messages.iter().any(|m| matches!(m.kind, MessageKind::Handshake(_)));
+        let of_record = hello.map(|hello| hello.record_version).filter(|_| is_hello && !went_on);
+        let of_offer = hello.map(|hello| hello.offer.legacy_version);
+        let of_server = facts.server_hello.as_ref().map(|hello| hello.legacy_version);
+        let seen = [of_record, of_offer, of_server].into_iter().flatten();
+        match facts.negotiated().or_else(|| seen.filter_map(Version::from_wire).next()) {
+            Some(version) => protocol_name(version),
+            None if facts.protocol == Protocol::Dtls => "DTLS",
+            None => "TLS",
+        }
     }
-    let offered = || Version::from_wire(facts.client_hello.as_ref()?.offer.legacy_version);
-    match facts.negotiated().or_else(offered) {
-        Some(Version::Ssl2) => "SSLv2",
-        Some(Version::Ssl3) => "SSLv3",
-        Some(Version::Tls10) => "TLSv1",
-        Some(Version::Tls11) => "TLSv1.1",
-        Some(Version::Tls12) => "TLSv1.2",
-        Some(Version::Tls13) => "TLSv1.3",
-        Some(Version::Dtls10) => "DTLSv1.0",
-        Some(Version::Dtls12) => "DTLSv1.2",
-        Some(Version::Dtls13) => "DTLSv1.3",
-        None if facts.protocol == Protocol::Dtls => "DTLS",
-        None => "TLS",
-    }
-}
 
-/// The messages in Wireshark's words, joined by commas.
-struct Info<'a>(&'a Row<'a>);
-
-impl fmt::Display for Info<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, message) in self.0.messages.iter().enumerate() {
+    /// The messages in Wireshark's words, joined by commas.
+    fn put_info(&self, cell: &mut String) {
+        for (index, message) in self.messages.iter().enumerate() {
             if index > 0 {
-                f.write_str(", ")?;
+                cell.push_str(", ");
             }
             match message.kind {
-                MessageKind::ClientHello => self.client_hello(f)?,
-                MessageKind::ServerHello => f.write_str("Server Hello")?,
-                MessageKind::HelloRetryRequest => f.write_str("Hello Retry Request")?,
-                MessageKind::Handshake(number) => handshake(f, number)?,
-                MessageKind::Alert { level, description } => alert(f, level, description)?,
+                MessageKind::ClientHello => self.put_client_hello(cell),
+                MessageKind::ServerHello => cell.push_str("Server Hello"),
+                MessageKind::HelloRetryRequest => cell.push_str("Hello Retry Request"),
+                MessageKind::Handshake(number) => put_handshake(cell, number),
+                MessageKind::Alert { level, description } => put_alert(cell, level, description),
             }
         }
-        Ok(())
     }
-}
 
-impl Info<'_> {
-    fn client_hello(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hello = self.0.facts.client_hello.as_ref();
-        match hello.and_then(|hello| hello.server_name.as_deref()) {
-            Some(name) => write!(f, "Client Hello (SNI={name})"),
-            None => f.write_str("Client Hello"),
+    fn put_client_hello(&self, cell: &mut String) {
+        cell.push_str("Client Hello");
+        let hello = self.facts.client_hello.as_ref();
+        if let Some(name) = hello.and_then(|hello| hello.server_name.as_deref()) {
+            cell.push_str(" (SNI=");
+            cell.push_str(name);
+            cell.push(')');
         }
     }
 }
 
-fn handshake(f: &mut fmt::Formatter<'_>, number: u8) -> fmt::Result {
-    f.write_str(match number {
+/// The name of a version in Wireshark's column.
+const fn protocol_name(version: Version) -> &'static str {
+    match version {
+        Version::Ssl2 => "SSLv2",
+        Version::Ssl3 => "SSLv3",
+        Version::Tls10 => "TLSv1",
+        Version::Tls11 => "TLSv1.1",
+        Version::Tls12 => "TLSv1.2",
+        Version::Tls13 => "TLSv1.3",
+        Version::Dtls10 => "DTLSv1.0",
+        Version::Dtls12 => "DTLSv1.2",
+        Version::Dtls13 => "DTLSv1.3",
+    }
+}
+
+fn put_handshake(cell: &mut String, number: u8) {
+    cell.push_str(match number {
         0 => "Hello Request",
         1 => "Client Hello",
         2 => "Server Hello",
@@ -158,51 +214,40 @@ fn handshake(f: &mut fmt::Formatter<'_>, number: u8) -> fmt::Result {
         25 => "Compressed Certificate",
         67 => "Next Protocol",
         254 => "Message Hash",
-        _ => return write!(f, "Unknown Handshake Message ({number})"),
-    })
+        _ => return cell.push_str(&format!("Unknown Handshake Message ({number})")),
+    });
 }
 
-fn alert(f: &mut fmt::Formatter<'_>, level: u8, description: u8) -> fmt::Result {
-    f.write_str("Alert (Level: ")?;
+fn put_alert(cell: &mut String, level: u8, description: u8) {
+    cell.push_str("Alert (Level: ");
     match level {
-        1 => f.write_str("Warning")?,
-        2 => f.write_str("Fatal")?,
-        _ => write!(f, "Unknown ({level})")?,
+        1 => cell.push_str("Warning"),
+        2 => cell.push_str("Fatal"),
+        _ => cell.push_str(&format!("Unknown ({level})")),
     }
-    f.write_str(", Description: ")?;
+    cell.push_str(", Description: ");
     match iana::alert(description) {
-        Some(name) => title_case(f, name)?,
-        None => write!(f, "Unknown ({description})")?,
+        Some(name) => put_title_case(cell, name),
+        None => cell.push_str(&format!("Unknown ({description})")),
     }
-    f.write_str(")")
+    cell.push(')');
 }
 
 /// `unknown_ca` as `Unknown CA`: words with capitals, abbreviations in capitals.
-fn title_case(f: &mut fmt::Formatter<'_>, snake: &str) -> fmt::Result {
+fn put_title_case(cell: &mut String, snake: &str) {
     for (index, word) in snake.split('_').enumerate() {
         if index > 0 {
-            f.write_str(" ")?;
+            cell.push(' ');
         }
         match word {
-            "ca" | "mac" | "psk" | "ech" => f.write_str(&word.to_ascii_uppercase())?,
-            "cids" => f.write_str("CIDs")?,
+            "ca" | "mac" | "psk" | "ech" => cell.push_str(&word.to_ascii_uppercase()),
+            "cids" => cell.push_str("CIDs"),
             _ => {
                 let (initial, rest) = word.split_at(word.len().min(1));
-                write!(f, "{}{rest}", initial.to_ascii_uppercase())?;
+                cell.push_str(&initial.to_ascii_uppercase());
+                cell.push_str(rest);
             }
         }
-    }
-    Ok(())
-}
-
-/// Nanoseconds as seconds with six decimals, cut; negative when the clock stepped back.
-struct Seconds(i64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0.unsigned_abs() / 1_000;
-        let sign = if self.0 < 0 && micros > 0 { "-" } else { "" };
-        write!(f, "{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
     }
 }
 
@@ -241,7 +286,6 @@ mod tests {
                  50000,443",
                 "6,0.003000,52.97.1.1,10.0.0.7,TLSv1,200,\"Server Hello, Certificate, \
                  Server Key Exchange, Server Hello Done\",443,50000",
-                "8,0.003000,10.0.0.7,52.97.1.1,TLSv1,200,Client Key Exchange,50000,443",
             ]
         );
     }
@@ -262,7 +306,57 @@ mod tests {
             "\"Alert (Level: Warning, Description: Close Notify)\"",
         );
         check(MessageKind::HelloRetryRequest, "Hello Retry Request");
-        check(MessageKind::Handshake(77), "Unknown Handshake Message (77)");
+    }
+
+    #[test]
+    fn a_frame_without_hello_or_alert_has_no_row() {
+        let server = Side::Server;
+        let rows = csv(&[flow(&[
+            (5, server, MessageKind::ServerHello),
+            (5, server, MessageKind::Handshake(11)),
+            (6, server, MessageKind::Handshake(12)),
+            (7, Side::Client, MessageKind::Handshake(16)),
+            (8, server, MessageKind::Handshake(4)),
+            (9, server, MessageKind::Handshake(77)),
+            (9, server, MessageKind::Alert { level: 1, description: 90 }),
+        ])]);
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert!(rows[0].starts_with("5,") && rows[0].contains("\"Server Hello, Certificate\""));
+        assert!(rows[1].starts_with("9,"), "{rows:?}");
+        assert!(rows[1].contains("Unknown Handshake Message (77), Alert (Level: Warning, "));
+    }
+
+    #[test]
+    fn without_a_server_hello_rows_name_the_record_or_the_hello() {
+        let refused = |record_version: u16, legacy_version: u16, format: HelloFormat| {
+            let mut flow = testkit::old_client();
+            let facts = &mut flow.facts;
+            facts.server_hello = None;
+            let hello = facts.client_hello.as_mut().unwrap();
+            hello.record_version = record_version;
+            let offer = std::sync::Arc::make_mut(&mut hello.offer);
+            (offer.legacy_version, offer.format) = (legacy_version, format);
+            let alert = MessageKind::Alert { level: 2, description: 70 };
+            let kinds = [(Side::Client, MessageKind::ClientHello), (Side::Server, alert)];
+            facts.messages = kinds
+                .into_iter()
+                .zip(4..)
+                .map(|((from, kind), frame)| MessageMark {
+                    at: testkit::mark(frame, 3),
+                    frame_len: 99,
+                    from,
+                    kind,
+                })
+                .collect();
+            let protocols: Vec<String> =
+                csv(&[flow]).iter().map(|row| row.split(',').nth(4).unwrap().to_owned()).collect();
+            protocols.join(" ")
+        };
+        assert_eq!(refused(0x0301, 0x0301, HelloFormat::Tls), "TLSv1 TLSv1");
+        assert_eq!(refused(0x0300, 0x0301, HelloFormat::Tls), "SSLv3 TLSv1");
+        assert_eq!(refused(0x0301, 0x0303, HelloFormat::Tls), "TLSv1 TLSv1.2");
+        assert_eq!(refused(0x0303, 0x0303, HelloFormat::Tls), "TLSv1.2 TLSv1.2");
+        assert_eq!(refused(0x0002, 0x0301, HelloFormat::SslV2), "SSLv2 TLSv1");
     }
 
     #[test]
@@ -275,14 +369,5 @@ mod tests {
             .map(|row| row.split(',').next().unwrap_or_default().to_owned())
             .collect();
         assert_eq!(numbers, ["3", "9", "10", "12"]);
-    }
-
-    #[test]
-    fn times_have_six_decimals() {
-        let check = |ns, expect| assert_eq!(Seconds(ns).to_string(), expect);
-        check(0, "0.000000");
-        check(1_234_567_891, "1.234567");
-        check(-1_500_000, "-0.001500");
-        check(-1, "0.000000");
     }
 }

@@ -1,13 +1,12 @@
 //! `hosts.csv`: a row for each host, side and policy.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::io::{self, Write};
 
 use dissect::Side;
 
 use super::csv::CsvTable;
-use crate::rows::{Hex, side_name};
+use crate::rows::side_name;
 use crate::{Cause, HostOutcome, HostRow, HostTable, Judgement, SilentHost, Verdict};
 
 /// The columns of `hosts.csv`, in their order.
@@ -73,31 +72,34 @@ fn write_silent<W: Write>(
 ) -> io::Result<()> {
     /// Columns that count, from `flows` to `office365_flows`.
     const COUNTS: usize = 9;
-    table.word("")?; // sensor
-    table.optional(host.addr)?;
+    table.word(""); // sensor
+    match host.addr {
+        Some(addr) => table.address(addr),
+        None => table.word(""),
+    }
     let is_name = host.host.parse::<std::net::IpAddr>().is_err();
-    table.text(if is_name { &host.host } else { "" })?;
-    table.word(side_name(host.side))?;
-    table.word("")?; // first_seen
-    table.word("")?; // last_seen
+    table.text(if is_name { &host.host } else { "" });
+    table.word(side_name(host.side));
+    table.word(""); // first_seen
+    table.word(""); // last_seen
     for _ in 0..COUNTS {
-        table.number(0)?;
+        table.number(0);
     }
     for _ in ["offered_max", "services", "server_names", "stack"] {
-        table.word("")?;
+        table.word("");
     }
-    table.text(&judgement.policy)?;
+    table.text(&judgement.policy);
     for _ in COUNTED {
-        table.number(0)?;
+        table.number(0);
     }
-    table.word(judgement.verdict.name())?;
-    table.word(judgement.cause.map_or("", Cause::name))?;
-    table.text(&judgement.reason)?;
-    table.text(&judgement.fix)?;
+    table.word(judgement.verdict.name());
+    table.word(judgement.cause.map_or("", Cause::name));
+    table.text(&judgement.reason);
+    table.text(&judgement.fix);
     for _ in ["stack_evidence", "ja3", "ja4"] {
-        table.word("")?;
+        table.word("");
     }
-    table.text(&joined(&host.findings))?;
+    table.text(&joined(&host.findings));
     table.end_record()
 }
 
@@ -111,40 +113,40 @@ fn write_row<W: Write>(
     host: &HostRow<'_>,
     outcome: &HostOutcome<'_>,
 ) -> io::Result<()> {
-    table.text_of(List(host.sensors.iter()))?;
-    table.value(host.addr)?;
-    table.text(host.name.as_deref().unwrap_or(""))?;
-    table.word(side_name(host.side))?;
-    table.time(host.first_seen)?;
-    table.time(host.last_seen)?;
-    table.number(host.flows)?;
+    table.text_of(|cell| list(cell, host.sensors.iter()));
+    table.address(host.addr);
+    table.text(host.name.as_deref().unwrap_or(""));
+    table.word(side_name(host.side));
+    table.time(host.first_seen);
+    table.time(host.last_seen);
+    table.number(host.flows);
     for count in host.negotiated {
-        table.number(count)?;
+        table.number(count);
     }
-    table.number(host.undetermined)?;
-    table.number(host.office365_flows)?;
-    table.word(host.offered_max.map_or("", |version| version.name()))?;
-    table.text_of(List(host.services.iter()))?;
-    table.text_of(List(host.server_names.iter()))?;
-    table.word(&host.stack(outcome))?;
-    table.text(outcome.policy)?;
+    table.number(host.undetermined);
+    table.number(host.office365_flows);
+    table.word(host.offered_max.map_or("", |version| version.name()));
+    table.text_of(|cell| list(cell, host.services.iter()));
+    table.text_of(|cell| list(cell, host.server_names.iter()));
+    table.text(&host.stack(outcome));
+    table.text(outcome.policy);
     for verdict in COUNTED {
-        table.number(outcome.count(verdict))?;
+        table.number(outcome.count(verdict));
     }
-    table.word(outcome.verdict().name())?;
+    table.word(outcome.verdict().name());
     let judgement = outcome.judgement();
-    table.word(judgement.and_then(|judgement| judgement.cause).map_or("", Cause::name))?;
-    table.text(judgement.map_or("", |judgement| &judgement.reason))?;
-    table.text(judgement.map_or("", |judgement| &judgement.fix))?;
+    table.word(judgement.and_then(|judgement| judgement.cause).map_or("", Cause::name));
+    table.text(judgement.map_or("", |judgement| &judgement.reason));
+    table.text(judgement.map_or("", |judgement| &judgement.fix));
     let is_client = host.side == Side::Client;
     let hello = outcome
         .flow()
         .filter(|_| is_client)
         .and_then(|flow| flow.facts.client_hello.as_ref().filter(|_| flow.stack.is_some()));
-    table.word(host.deciding_stack(outcome).map_or("", |stack| &stack.evidence))?;
-    table.optional(hello.and_then(|hello| hello.offer.ja3.as_ref()).map(|hash| Hex(hash)))?;
-    table.text(hello.and_then(|hello| hello.offer.ja4.as_deref()).unwrap_or(""))?;
-    table.text(&joined(&host.inventory))?;
+    table.text(host.deciding_stack(outcome).map_or("", |stack| &stack.evidence));
+    table.hex(hello.and_then(|hello| hello.offer.ja3.as_ref()));
+    table.text(hello.and_then(|hello| hello.offer.ja4.as_deref()).unwrap_or(""));
+    table.text(&joined(&host.inventory));
     table.end_record()
 }
 
@@ -158,25 +160,21 @@ const COUNTED: [Verdict; 6] = [
     Verdict::Unknown,
 ];
 
-/// Sorted names as one cell, joined by `;`.
-struct List<I>(I);
-
 /// Names in a cell; more are counted. With names of 253 bytes at most this stays below the 32,767
 /// characters that spreadsheets take.
 const LISTED_MAX: usize = 100;
 
-impl<'a, I: ExactSizeIterator<Item = &'a &'a str> + Clone> fmt::Display for List<I> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, name) in self.0.clone().take(LISTED_MAX).enumerate() {
-            if index > 0 {
-                f.write_str(";")?;
-            }
-            f.write_str(name)?;
+/// Puts sorted names into one cell, joined by `;`.
+fn list<'a>(cell: &mut String, names: impl ExactSizeIterator<Item = &'a &'a str>) {
+    let more = names.len().saturating_sub(LISTED_MAX);
+    for (index, name) in names.take(LISTED_MAX).enumerate() {
+        if index > 0 {
+            cell.push(';');
         }
-        match self.0.len().checked_sub(LISTED_MAX) {
-            None | Some(0) => Ok(()),
-            Some(more) => write!(f, ";+{more} more"),
-        }
+        cell.push_str(name);
+    }
+    if more > 0 {
+        cell.push_str(&format!(";+{more} more"));
     }
 }
 
@@ -251,7 +249,12 @@ mod tests {
     fn long_lists_are_cut() {
         let names: Vec<String> = (0..=LISTED_MAX).map(|index| format!("n{index}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert!(List(names[..LISTED_MAX].iter()).to_string().ends_with(";n99"));
-        assert!(List(names.iter()).to_string().ends_with(";n99;+1 more"));
+        let check = |names: &[&str], expect: &str| {
+            let mut cell = String::new();
+            list(&mut cell, names.iter());
+            assert!(cell.ends_with(expect), "{cell}");
+        };
+        check(&names[..LISTED_MAX], ";n99");
+        check(&names, ";n99;+1 more");
     }
 }

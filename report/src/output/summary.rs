@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use dissect::{LinkType, SkipReason};
+use dissect::SkipReason;
 use serde::Serialize;
 
 use super::Report;
 use crate::{
-    AccessPath, Bucket, CoverageLedger, HostTally, JudgedFlow, Passage, PathTable, RunInfo,
-    Scenario, Verdict,
+    AccessPath, Bucket, CoverageLedger, Finding, HostTally, JudgedFlow, Passage, PathTable,
+    RunInfo, Scenario, Verdict,
 };
 
 /// Writes `summary.json`.
@@ -46,7 +46,7 @@ struct Summary<'a> {
     hosts_by_policy: BTreeMap<&'a str, PolicyHosts>,
     coverage: Ordered<7>,
     coverage_watched: Ordered<7>,
-    capture_health: Vec<Finding>,
+    capture_health: Vec<FindingRow<'a>>,
     verdicts: BTreeMap<&'a str, BTreeMap<&'a str, Ordered<8>>>,
     paths: BTreeMap<&'a str, Named<Way>>,
     scenarios: BTreeMap<&'a str, Named<Way>>,
@@ -89,7 +89,7 @@ impl<'a> Summary<'a> {
             hosts_by_policy: hosts_by_policy(report.tallies()),
             coverage: buckets(&all),
             coverage_watched: buckets(watched),
-            capture_health: findings(run),
+            capture_health: findings(report),
             verdicts: verdicts(report.flows()),
             paths: ways(report, |table| {
                 AccessPath::ALL.map(|path| (path.name(), Way::of(table.path(path)))).into()
@@ -214,69 +214,25 @@ impl<const N: usize> Serialize for Ordered<N> {
     }
 }
 
-/// Something about the capture that its owner should know.
+/// A finding of the capture doctor.
 #[derive(Serialize)]
-struct Finding {
+struct FindingRow<'a> {
     finding: &'static str,
     count: u64,
-    message: String,
-    fix: &'static str,
+    flows: u64,
+    message: &'a str,
+    fix: &'a str,
 }
 
-/// What the counters alone tell of the capture's quality.
-fn findings(run: &RunInfo) -> Vec<Finding> {
-    let counters = &run.counters;
-    let mut findings = Vec::new();
-    let mut add = |finding, count, message: String, fix| {
-        if count > 0 {
-            findings.push(Finding { finding, count, message, fix });
-        }
+fn findings<'a>(report: &'a Report<'_>) -> Vec<FindingRow<'a>> {
+    let row = |found: &'a Finding| FindingRow {
+        finding: found.finding,
+        count: found.count,
+        flows: found.flows,
+        message: &found.message,
+        fix: &found.fix,
     };
-    add(
-        "snap-length",
-        counters.cut_frames,
-        format!("{} frames were cut by the snap length", counters.cut_frames),
-        "capture whole frames, as tcpdump -s 0 does",
-    );
-    add(
-        "gaps",
-        counters.gaps,
-        format!("{} holes in connections never filled: packets are missing", counters.gaps),
-        "look for drops at the mirror port and at the capturing host",
-    );
-    add(
-        "overlap-conflicts",
-        counters.overlap_conflicts,
-        format!(
-            "{} segments overlap earlier ones with other content; the first copy counted",
-            counters.overlap_conflicts
-        ),
-        "see whether a middlebox rewrites packets or somebody evades inspection",
-    );
-    for (link, count) in &counters.unknown_link_types {
-        add(
-            "unknown-link-type",
-            *count,
-            format!("{count} frames are of {}, which is not decoded", LinkType(*link)),
-            "capture at an Ethernet port",
-        );
-    }
-    add(
-        "evicted",
-        counters.evicted_flows,
-        format!("{} connections were given up for want of memory", counters.evicted_flows),
-        "raise --memory",
-    );
-    if let Some(capture) = run.capture {
-        let drops = capture.kernel_drops + capture.interface_drops;
-        add(
-            "drops",
-            drops,
-            format!("{drops} frames were dropped before they reached the program"),
-            "narrow the capture with --filter, or raise --threads",
-        );
-    }
-    findings
+    report.findings().iter().map(row).collect()
 }
 
 /// Connections by policy, service and verdict. Those of no service are under `other`.
@@ -313,6 +269,7 @@ fn counters(run: &RunInfo) -> BTreeMap<&'static str, u64> {
         ("overlap_conflicts", counters.overlap_conflicts),
         ("quic_unopened", counters.quic_unopened),
         ("reassembled_datagrams", counters.reassembled_datagrams),
+        ("unordered_frames", run.clock.unordered_frames),
     ])
 }
 

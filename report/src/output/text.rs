@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use dissect::{SkipReason, Version};
+use dissect::{LinkType, SkipReason, Version};
 
 use super::Report;
 use crate::rows::{self, side_name};
@@ -46,6 +46,7 @@ pub(super) fn write_text<W: Write>(
     for tally in report.tallies() {
         page.title(&headline(tally), headline_ink(tally));
     }
+    not_read(&mut page, report);
     let mut fixes = BTreeMap::new();
     for (index, tally) in report.tallies().iter().enumerate() {
         for (verdict, title, ink) in LISTED {
@@ -56,6 +57,7 @@ pub(super) fn write_text<W: Write>(
     paths(&mut page, report);
     services(&mut page, report);
     not_judged(&mut page, report);
+    health(&mut page, report);
     frames(&mut page, report);
     out.write_all(page.text().as_bytes())?;
     out.flush()
@@ -64,7 +66,7 @@ pub(super) fn write_text<W: Write>(
 /// The answer in one sentence.
 fn headline(tally: &HostTally) -> String {
     let (breaks, judged, hidden) = (tally.hosts(Verdict::Breaks), tally.judged, tally.hidden_max);
-    let verb = if breaks == 1 { "breaks" } else { "break" };
+    let verb = if breaks == 1 || judged == 1 { "breaks" } else { "break" };
     let hosts = if judged == 1 { "host" } else { "hosts" };
     let when = match tally.policy.as_str() {
         "office365-tls12" => "on the day TLS 1.0 and 1.1 are switched off".to_owned(),
@@ -76,6 +78,32 @@ fn headline(tally: &HostTally) -> String {
         format!("at most {hidden} more {} hidden", if hidden == 1 { "is" } else { "are" })
     };
     format!("{breaks} of {judged} {hosts} {verb} {when}; {rest}")
+}
+
+/// What the capture did to frames when none of them let a host be judged.
+fn not_read(page: &mut Page, report: &Report<'_>) {
+    let counters = &report.run().counters;
+    if report.tallies().iter().any(|tally| tally.judged > tally.hidden_max) {
+        return;
+    }
+    let mut causes = Vec::new();
+    if counters.cut_frames > 0 {
+        causes.push(format!(
+            "{} of {} were cut by the snap length (tcpdump -s 0 captures them whole)",
+            counters.cut_frames,
+            count_of(counters.frames, "frame"),
+        ));
+    }
+    for (link, count) in counters.unknown_link_types.iter().take(LISTED_MAX) {
+        causes.push(format!(
+            "{count} of {} are of {}, which is not decoded",
+            count_of(counters.frames, "frame"),
+            LinkType(*link),
+        ));
+    }
+    if !causes.is_empty() {
+        page.paragraph(0, &format!("{}.", causes.join("; ")));
+    }
 }
 
 fn headline_ink(tally: &HostTally) -> Ink {
@@ -273,6 +301,19 @@ fn not_judged(page: &mut Page, report: &Report<'_>) {
         page.paragraph(2, &format!("{}: {reason}", count_of(*count, "connection")));
     }
     page.more(reasons.len().saturating_sub(LISTED_MAX), "flows.csv");
+}
+
+/// What is wrong with the capture, and what mends it.
+fn health(page: &mut Page, report: &Report<'_>) {
+    if report.findings().is_empty() {
+        return;
+    }
+    page.gap();
+    page.title("Capture health", Ink::Yellow);
+    for found in report.findings() {
+        page.paragraph(2, &format!("{}: {}", found.finding, found.message));
+        page.paragraph(6, &format!("Fix: {}", found.fix));
+    }
 }
 
 /// Where every frame went, and what failed.

@@ -5,7 +5,7 @@
 
 use dissect::{HelloExtent, HelloFormat, Offer, Version};
 
-use super::suites::{is_tls12_suite, needs_group, needs_signature};
+use super::suites::{needs_group, needs_signature};
 use super::{Accepted, Policy};
 
 /// How an offer fares under a policy.
@@ -70,21 +70,27 @@ impl Policy {
     /// How an offer fares: the first version from the top that a server could settle on.
     #[must_use]
     pub fn way(&self, offer: &Offer) -> Way {
+        self.way_given(offer, None)
+    }
+
+    /// How an offer fares when the server's choice proves that `proven` is among its versions.
+    #[must_use]
+    pub(crate) fn way_given(&self, offer: &Offer, proven: Option<Version>) -> Way {
         const FROM_THE_TOP: [Version; 5] =
             [Version::Tls13, Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
         let versions = offer.versions();
         let mut seen = Vec::with_capacity(FROM_THE_TOP.len());
         for version in FROM_THE_TOP.into_iter().filter(|version| *version >= self.minimum) {
             let is_known = version < Version::Tls13 || !self.suites13.is_nothing();
-            let step = self.step(offer, &versions, version);
+            let is_offered = match offered(offer, &versions, version) {
+                Answer::Maybe if proven == Some(version) => Answer::Yes,
+                answer => answer,
+            };
+            let step = self.step(offer, is_offered, version);
             if step == Step::Through {
                 return Way::Through { shadowed_by: seen.iter().find_map(shadow) };
             }
-            seen.push((
-                version,
-                step,
-                is_known && offered(offer, &versions, version) == Answer::Yes,
-            ));
+            seen.push((version, step, is_known && is_offered == Answer::Yes));
         }
         let any = |wanted: Step| seen.iter().any(|(_, step, _)| *step == wanted);
         // Too old before no suite before no group, and nothing of it while a cut hides the rest.
@@ -103,8 +109,7 @@ impl Policy {
         }
     }
 
-    fn step(&self, offer: &Offer, versions: &[Version], version: Version) -> Step {
-        let is_offered = offered(offer, versions, version);
+    fn step(&self, offer: &Offer, is_offered: Answer, version: Version) -> Step {
         if is_offered == Answer::No {
             return Step::NotOffered;
         }
@@ -131,11 +136,9 @@ impl Policy {
                 Version::Tls13 => groups == Some(Answer::Yes),
                 _ => !needs_group(suite) || groups == Some(Answer::Yes),
             };
-            // Where the version itself is uncertain, a suite that exists in it alone settles it:
-            // nobody offers what can't be chosen under a hello of TLS 1.2.
-            has_group
-                && signs(suite) == Answer::Yes
-                && (is_offered == Answer::Yes || is_tls12_suite(suite))
+            // A suite of TLS 1.2 makes it likely that the version is offered, and does not prove
+            // it: `supported_versions` behind a cut may leave it out.
+            has_group && signs(suite) == Answer::Yes && is_offered == Answer::Yes
         };
         if shared.clone().any(|&suite| is_settled(suite)) {
             return Step::Through;
@@ -242,13 +245,34 @@ fn is_complete(offer: &Offer, extension: u16) -> bool {
     ends_for_certain(offer) || !is_last()
 }
 
-/// Whether the offer certainly holds a version at or above the minimum.
+/// The highest version of TLS that an offer certainly holds.
 ///
-/// A hello of 0x0303 or above that is cut before `supported_versions` does for minima up to
-/// TLS 1.2: with the extension it would offer TLS 1.3 or at least 1.2.
-pub(crate) fn reaches(offer: &Offer, minimum: Version) -> bool {
-    let is_tls = |version: Version| version <= Version::Tls13;
-    offer.versions().last().is_some_and(|&top| is_tls(top) && top >= minimum)
+/// A hello of 0x0303 or above that is cut before `supported_versions` holds none for certain but
+/// the one that the server's choice proves: the extension may add versions and leave others out.
+pub(crate) fn certain_top(offer: &Offer, proven: Option<Version>) -> Option<Version> {
+    if offer.extent == HelloExtent::Whole {
+        return offer.certain_max();
+    }
+    let versions = offer.versions();
+    versions
+        .iter()
+        .copied()
+        .filter(|&version| offered(offer, &versions, version) == Answer::Yes)
+        .chain(proven.filter(|&version| offered(offer, &versions, version) == Answer::Maybe))
+        .max()
+}
+
+/// Whether the offer certainly holds a version of TLS at or above the minimum.
+pub(crate) fn reaches(offer: &Offer, proven: Option<Version>, minimum: Version) -> bool {
+    certain_top(offer, proven).is_some_and(|top| top <= Version::Tls13 && top >= minimum)
+}
+
+/// Whether a version at or above the minimum may stand behind the cut of a hello.
+pub(crate) fn may_reach(offer: &Offer, minimum: Version) -> bool {
+    let versions = offer.versions();
+    [Version::Tls13, Version::Tls12]
+        .into_iter()
+        .any(|v| v >= minimum && offered(offer, &versions, v) == Answer::Maybe)
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dissect::{
-    Alert, CertificateNames, ClientHello, Coverage, End, Endpoint, FlowFacts, Mark, MessageKind,
-    MessageMark, Offer, Refusal, RefusalKind, ServerHello, Timestamp,
+    Alert, CertificateNames, ClientHello, Coverage, End, Endpoint, Faults, FlowFacts, Mark,
+    MessageKind, MessageMark, Offer, Quality, Refusal, RefusalKind, ServerHello, SideQuality,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -348,8 +349,12 @@ pub(super) struct FactsRow {
     resumed: Option<bool>,
     established: Option<bool>,
     coverage: u8,
+    quality: [QualityRow; 2],
     messages: Vec<MessageRow>,
 }
+
+/// Frames, copies, milliseconds late, and faults as bits.
+type QualityRow = (u32, u32, u32, u8);
 
 impl FactsRow {
     pub(super) fn of(
@@ -390,6 +395,7 @@ impl FactsRow {
             resumed: facts.resumed,
             established: facts.established,
             coverage: facts.coverage.bits(),
+            quality: [facts.quality.client, facts.quality.server].map(quality_row),
             messages: facts.messages.iter().map(|it| MessageRow::of(it, base)).collect(),
         }
     }
@@ -409,6 +415,7 @@ impl FactsRow {
         offer: Option<Arc<Offer>>,
         certificate: Option<Arc<CertificateNames>>,
     ) -> Result<FlowFacts, Malformed> {
+        let [client, server] = self.quality;
         let base = Mark { frame: self.first_frame, time: Timestamp::from_nanos(self.first_ns) };
         let endpoint = |(addr, port)| Endpoint { addr, port };
         let end = |(by, kind, at): (u8, u8, MarkRow)| {
@@ -445,6 +452,7 @@ impl FactsRow {
             resumed: self.resumed,
             established: self.established,
             coverage: Coverage::from_bits(self.coverage),
+            quality: Quality { client: quality(client), server: quality(server) },
             messages: self
                 .messages
                 .into_iter()
@@ -452,4 +460,12 @@ impl FactsRow {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
+
+const fn quality_row(side: SideQuality) -> QualityRow {
+    (side.frames, side.copies, side.late_ms, side.faults.bits())
+}
+
+const fn quality((frames, copies, late_ms, faults): QualityRow) -> SideQuality {
+    SideQuality { frames, copies, late_ms, faults: Faults::from_bits(faults) }
 }

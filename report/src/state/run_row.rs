@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dissect::{Counters, SkipReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureCounts, RunInfo};
+use crate::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RunRow {
@@ -19,8 +19,18 @@ pub(super) struct RunRow {
     first_time: Option<i64>,
     last_time: Option<i64>,
     counters: CountersRow,
+    clock: ClockRow,
     /// Received, dropped by the kernel, dropped by the interface.
     capture: Option<(u64, u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClockRow {
+    unordered_frames: u64,
+    steps_back: u64,
+    steps_ahead: u64,
+    /// Number of the second frame, and both times.
+    steps: Vec<(u64, i64, i64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,6 +69,7 @@ impl RunRow {
             first_time: run.first_time.map(Timestamp::as_nanos),
             last_time: run.last_time.map(Timestamp::as_nanos),
             counters: CountersRow::of(&run.counters),
+            clock: ClockRow::of(&run.clock),
             capture: run.capture.map(|c| (c.received, c.kernel_drops, c.interface_drops)),
         }
     }
@@ -75,12 +86,39 @@ impl RunRow {
             first_time: self.first_time.map(Timestamp::from_nanos),
             last_time: self.last_time.map(Timestamp::from_nanos),
             counters: self.counters.into_counters()?,
+            clock: self.clock.into_clock(),
             capture: self.capture.map(|(received, kernel_drops, interface_drops)| CaptureCounts {
                 received,
                 kernel_drops,
                 interface_drops,
             }),
         })
+    }
+}
+
+impl ClockRow {
+    fn of(clock: &ClockInfo) -> Self {
+        let step = |step: &ClockStep| (step.frame, step.from.as_nanos(), step.to.as_nanos());
+        Self {
+            unordered_frames: clock.unordered_frames,
+            steps_back: clock.steps_back,
+            steps_ahead: clock.steps_ahead,
+            steps: clock.steps.iter().map(step).collect(),
+        }
+    }
+
+    fn into_clock(self) -> ClockInfo {
+        let step = |(frame, from, to)| ClockStep {
+            frame,
+            from: Timestamp::from_nanos(from),
+            to: Timestamp::from_nanos(to),
+        };
+        ClockInfo {
+            unordered_frames: self.unordered_frames,
+            steps_back: self.steps_back,
+            steps_ahead: self.steps_ahead,
+            steps: self.steps.into_iter().map(step).collect(),
+        }
     }
 }
 

@@ -18,9 +18,11 @@ fn every_field_of_a_segment_is_read() {
                 ack: 0x0506_0708,
                 flags: 0x08 | tcp_flags::ACK,
             },
+            header: &tcp(&[]),
             payload: HELLO,
             payload_len: 10,
             ttl: 64,
+            id: 7,
             vlan: None,
             tunnelled: false,
         };
@@ -32,9 +34,11 @@ fn every_field_of_a_segment_is_read() {
             src: ip6(1).into(),
             dst: ip6(2).into(),
             transport: TransportHeader::Udp { src_port: 5000, dst_port: 443 },
+            header: &[],
             payload: HELLO,
             payload_len: 10,
             ttl: 63,
+            id: 0,
             vlan: None,
             tunnelled: false,
         };

@@ -171,13 +171,8 @@ impl Conversation {
             direction.finish(context);
         }
         self.directions[dialled].facts.saw_records = true;
-        let halves = Halves {
-            sides: self.directions.map(|direction| direction.facts),
-            senders,
-            dialled: Some(dialled),
-            end: None,
-            missing,
-        };
+        let sides = self.directions.map(|direction| direction.facts);
+        let halves = Halves::of_datagrams(sides, senders, Some(dialled), missing);
         let mut facts = halves.join()?;
         facts.transport = Transport::Udp;
         facts.protocol = Protocol::Quic;

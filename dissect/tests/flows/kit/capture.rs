@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use dissect::{
-    Counters, Dissector, FlowFacts, Frame, HelloSeen, Limits, LinkType, Mark, Observer, Timestamp,
+    Counters, Dissector, FlowFacts, Frame, HelloSeen, Limits, LinkType, Mark, Observer, Quality,
+    Timestamp,
 };
 
 use super::Packet;
@@ -45,11 +46,15 @@ impl Lens {
     pub(crate) fn see(&self, packets: &[Packet]) -> Seen {
         let mut seen = Seen::default();
         let mut dissector = Dissector::new(self.limits.clone(), 7);
+        let mut idle_s = 0;
         for (number, packet) in (1u64..).zip(packets) {
+            idle_s += packet.idle_s;
             let bytes = frame(packet);
             let frame = Frame {
                 number,
-                time: Timestamp::from_nanos(i64::try_from(number).unwrap() * 1_000_000),
+                time: Timestamp::from_nanos(
+                    i64::try_from(number).unwrap() * 1_000_000 + idle_s * 1_000_000_000,
+                ),
                 link: LinkType::ETHERNET,
                 wire_len: u32::try_from(bytes.len()).unwrap(),
                 data: &bytes[..bytes.len().min(self.snap_len)],
@@ -73,8 +78,8 @@ pub(crate) fn rows(packets: &[Packet]) -> Vec<FlowFacts> {
     see(packets).flows
 }
 
-/// The facts of the one connection that is there, without places and times: those differ from one
-/// order of packets to the other.
+/// The facts of the one connection that is there, without places, times and what they say of the
+/// capture: those differ from one order of packets to the other.
 #[track_caller]
 pub(crate) fn facts(packets: &[Packet]) -> FlowFacts {
     let mut flows = rows(packets);
@@ -82,6 +87,7 @@ pub(crate) fn facts(packets: &[Packet]) -> FlowFacts {
     let mut facts = flows.remove(0);
     let here = Mark::default();
     (facts.first, facts.last) = (here, here);
+    facts.quality = Quality::default();
     facts.client_hello.iter_mut().for_each(|hello| hello.at = here);
     facts.server_hello.iter_mut().for_each(|hello| hello.at = here);
     facts.alerts.iter_mut().for_each(|alert| alert.at = here);

@@ -1,0 +1,65 @@
+//! The checksum of a TCP segment (RFC 9293 §3.1).
+
+use std::net::IpAddr;
+
+use crate::flow::Segment;
+
+/// Number of TCP in the pseudo header.
+const TCP: u64 = 6;
+
+/// Whether a segment whose header and payload were captured whole has the checksum that it must
+/// have.
+pub(super) fn is_right(segment: &Segment<'_>) -> bool {
+    let (header, payload) = (segment.header, segment.payload);
+    // The header is of an even length, so both parts may be summed on their own.
+    let len = (header.len() + payload.len()) as u64;
+    let ends = address(segment.source.addr) + address(segment.target.addr);
+    fold(ends + TCP + len + sum(header) + sum(payload)) == 0xffff
+}
+
+fn address(addr: IpAddr) -> u64 {
+    match addr {
+        IpAddr::V4(addr) => sum(&addr.octets()),
+        IpAddr::V6(addr) => sum(&addr.octets()),
+    }
+}
+
+/// The sum of 16-bit words in network byte order; a last odd byte is the high one of its word.
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let words: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
+    let rest = match *rest {
+        [high, low, last] => {
+            u64::from(u16::from_be_bytes([high, low])) + u64::from(u16::from_be_bytes([last, 0]))
+        }
+        [high, low] => u16::from_be_bytes([high, low]).into(),
+        [last] => u16::from_be_bytes([last, 0]).into(),
+        _ => 0,
+    };
+    words + rest
+}
+
+/// The sum in ones' complement of 16 bits.
+fn fold(mut sum: u64) -> u64 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_those_of_the_words() {
+        // RFC 1071 §3.
+        let check = |bytes: &[u8], expect| assert_eq!(fold(sum(bytes)), expect, "{bytes:?}");
+        check(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7], 0xddf2);
+        check(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5], 0xe6fa);
+        check(&[0x00, 0x01, 0xf2], 0xf201);
+        check(&[0xf2], 0xf200);
+        check(&[], 0);
+        check(&[0xff; 40], 0xffff);
+    }
+}

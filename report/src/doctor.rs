@@ -1,0 +1,369 @@
+//! The capture doctor: what is wrong with the capture, how far, and what mends it.
+//!
+//! Reads what the connections noted of their frames, the counters, and the run. It changes no
+//! verdict: whatever the bytes that are there decide stays decided. A fault is named when it shows
+//! on a connection in a hundred, since a few odd ones are in every capture.
+
+mod cures;
+mod hosts;
+
+use dissect::{Coverage, Faults, LinkType, SideQuality};
+
+use crate::{JudgedFlow, RunInfo};
+use hosts::Hosts;
+
+/// A fault is named when this many connections in a hundred have it, and one at least.
+const PERCENT_MIN: u64 = 1;
+
+/// Something about the capture that its owner should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its name, which stays the same from version to version.
+    pub finding: &'static str,
+    /// How often it was seen: frames where they were counted, else steps, holes or connections.
+    pub count: u64,
+    /// Connections that it concerns.
+    pub flows: u64,
+    /// What was seen, in words and figures.
+    pub message: String,
+    /// The command or the setting that mends it.
+    pub fix: String,
+}
+
+/// Everything that is wrong with the capture of these connections, the worst first.
+#[must_use]
+pub fn findings(flows: &[JudgedFlow], run: &RunInfo) -> Vec<Finding> {
+    let doctor = Doctor { flows, run };
+    let mut findings: Vec<Finding> = [
+        doctor.drops(),
+        doctor.one_direction(),
+        doctor.loss(),
+        doctor.snap_length(),
+        doctor.late_start(),
+        doctor.evicted(),
+        doctor.direction_skew(),
+        doctor.clock_steps(),
+        doctor.mirror_duplicates(),
+        doctor.vlan_one_direction(),
+        doctor.segmentation_offload(),
+        doctor.checksum_offload(),
+        doctor.overlap_conflicts(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    findings.extend(doctor.unknown_link_types());
+    findings
+}
+
+struct Doctor<'a> {
+    flows: &'a [JudgedFlow],
+    run: &'a RunInfo,
+}
+
+/// What the sides with a fault have in common.
+#[derive(Debug, Default)]
+struct Tally {
+    flows: u64,
+    clients: u64,
+    servers: u64,
+    hosts: Hosts,
+}
+
+impl Doctor<'_> {
+    /// The sides that `is_hurt`, unless they are too few.
+    fn tally(&self, is_hurt: impl Fn(&SideQuality) -> bool) -> Option<Tally> {
+        let mut tally = Tally::default();
+        for flow in self.flows {
+            let facts = &flow.facts;
+            let client = is_hurt(&facts.quality.client);
+            let server = is_hurt(&facts.quality.server);
+            tally.flows += u64::from(client || server);
+            tally.clients += u64::from(client);
+            tally.servers += u64::from(server);
+            if client {
+                tally.hosts.add(facts.client.addr);
+            }
+            if server {
+                tally.hosts.add(facts.server.addr);
+            }
+        }
+        self.is_worth_a_word(tally.flows).then_some(tally)
+    }
+
+    fn is_worth_a_word(&self, flows: u64) -> bool {
+        flows > 0 && flows * 100 >= PERCENT_MIN * self.flows.len() as u64
+    }
+
+    fn with_fault(&self, fault: Faults) -> Option<Tally> {
+        self.tally(|side| side.faults.contains(fault))
+    }
+
+    /// Of the connections that a fault concerns, so many of all.
+    fn share(&self, flows: u64) -> String {
+        format!("{flows} of {} connections", self.flows.len())
+    }
+
+    fn one_direction(&self) -> Option<Finding> {
+        let unseen = self.with_fault(Faults::UNSEEN)?;
+        let frames = self.flows.iter().map(|flow| flow.facts.quality).map(|quality| {
+            let [(_, client), (_, server)] = quality.sides();
+            match (client.faults.contains(Faults::UNSEEN), server.faults.contains(Faults::UNSEEN)) {
+                (true, _) => u64::from(server.frames),
+                (_, true) => u64::from(client.frames),
+                _ => 0,
+            }
+        });
+        Some(Finding {
+            finding: "one-direction",
+            count: frames.sum(),
+            flows: unseen.flows,
+            message: format!(
+                "only one direction of {} was captured: the server's side is missing in {}, the \
+                 client's in {}; nothing was seen from {}",
+                self.share(unseen.flows),
+                unseen.servers,
+                unseen.clients,
+                unseen.hosts,
+            ),
+            fix: cures::ONE_DIRECTION.to_owned(),
+        })
+    }
+
+    fn loss(&self) -> Option<Finding> {
+        let lost = self.with_fault(Faults::LOST)?;
+        Some(Finding {
+            finding: "loss",
+            count: self.run.counters.gaps.max(lost.flows),
+            flows: lost.flows,
+            message: format!(
+                "packets are missing from {}, {} of them undecided for it; most of what was \
+                 sent by {}",
+                self.share(lost.flows),
+                self.lacking(Coverage::GAP),
+                lost.hosts,
+            ),
+            fix: cures::LOSS.to_owned(),
+        })
+    }
+
+    fn snap_length(&self) -> Option<Finding> {
+        let frames = self.run.counters.cut_frames;
+        let cut = self.flows.iter().filter(|flow| {
+            flow.facts.quality.sides().iter().any(|(_, side)| side.faults.contains(Faults::CUT))
+        });
+        let flows = cut.count() as u64;
+        (frames > 0).then(|| Finding {
+            finding: "snap-length",
+            count: frames,
+            flows,
+            message: format!(
+                "{frames} frames were cut by the snap length, in handshakes of {}, {} of them \
+                 undecided for it",
+                self.share(flows),
+                self.lacking(Coverage::TRUNCATED),
+            ),
+            fix: cures::SNAP_LENGTH.to_owned(),
+        })
+    }
+
+    fn late_start(&self) -> Option<Finding> {
+        let flows = self.lacking(Coverage::MIDSTREAM);
+        self.is_worth_a_word(flows).then(|| Finding {
+            finding: "late-start",
+            count: flows,
+            flows,
+            message: format!(
+                "the handshakes of {} were over before the capture began",
+                self.share(flows)
+            ),
+            fix: cures::LATE_START.to_owned(),
+        })
+    }
+
+    fn evicted(&self) -> Option<Finding> {
+        let flows = self.run.counters.evicted_flows;
+        (flows > 0).then(|| Finding {
+            finding: "evicted",
+            count: flows,
+            flows,
+            message: format!("{flows} connections were given up for want of memory"),
+            fix: cures::EVICTED.to_owned(),
+        })
+    }
+
+    fn drops(&self) -> Option<Finding> {
+        let capture = self.run.capture?;
+        let drops = capture.kernel_drops + capture.interface_drops;
+        (drops > 0).then(|| Finding {
+            finding: "drops",
+            count: drops,
+            flows: 0,
+            message: format!(
+                "{drops} frames were dropped before they reached the program: {} by the kernel, \
+                 {} by the interface",
+                capture.kernel_drops, capture.interface_drops,
+            ),
+            fix: cures::DROPS.to_owned(),
+        })
+    }
+
+    fn direction_skew(&self) -> Option<Finding> {
+        let late = self.tally(|side| side.late_ms > 0)?;
+        let late_ms = |flow: &JudgedFlow| {
+            flow.facts.quality.client.late_ms.max(flow.facts.quality.server.late_ms)
+        };
+        let ms_max = self.flows.iter().map(late_ms).max().unwrap_or(0);
+        let side = if late.clients > late.servers { "the client's" } else { "the server's" };
+        Some(Finding {
+            finding: "direction-skew",
+            count: late.flows,
+            flows: late.flows,
+            message: format!(
+                "in {} an answer was captured before what it answers, by up to {ms_max} ms; late \
+                 is mostly {side} side, what is sent by {}",
+                self.share(late.flows),
+                late.hosts,
+            ),
+            fix: cures::DIRECTION_SKEW.to_owned(),
+        })
+    }
+
+    /// Time that goes back is a fault of the clock. Time that leaps ahead may be a pause, unless
+    /// some connection goes on across it.
+    fn clock_steps(&self) -> Option<Finding> {
+        let clock = &self.run.clock;
+        let across = |frame: u64| {
+            self.flows.iter().filter(move |flow| {
+                (flow.facts.first.frame + 1..=flow.facts.last.frame).contains(&frame)
+            })
+        };
+        let is_fault =
+            |step: &&crate::ClockStep| step.to < step.from || across(step.frame).next().is_some();
+        let faults: Vec<_> = clock.steps.iter().filter(is_fault).collect();
+        let first = faults.first()?;
+        let ahead = faults.iter().filter(|step| step.to > step.from).count() as u64;
+        let is_hurt = |flow: &&JudgedFlow| {
+            let frames = flow.facts.first.frame + 1..=flow.facts.last.frame;
+            faults.iter().any(|step| frames.contains(&step.frame))
+        };
+        let seconds_max =
+            faults.iter().map(|step| step.to.nanos_since(step.from).unsigned_abs()).max();
+        Some(Finding {
+            finding: "clock-steps",
+            count: clock.steps_back + ahead,
+            flows: self.flows.iter().filter(is_hurt).count() as u64,
+            message: format!(
+                "the capture's clock went back {} times and leapt ahead {ahead} times, by up to \
+                 {} s; first at frame {}, from {} to {}",
+                clock.steps_back,
+                seconds_max.unwrap_or(0) / 1_000_000_000,
+                first.frame,
+                first.from,
+                first.to,
+            ),
+            fix: cures::CLOCK_STEPS.to_owned(),
+        })
+    }
+
+    fn mirror_duplicates(&self) -> Option<Finding> {
+        let copied = self.tally(|side| side.copies > 0)?;
+        let copies = self.flows.iter().map(|flow| {
+            u64::from(flow.facts.quality.client.copies)
+                + u64::from(flow.facts.quality.server.copies)
+        });
+        let copies: u64 = copies.sum();
+        Some(Finding {
+            finding: "mirror-duplicates",
+            count: copies,
+            flows: copied.flows,
+            message: format!(
+                "{copies} frames in the handshakes of {} were captured more than once, most of \
+                 them sent by {}; copies were not counted twice",
+                self.share(copied.flows),
+                copied.hosts,
+            ),
+            fix: cures::MIRROR_DUPLICATES.to_owned(),
+        })
+    }
+
+    fn vlan_one_direction(&self) -> Option<Finding> {
+        let tagged = self.with_fault(Faults::TAGGED)?;
+        Some(Finding {
+            finding: "vlan-one-direction",
+            count: tagged.flows,
+            flows: tagged.flows,
+            message: format!(
+                "in {} the directions have different VLAN tags, or one has none: what the client \
+                 sends has a tag of its own in {}, what the server sends in {}",
+                self.share(tagged.flows),
+                tagged.clients,
+                tagged.servers,
+            ),
+            fix: cures::VLAN_ONE_DIRECTION.to_owned(),
+        })
+    }
+
+    fn segmentation_offload(&self) -> Option<Finding> {
+        let oversized = self.with_fault(Faults::OVERSIZED)?;
+        Some(Finding {
+            finding: "segmentation-offload",
+            count: oversized.flows,
+            flows: oversized.flows,
+            message: format!(
+                "{} have segments longer than any on a wire, which a network card joined or is \
+                 yet to cut; most are sent by {}",
+                self.share(oversized.flows),
+                oversized.hosts,
+            ),
+            fix: cures::SEGMENTATION_OFFLOAD.to_owned(),
+        })
+    }
+
+    fn checksum_offload(&self) -> Option<Finding> {
+        let unsummed = self.with_fault(Faults::UNSUMMED)?;
+        Some(Finding {
+            finding: "checksum-offload",
+            count: unsummed.flows,
+            flows: unsummed.flows,
+            message: format!(
+                "in {} the TCP checksums of one side are wrong and the other's right: the sender \
+                 is the capturing host and its network card fills them in; mostly {}",
+                self.share(unsummed.flows),
+                unsummed.hosts,
+            ),
+            fix: cures::CHECKSUM_OFFLOAD.to_owned(),
+        })
+    }
+
+    fn overlap_conflicts(&self) -> Option<Finding> {
+        let count = self.run.counters.overlap_conflicts;
+        (count > 0).then(|| Finding {
+            finding: "overlap-conflicts",
+            count,
+            flows: 0,
+            message: format!(
+                "{count} segments overlap earlier ones with other content; the first copy counted"
+            ),
+            fix: cures::OVERLAP_CONFLICTS.to_owned(),
+        })
+    }
+
+    fn unknown_link_types(&self) -> impl Iterator<Item = Finding> {
+        self.run.counters.unknown_link_types.iter().map(|(link, count)| Finding {
+            finding: "unknown-link-type",
+            count: *count,
+            flows: 0,
+            message: format!("{count} frames are of {}, which is not decoded", LinkType(*link)),
+            fix: cures::UNKNOWN_LINK_TYPE.to_owned(),
+        })
+    }
+
+    /// Connections that lack this.
+    fn lacking(&self, part: Coverage) -> u64 {
+        self.flows.iter().filter(|flow| flow.facts.coverage.contains(part)).count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! What the fuzzer runs, as a plain function: any bytes are survived, and what is read is written
+//! as it was read.
+#![allow(missing_docs, reason = "no part of the crate that others use")]
+
+use crate::state::State;
+
+/// The bytes of a saved run, or of one frame in it, whose checksum no fuzzer would hit.
+pub fn state(bytes: &[u8]) {
+    read(bytes);
+    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let frame = [&len.to_le_bytes(), &crc32fast::hash(bytes).to_le_bytes(), bytes].concat();
+    read(&[b"tlsunset state 1\n", frame.as_slice()].concat());
+}
+
+fn read(bytes: &[u8]) {
+    let Ok(state) = State::read(bytes) else { return };
+    let mut written = Vec::new();
+    state.write(&mut written).expect("memory takes everything");
+    let again = State::read(written.as_slice()).expect("what was written can be read");
+    assert_eq!(state, again, "nothing is lost");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn states_of_the_corpus_are_survived() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/state");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            super::state(&std::fs::read(entry.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count > 0, "the corpus is there");
+    }
+}
