@@ -6,6 +6,8 @@
 
 pub mod cli;
 pub mod engine;
+mod inventory;
+mod policies;
 mod progress;
 mod run;
 

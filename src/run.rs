@@ -20,8 +20,12 @@ use report::{
     Endpoints, Judge, JudgeConfig, NameBook, OutputFolder, Policy, Report, RunInfo, TextStyle,
 };
 
-use crate::cli::{Arguments, ColorChoice, Command, Output, RunConfig, Target};
+use crate::cli::{
+    Arguments, ColorChoice, Command, InventoryCommand, Output, PolicyCommand, RunConfig, Target,
+};
 use crate::engine::{LiveHosts, Settings, analyze};
+use crate::inventory;
+use crate::policies;
 use crate::progress::{ProgressBar, say};
 
 /// How a run ended.
@@ -47,13 +51,49 @@ impl Outcome {
 /// Runs what was asked for.
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
-        Command::Analyze(arguments) => match RunConfig::from_analyze(arguments) {
+        Command::Analyze(arguments) => match RunConfig::from_analyze(*arguments) {
             Ok(config) => Run::new(config).analyze(),
             Err(error) => {
                 say(format_args!("error: {error}"));
                 Outcome::FAILED
             }
         },
+        Command::Policy(command) => print_policies(&command),
+        Command::Inventory(InventoryCommand::Check { file }) => {
+            print_text(inventory::read(&file).map(|it| inventory::describe(&it)))
+        }
+    }
+}
+
+fn print_policies(command: &PolicyCommand) -> Outcome {
+    let text = match command {
+        PolicyCommand::List => Ok(policies::list()),
+        PolicyCommand::Show { name } => {
+            Policy::builtin_toml(name).map(str::to_owned).ok_or_else(|| {
+                let known = report::BUILTIN_NAMES.join(", ");
+                format!("there is no built-in policy `{name}`; there are {known}")
+            })
+        }
+        PolicyCommand::Check { file } => policies::read(file).map(|it| policies::describe(&it)),
+    };
+    print_text(text)
+}
+
+/// Prints a command's answer, or what went wrong.
+fn print_text(text: Result<String, String>) -> Outcome {
+    let written = match text {
+        Ok(text) => io::stdout().lock().write_all(text.as_bytes()),
+        Err(error) => {
+            say(format_args!("error: {error}"));
+            return Outcome::FAILED;
+        }
+    };
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say(format_args!("error: can't write to standard output: {error}"));
+            Outcome::FAILED
+        }
+        _ => Outcome::default(),
     }
 }
 
@@ -75,6 +115,13 @@ impl Run {
             return Outcome::FAILED;
         }
         let Some(judge) = self.judge() else { return Outcome::FAILED };
+        let inventory = match self.config.inventory.as_deref().map(inventory::read).transpose() {
+            Ok(inventory) => inventory,
+            Err(error) => {
+                self.fail(&format_args!("--inventory: {error}"));
+                return Outcome::FAILED;
+            }
+        };
         let begin = Instant::now();
         // An output folder that can't be made is said before hours of work, not after.
         let folder = self.config.out.clone().map(|path| OutputFolder::create(&path));
@@ -110,7 +157,7 @@ impl Run {
         let run = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sensor: self.config.sensor.clone(),
-            policies: self.config.policies.clone(),
+            policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
             home: self.config.home.clone(),
             inputs: self.config.inputs.iter().map(|input| input.display().to_string()).collect(),
             errors: analysis.errors.iter().map(ToString::to_string).collect(),
@@ -127,7 +174,10 @@ impl Run {
         answers.sort_by_key(|seen| seen.at);
         answers.iter().for_each(|seen| names.learn(seen));
         let flows = judge.judge_all_named(analysis.flows, &names);
-        let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+        let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+        if let Some(inventory) = &inventory {
+            report = report.with_inventory(inventory, judge.policies());
+        }
         self.write(&report, folder.as_ref());
         self.outcome.check_failed = self.config.check && report.any_breaks();
         self.outcome
@@ -154,17 +204,13 @@ impl Run {
 
     /// Everything that judges, from files and names; `None` after saying what is wrong.
     fn judge(&self) -> Option<Judge> {
-        let mut policies = Vec::new();
-        for name in &self.config.policies {
-            match Policy::builtin(name) {
-                Some(policy) => policies.push(policy),
-                None => {
-                    let known = report::BUILTIN_NAMES.join(", ");
-                    say(format_args!("error: there is no policy {name:?}; known are: {known}"));
-                    return None;
-                }
+        let policies = match policies::load(&self.config.policies) {
+            Ok(policies) => policies,
+            Err(error) => {
+                say(format_args!("error: --policy: {error}"));
+                return None;
             }
-        }
+        };
         let endpoints = match &self.config.endpoints {
             None => Endpoints::builtin(),
             Some(path) => read_endpoints(path)?,

@@ -14,11 +14,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
-pub(crate) use pattern::normal;
+pub(crate) use pattern::{NameTable, check as check_pattern, normal};
 pub use prefix::{Home, Prefix, PrefixError};
 
 pub use self::json::EndpointsError;
-use self::pattern::NameTable;
 use self::prefix::PrefixTable;
 use crate::services::Service;
 
@@ -60,7 +59,7 @@ pub struct PortRange {
 
 impl PortRange {
     /// Reads `443`, `50000-59999`; `None` for anything else.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         (first <= last).then_some(Self { first, last })

@@ -5,6 +5,7 @@
 //! set to less what it offers elsewhere. The result depends on the set of connections and not on
 //! their order.
 
+mod advice;
 mod fixes;
 mod history;
 mod rules;
@@ -16,15 +17,18 @@ mod words;
 
 use std::sync::Arc;
 
-use dissect::{Endpoint, FlowFacts, Timestamp, Transport};
+use dissect::{Endpoint, FlowFacts, Protocol, Timestamp, Transport, Upgrade};
 
 use self::history::History;
 use self::rules::{Case, proven};
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
-use crate::judged::{JudgedFlow, Judgement};
-use crate::names::{NameBook, place};
-use crate::policy::{Policy, Way};
+use crate::judged::{Direction, JudgedFlow, Judgement};
+use crate::names::{NameBook, Place, host_of, place};
+use crate::paths;
+use crate::policy::{Destination, Policy, Way};
+use crate::services::Service;
+use crate::stack::{Setting, StackBook};
 
 /// What verdicts rest on beside the connections.
 #[derive(Debug, Clone)]
@@ -105,8 +109,11 @@ impl Judge {
     ) -> Vec<JudgedFlow> {
         let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
-        let mut words = Words::default();
-        flows.into_iter().map(|facts| self.judge(facts, &history, names, &mut words)).collect()
+        let (mut words, mut stacks) = (Words::default(), StackBook::default());
+        flows
+            .into_iter()
+            .map(|facts| self.judge(facts, &history, names, &mut words, &mut stacks))
+            .collect()
     }
 
     fn judge(
@@ -115,10 +122,26 @@ impl Judge {
         history: &History,
         names: &NameBook,
         words: &mut Words,
+        stacks: &mut StackBook,
     ) -> JudgedFlow {
         let client = client_of(&facts).addr;
         let hearsay = history.hearsay(&facts, names);
         let place = place(&facts, hearsay, &self.endpoints, &self.home);
+        let destination = destination(&facts, &place);
+        let stack = match (&facts.client_hello, facts.protocol) {
+            (Some(hello), Protocol::Tls | Protocol::Quic) => {
+                Some(stacks.of(&hello.offer, setting(place.direction, destination)))
+            }
+            _ => None,
+        };
+        let family = stack.as_ref().and_then(|stack| stack.family);
+        let way = paths::Way {
+            direction: place.direction,
+            to: destination,
+            client_serves_sip: history.serves_sip(client),
+            family,
+        };
+        let (path, scenario) = (way.path(), way.scenario());
         let judgements = self
             .policies
             .iter()
@@ -129,6 +152,7 @@ impl Judge {
                     facts: &facts,
                     direction: place.direction,
                     server_is_inside: self.home.contains(facts.server.addr),
+                    in_scope: policy.scope.covers(destination),
                     way: way_of(policy, &facts),
                     is_retry: history.is_retry(index, &facts),
                     offers_more_elsewhere: history.offers(client, policy.minimum),
@@ -140,7 +164,7 @@ impl Judge {
                     verdict: ruling.verdict,
                     cause: ruling.cause,
                     reason: words.reason(&case, &ruling, overruled),
-                    fix: words.fix(&case, &ruling),
+                    fix: words.fix(&case, &ruling, family),
                 }
             })
             .collect();
@@ -151,9 +175,42 @@ impl Judge {
             server_name,
             service: service.map(|(service, source)| (words.share(service.name()), source)),
             direction,
+            stack,
+            path,
+            scenario,
             judgements,
             facts,
         }
+    }
+}
+
+/// What a connection's destination tells of its client.
+fn setting(direction: Direction, to: Destination<'_>) -> Setting {
+    let is_to = |services: &[Service]| {
+        direction == Direction::ToOffice365
+            && to.service.is_some_and(|service| services.contains(&service))
+    };
+    let is_sip_name = to.names[0].is_some_and(|name| name.starts_with("sip"));
+    Setting {
+        is_sip: is_to(&[Service::SkypeForBusinessOnline, Service::MicrosoftTeams])
+            && (to.port == paths::SIP_TLS || is_sip_name),
+        is_mail_submission: is_to(&[Service::ExchangeOnline]) && matches!(to.port, 25 | 465 | 587),
+    }
+}
+
+/// Where a connection goes, for the scopes of policies.
+fn destination<'a>(facts: &'a FlowFacts, place: &'a Place<'_>) -> Destination<'a> {
+    let is_tunnel = matches!(facts.upgrade, Upgrade::HttpConnect | Upgrade::Socks);
+    let asked = facts.upgrade_name.as_deref().filter(|_| is_tunnel);
+    let asked_port = asked.and_then(|asked| asked.rsplit_once(':')?.1.parse().ok());
+    Destination {
+        service: place.service.map(|(service, _)| service),
+        names: [place.server_name.as_ref().map(|(name, _)| &**name), asked.map(host_of)],
+        addr: match place.direction {
+            Direction::FromOffice365 => client_of(facts).addr,
+            _ => facts.server.addr,
+        },
+        port: asked_port.unwrap_or(facts.server.port),
     }
 }
 

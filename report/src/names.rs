@@ -216,7 +216,7 @@ fn server_address(facts: &FlowFacts) -> Option<IpAddr> {
 }
 
 /// The host of `host:port`, `[address]:port` or a bare host.
-fn host_of(authority: &str) -> &str {
+pub(crate) fn host_of(authority: &str) -> &str {
     if let Some((host, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return host;
     }

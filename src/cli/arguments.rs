@@ -28,7 +28,40 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Analyze capture files
-    Analyze(AnalyzeArguments),
+    Analyze(Box<AnalyzeArguments>),
+    /// Show what can be enforced, and check policy files
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Compare products and versions with what TLS 1.2 needs, without a capture
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
+}
+
+/// What to do with inventories.
+#[derive(Debug, Subcommand)]
+pub enum InventoryCommand {
+    /// Say of each row whether its version can do TLS 1.2
+    Check {
+        /// CSV with columns for host, product and version
+        file: PathBuf,
+    },
+}
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List the built-in policies
+    List,
+    /// Print a built-in policy as TOML, to be copied and changed
+    Show {
+        /// Name of the policy
+        name: String,
+    },
+    /// Say whether a TOML file is a sound policy, and what is wrong with it
+    Check {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// Arguments of `analyze`.
@@ -68,8 +101,8 @@ pub struct AnalyzeArguments {
 /// Options that several commands share.
 #[derive(Debug, Args)]
 pub struct CommonArguments {
-    /// What is to be enforced (repeatable)
-    #[arg(long = "policy", value_name = "NAME", default_value = "office365-tls12")]
+    /// What is to be enforced: a built-in policy or a TOML file (repeatable)
+    #[arg(long = "policy", value_name = "NAME or FILE", default_value = "office365-tls12")]
     pub policies: Vec<String>,
 
     /// Microsoft's endpoint web-service JSON instead of the built-in list
@@ -79,6 +112,10 @@ pub struct CommonArguments {
     /// What counts as inside (repeatable) [default: private, loopback and link-local ranges]
     #[arg(long, value_name = "CIDR")]
     pub home: Vec<String>,
+
+    /// Hosts with products and versions (CSV), joined into the verdicts
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
 
     /// Workers [default: the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

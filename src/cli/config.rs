@@ -17,10 +17,12 @@ pub struct RunConfig {
     pub mmap: bool,
     /// Most frames in a batch; `None` for as many as fit.
     pub batch_frames: Option<usize>,
-    /// Names of policies, at least one.
+    /// Names or files of policies, at least one.
     pub policies: Vec<String>,
     /// The endpoint web service's JSON.
     pub endpoints: Option<PathBuf>,
+    /// Products and versions of hosts, as CSV.
+    pub inventory: Option<PathBuf>,
     /// What is inside, as typed; empty for the default ranges.
     pub home: Vec<String>,
     /// Workers; `None` for as many as there are processors.
@@ -109,6 +111,7 @@ impl RunConfig {
             batch_frames,
             policies: without_repetition(common.policies),
             endpoints: common.endpoints,
+            inventory: common.inventory,
             home: common.home,
             workers: common.threads.map(usize::from),
             memory_max: common.memory,
@@ -156,7 +159,8 @@ mod tests {
     fn config(line: &str) -> Result<RunConfig, UsageError> {
         let words = std::iter::once("tlsunset").chain(line.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().command {
-            Command::Analyze(arguments) => RunConfig::from_analyze(arguments),
+            Command::Analyze(arguments) => RunConfig::from_analyze(*arguments),
+            other => panic!("{other:?} has no such configuration"),
         }
     }
 

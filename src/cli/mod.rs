@@ -6,6 +6,9 @@ mod arguments;
 mod config;
 mod size;
 
-pub use arguments::{AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments};
+pub use arguments::{
+    AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, InventoryCommand,
+    PolicyCommand,
+};
 pub use config::{Output, RunConfig, Target, UsageError};
 pub use size::{MEMORY_MIN, parse_memory, parse_size};

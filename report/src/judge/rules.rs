@@ -17,6 +17,8 @@ pub(super) struct Case<'a> {
     pub(super) facts: &'a FlowFacts,
     pub(super) direction: Direction,
     pub(super) server_is_inside: bool,
+    /// Whether service, name, address and port are among those of the policy.
+    pub(super) in_scope: bool,
     /// How the offer fares, when there is one.
     pub(super) way: Option<Way>,
     /// A hello with a way through failed at the same server shortly before.
@@ -103,7 +105,9 @@ impl Case<'_> {
             Concerns::ToOffice365 => self.direction == Direction::ToOffice365,
         };
         match self.facts.protocol {
-            _ if !is_concerned => plain(Verdict::OutOfScope, Ground::NotConcerned),
+            _ if !is_concerned || !self.in_scope => {
+                plain(Verdict::OutOfScope, Ground::NotConcerned)
+            }
             Protocol::Dtls => plain(Verdict::OutOfScope, Ground::Dtls),
             Protocol::Quic => plain(Verdict::Unaffected, Ground::Quic),
             Protocol::PseudoTls(_) if is_answered_by_certificate(self.facts) => {
@@ -124,8 +128,7 @@ impl Case<'_> {
             Direction::ToOffice365 => Side::Client,
             Direction::FromOffice365 => Side::Server,
             Direction::Other => {
-                let offer_fails =
-                    matches!(self.way, Some(Way::NoVersion | Way::NoSuite | Way::NoGroup));
+                let offer_fails = self.way.is_some_and(Way::is_closed);
                 if self.server_is_inside && !offer_fails { Side::Server } else { Side::Client }
             }
         }
@@ -135,9 +138,9 @@ impl Case<'_> {
         let chosen = self.facts.server_hello.as_ref();
         match (self.way, chosen) {
             (Some(Way::NoVersion), _) if self.is_retry => middlebox(Ground::Retry),
-            (Some(Way::NoVersion | Way::NoSuite | Way::NoGroup), _) => self.offer_fails(),
             (Some(Way::Through { .. }), _) => self.offer_passes(),
             (Some(Way::Unknown(why)), _) => self.offer_undecided(why),
+            (Some(_), _) => self.offer_fails(),
             (None, Some(chosen)) => self.client_by_choice(chosen),
             (None, None) => plain(Verdict::Unknown, Ground::NothingSeen),
         }
@@ -257,8 +260,8 @@ impl Case<'_> {
             Some(Way::Through { .. }) => {
                 self.server_too_old(Verdict::FailsToday, Ground::RefusedThough)
             }
-            Some(Way::NoVersion | Way::NoSuite | Way::NoGroup) => self.offer_fails(),
             Some(Way::Unknown(why)) => plain(Verdict::Unknown, Ground::OfferUndecided(why)),
+            Some(_) => self.offer_fails(),
             None => plain(Verdict::Unknown, Ground::NothingSeen),
         }
     }
@@ -286,7 +289,8 @@ impl Case<'_> {
 
     fn cause_of_offer(&self) -> Cause {
         match self.way {
-            Some(Way::NoSuite) => Cause::NoCommonSuite,
+            // What can't be signed is no suite to choose (RFC 5246 §7.4.2).
+            Some(Way::NoSuite | Way::NoSignature) => Cause::NoCommonSuite,
             Some(Way::NoGroup) => Cause::NoCommonGroup,
             _ => self.cause_of_version(),
         }

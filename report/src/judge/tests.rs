@@ -530,6 +530,74 @@ fn a_policy_concerns_the_directions_that_it_names() {
 }
 
 #[test]
+fn built_in_policies_judge_side_by_side() {
+    let config = JudgeConfig {
+        policies: crate::BUILTIN_NAMES.into_iter().filter_map(Policy::builtin).collect(),
+        ..JudgeConfig::default()
+    };
+    let judge = Judge::new(config);
+    let check = |flow: Flow, expect: [Verdict; 8]| {
+        let judged = judge.judge_all(vec![flow.facts]);
+        let verdicts: Vec<Verdict> = judged[0].judgements.iter().map(|row| row.verdict).collect();
+        assert_eq!(verdicts, expect, "{:?}", judged[0].judgements);
+    };
+    let new = |flow: Flow| {
+        flow.hello(0x0303, &[0x1301, 0xc030, 0x009c], Some(&[29, 23])).versions(&[0x0304, 0x0303])
+    };
+    // In the order of the names: Office 365, GCC High, Front Door, POP and IMAP, PCI, NIST,
+    // TLS 1.3 only, post-quantum.
+    check(
+        Flow::to_exchange().old_hello(),
+        [Breaks, OutOfScope, OutOfScope, OutOfScope, Breaks, Breaks, Breaks, Breaks],
+    );
+    check(
+        new(Flow::to_exchange().port(993)),
+        [Passes, OutOfScope, OutOfScope, Passes, Passes, Passes, Passes, Breaks],
+    );
+    check(
+        Flow::to_exchange().port(995).hello(0x0303, &[0x009c], None),
+        [Passes, OutOfScope, OutOfScope, Passes, Breaks, Breaks, Breaks, Breaks],
+    );
+    check(
+        new(Flow::new("10.0.0.5:5000", "192.0.2.1:443")).sni("outlook.office365.us"),
+        [Passes, Passes, OutOfScope, OutOfScope, Passes, Passes, Passes, Breaks],
+    );
+    check(
+        Flow::new("10.0.0.5:5000", "52.112.1.1:443")
+            .hello(0x0303, &[0xc013], Some(&[29]))
+            .sni("teams.microsoft.com"),
+        [Passes, OutOfScope, Breaks, OutOfScope, Breaks, Breaks, Breaks, Breaks],
+    );
+    check(
+        Flow::new("10.0.0.5:5000", "192.0.2.1:443")
+            .hello(0x0303, &[0x1301], Some(&[4588, 29]))
+            .versions(&[0x0304]),
+        [OutOfScope, OutOfScope, OutOfScope, OutOfScope, Passes, Breaks, Passes, Passes],
+    );
+}
+
+#[test]
+fn signature_algorithms_decide_where_a_policy_names_them() {
+    let text = "name = 'x'\nminimum = 'TLSv1.2'\ndirection = 'any'\n\
+                [tls12]\nsignature_algorithms = ['ecdsa_secp256r1_sha256']\n";
+    let policies = vec![Policy::from_toml(text).expect("a sound policy")];
+    let judge = Judge::new(JudgeConfig { policies, ..JudgeConfig::default() });
+    let check = |suite: u16, list: Option<&[u16]>, expect| {
+        let flow = Flow::to_exchange().hello(0x0303, &[suite], Some(&[23])).offer(|offer| {
+            offer.signature_algorithms = list.map(<[u16]>::to_vec);
+        });
+        let judged = judge.judge_all(vec![flow.facts]);
+        let judgement = &judged[0].judgements[0];
+        assert_eq!((judgement.verdict, judgement.cause), expect, "{}", judgement.reason);
+    };
+    let fails = (Breaks, Some(Cause::NoCommonSuite));
+    check(0xc02b, Some(&[0x0401, 0x0403]), (Passes, None));
+    check(0xc02b, Some(&[0x0401]), fails);
+    check(0xc02b, None, fails);
+    check(0x009c, Some(&[0x0401]), (Passes, None));
+}
+
+#[test]
 fn each_policy_gets_a_judgement_in_the_order_given() {
     let mut config = JudgeConfig::default();
     let mut strict = config.policies[0].clone();

@@ -15,6 +15,7 @@ use crate::iana::CipherSuite;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Undecided, Way};
 use crate::services::Service;
+use crate::stack::Family;
 
 /// Appends to a string, which can't fail.
 macro_rules! put {
@@ -24,11 +25,14 @@ macro_rules! put {
 }
 pub(super) use put;
 
+/// Everything that a fix is made of: the policy by name, and the stack where it matters.
+type FixKey = (Arc<str>, Ruling, Coverage, Option<Family>);
+
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     shared: HashSet<Arc<str>>,
-    fixes: HashMap<(Arc<str>, Ruling, Coverage), Arc<str>>,
+    fixes: HashMap<FixKey, Arc<str>>,
     draft: String,
 }
 
@@ -67,14 +71,20 @@ impl Words {
     }
 
     /// What to do about it; empty when there is nothing to do.
-    pub(super) fn fix(&mut self, case: &Case<'_>, ruling: &Ruling) -> Arc<str> {
-        // Everything that a fix is made of; the texts are long, and few.
-        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage);
+    pub(super) fn fix(
+        &mut self,
+        case: &Case<'_>,
+        ruling: &Ruling,
+        family: Option<Family>,
+    ) -> Arc<str> {
+        let family = family.filter(|_| ruling.cause.is_some());
+        // The texts are long, and few.
+        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage, family);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
         let mut draft = String::new();
-        write_fix(&mut draft, case, ruling);
+        write_fix(&mut draft, case, ruling, family);
         let shared = self.share(&draft);
         self.fixes.insert(about, Arc::clone(&shared));
         shared
@@ -205,6 +215,9 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 
 fn write_not_concerned(out: &mut String, case: &Case<'_>) {
     match case.direction {
+        _ if !case.in_scope => {
+            out.push_str("the policy is about other services, names, networks or ports");
+        }
         Direction::Other => {
             put!(out, "neither end is {}", case.policy.requirer);
         }
@@ -258,6 +271,9 @@ fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         }
         Some(Way::NoGroup) => {
             put!(out, " with ECDHE, but none of the groups that {who} accepts")
+        }
+        Some(Way::NoSignature) => {
+            put!(out, ", but none of the signature algorithms that {who} accepts")
         }
         _ => put!(out, "; {who} requires {}", case.policy.minimum),
     }

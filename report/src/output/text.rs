@@ -14,7 +14,7 @@ use dissect::{LinkType, SkipReason, Version};
 
 use super::Report;
 use crate::rows::{self, side_name};
-use crate::{Direction, HostOutcome, HostRow, HostTally, Verdict};
+use crate::{AccessPath, Direction, HostOutcome, HostRow, HostTally, Passage, Scenario, Verdict};
 use layout::{Ink, Page, count_of};
 
 /// How the summary for people is laid out.
@@ -53,6 +53,8 @@ pub(super) fn write_text<W: Write>(
             hosts(&mut page, report, index, (verdict, title, ink), &tally.policy, &mut fixes);
         }
     }
+    inventory(&mut page, report);
+    paths(&mut page, report);
     services(&mut page, report);
     not_judged(&mut page, report);
     health(&mut page, report);
@@ -182,9 +184,77 @@ fn host_group(page: &mut Page, rows: &[(&HostRow<'_>, &HostOutcome<'_>)], verdic
             Some(cause) => format!("{}: {}", cause.name(), judgement.reason),
             None => judgement.reason.to_string(),
         };
-        page.paragraph(6, &reason);
+        let stack = row.deciding_stack(outcome).filter(|stack| stack.family.is_some());
+        match stack {
+            Some(stack) => page.paragraph(6, &format!("{reason}; probably {}", stack.name)),
+            None => page.paragraph(6, &reason),
+        }
     }
     page.more(rows.len().saturating_sub(LISTED_MAX), "hosts.csv");
+}
+
+/// Hosts that only the inventory knows and that break, and where it and the traffic disagree.
+fn inventory(page: &mut Page, report: &Report<'_>) {
+    let (silent, contradictions) = (report.hosts().silent(), report.hosts().contradictions());
+    if !silent.is_empty() {
+        page.gap();
+        let count = count_of(silent.len() as u64, "host");
+        page.title(&format!("Break by the inventory, silent in this capture ({count})"), Ink::Red);
+        for host in silent.iter().take(LISTED_MAX) {
+            let addr = match host.addr.map(|addr| addr.to_string()) {
+                Some(addr) if addr != host.host => format!(" ({addr})"),
+                _ => String::new(),
+            };
+            let findings: Vec<&str> = host.findings.iter().map(String::as_str).collect();
+            page.paragraph(2, &format!("{}{addr}: {}", host.host, findings.join("; ")));
+        }
+        page.more(silent.len().saturating_sub(LISTED_MAX), "hosts.csv");
+    }
+    if !contradictions.is_empty() {
+        page.gap();
+        page.title("Inventory and traffic disagree", Ink::Yellow);
+        for it in contradictions.iter().take(LISTED_MAX) {
+            page.paragraph(2, &format!("{}: {}", it.addr, it.what));
+        }
+        page.more(contradictions.len().saturating_sub(LISTED_MAX), "hosts.csv");
+    }
+}
+
+/// Access paths and scenarios: what was seen of each, and which were never seen.
+fn paths(page: &mut Page, report: &Report<'_>) {
+    if report.flows().iter().all(|flow| flow.path.is_none() && flow.scenario.is_none()) {
+        return;
+    }
+    for (tally, table) in report.tallies().iter().zip(report.paths()) {
+        let named =
+            if report.paths().len() > 1 { format!(", {}", tally.policy) } else { String::new() };
+        page.gap();
+        page.title(&format!("Access paths{named}"), Ink::Plain);
+        passages(page, AccessPath::ALL.map(|path| (path.title(), table.path(path))));
+        page.gap();
+        page.title(&format!("Scenarios{named}"), Ink::Plain);
+        passages(page, Scenario::ALL.map(|scenario| (scenario.title(), table.scenario(scenario))));
+    }
+}
+
+fn passages<const N: usize>(page: &mut Page, passages: [(&str, &Passage); N]) {
+    for (title, passage) in passages.iter().filter(|(_, passage)| passage.flows() > 0) {
+        let verdicts: Vec<String> = Verdict::ALL
+            .into_iter()
+            .filter(|verdict| passage.flows_of(*verdict) > 0)
+            .map(|verdict| format!("{} {}", passage.flows_of(verdict), verdict.name()))
+            .collect();
+        let hosts = count_of(passage.hosts() as u64, "host");
+        page.paragraph(2, &format!("{title}: {} ({hosts})", verdicts.join(", ")));
+    }
+    let unseen: Vec<&str> = passages
+        .iter()
+        .filter(|(_, passage)| passage.flows() == 0)
+        .map(|(title, _)| *title)
+        .collect();
+    if !unseen.is_empty() {
+        page.paragraph(2, &format!("Never seen in this capture: {}", unseen.join("; ")));
+    }
 }
 
 /// Connections to and from watched services, by what was negotiated.

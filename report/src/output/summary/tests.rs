@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{CaptureCounts, testkit};
 
-fn inside(addr: std::net::IpAddr) -> bool {
+fn inside(addr: IpAddr) -> bool {
     addr.to_string().starts_with("10.")
 }
 
@@ -101,4 +101,20 @@ fn a_live_capture_says_what_was_dropped() {
         json!({ "received": 12, "kernel_drops": 3, "interface_drops": 1 })
     );
     assert_eq!(finding(&summary, "drops")["count"], 4);
+}
+
+#[test]
+fn paths_tell_what_was_seen_breaks_or_was_never_seen() {
+    let mut flow = testkit::old_client();
+    flow.path = Some(AccessPath::ClientToExchange);
+    flow.scenario = Some(Scenario::Clients);
+    let summary = summary(&[flow], &run());
+    let paths = &summary["paths"]["office365-tls12"];
+    assert_eq!(paths["client-to-exchange"]["status"], "breaks");
+    assert_eq!(paths["client-to-exchange"]["hosts_breaking"], 1);
+    assert_eq!(paths["client-to-exchange"]["verdicts"]["breaks"], 1);
+    assert_eq!(paths["edge-to-office365"]["status"], "not-seen");
+    let scenarios = &summary["scenarios"]["office365-tls12"];
+    assert_eq!(scenarios["clients"]["status"], "breaks");
+    assert_eq!(scenarios["third-parties"]["status"], "not-seen");
 }

@@ -174,7 +174,7 @@ fn the_old_format_has_no_extensions_to_wait_for() {
 #[test]
 fn a_policy_that_does_not_know_tls13_is_not_shadowed_by_it() {
     let mut policy = policy();
-    policy.suites13.clear();
+    policy.suites13 = Accepted::Only(Vec::new());
     let both = offer(0x0303, Some(&[0x0304, 0x0303]), &[0x1301, 0xc02f], Some(&[23]));
     assert_eq!(policy.way(&both), THROUGH);
     let only = offer(0x0303, Some(&[0x0304]), &[0x1301], Some(&[23]));
