@@ -8,9 +8,11 @@ mod console;
 mod diff;
 mod endpoints;
 mod explain;
+mod inventory;
 mod judging;
 mod merge;
 mod outputs;
+mod policies;
 mod proof;
 mod saved;
 
@@ -43,12 +45,14 @@ impl Outcome {
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Analyze(arguments) => {
-            checked(RunConfig::from_analyze(arguments), analyze::analyze)
+            checked(RunConfig::from_analyze(*arguments), analyze::analyze)
         }
         Command::Diff(arguments) => diff::diff(arguments),
         Command::Endpoints(command) => endpoints::endpoints(&command),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Inventory(command) => inventory::inventory(&command),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
+        Command::Policy(command) => policies::policy(&command),
     }
 }
 

@@ -76,6 +76,8 @@ fn usage_errors_are_2_on_standard_error() {
         "analyze x --threads 0",
         "analyze x --threads many",
         "analyze x --memory 1X",
+        "analyze x --memory 0",
+        "analyze x --memory 15M",
         "analyze x --color sometimes",
         "analyze x --no-such-option",
         "analyze - -",
@@ -85,6 +87,12 @@ fn usage_errors_are_2_on_standard_error() {
         assert_eq!(ran.stdout, "", "{line}");
         assert!(!ran.stderr.is_empty(), "{line}");
     }
+}
+
+#[test]
+fn too_little_memory_is_refused_with_the_minimum() {
+    let ran = run(["analyze", "x", "--memory", "100K"]);
+    ran.expect(2).says(&["--memory", "at least 16M"]);
 }
 
 #[test]
@@ -107,7 +115,7 @@ fn inputs_that_are_no_captures_are_named() {
     let csv = fs::read(flows).unwrap();
     for (name, content, parts) in [
         ("text", &b"some notes\nof somebody\n"[..], &["expected a pcap", "text"][..]),
-        ("export.csv", &csv, &["CSV", "tlsunset review"]),
+        ("export.csv", &csv, &["CSV text", "the capture it was exported from"]),
         ("empty", b"", &["empty"]),
         ("zeros", &[0; 4096], &["expected a pcap"]),
         ("page.html", b"<!DOCTYPE html><html></html>", &["expected a pcap"]),

@@ -139,6 +139,11 @@ impl Fetcher {
         self.at = 0;
     }
 
+    /// Whether bytes behind the end of the archive were left alone.
+    pub(crate) fn has_trailer(&self) -> bool {
+        matches!(&self.supply, Supply::Stream { stream, .. } if stream.has_trailer())
+    }
+
     /// Why the file ended before its end, asked once.
     pub(crate) fn take_failure(&mut self) -> Option<CaptureError> {
         let source = self.failure.take()?;

@@ -95,6 +95,11 @@ impl FileReader {
         self.fetcher.path()
     }
 
+    /// Whether bytes behind the end of the archive were left alone.
+    pub(crate) fn has_trailer(&self) -> bool {
+        self.fetcher.has_trailer()
+    }
+
     /// Takes back a list of spans to use its memory again.
     pub(crate) fn reuse(&mut self, mut descs: Vec<FrameDesc>) {
         if self.spare.capacity() < descs.capacity() {

@@ -20,9 +20,9 @@ pub(crate) fn describe(head: &[u8]) -> String {
         } else if text.starts_with('<') {
             "XML or HTML text".to_owned()
         } else if is_csv {
-            "CSV text; a CSV export goes to `tlsunset review`".to_owned()
+            "CSV text; the capture it was exported from is needed".to_owned()
         } else {
-            "text; a CSV export would go to `tlsunset review`".to_owned()
+            "text".to_owned()
         };
     }
     let start: Vec<String> = head.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -46,7 +46,7 @@ fn text_of(head: &[u8]) -> Option<&str> {
 const MAGICS: &[(&[u8], &str)] = &[
     (b"\x7fELF", "a program"),
     (b"\xfd7zXZ\0", "an xz archive; unpack it with `xz -d` first"),
-    (b"\xff\xfe", "UTF-16 text; a CSV export goes to `tlsunset review` as UTF-8"),
+    (b"\xff\xfe", "UTF-16 text"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"BZh", "a bzip2 archive; unpack it with `bzip2 -d` first"),
     (b"GMBU", "a Network Monitor capture; convert it with `editcap -F pcapng`"),
@@ -68,18 +68,18 @@ mod tests {
         let check = |head: &[u8], expect: &str| assert_eq!(describe(head), expect);
         check(
             b"\"No.\",\"Time\",\"Source\"\r\n\"1\",",
-            "CSV text; a CSV export goes to `tlsunset review`",
+            "CSV text; the capture it was exported from is needed",
         );
         check(
             "\u{feff}No.;Zeit;Quelle;Ziel\n".as_bytes(),
-            "CSV text; a CSV export goes to `tlsunset review`",
+            "CSV text; the capture it was exported from is needed",
         );
-        check(b"hello", "text; a CSV export would go to `tlsunset review`");
+        check(b"hello", "text");
         check(b"{\"a\": 1}", "JSON text");
         check(b"<!DOCTYPE html>", "XML or HTML text");
         check(b"PK\x03\x04....", "a zip archive; unpack it first");
         check(&[1, 2, 3], "a file that begins with the bytes 01 02 03");
-        check(&"ab\u{e9}".as_bytes()[..3], "text; a CSV export would go to `tlsunset review`");
+        check(&"ab\u{e9}".as_bytes()[..3], "text");
         assert!(describe(&[0; 9]).starts_with("nothing but zero bytes"));
     }
 }

@@ -69,6 +69,6 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_bytes_max: 1 << 20, batch_frames_max: 4096, mmap: false, filter: None }
+        Self { batch_bytes_max: 256 << 10, batch_frames_max: 4096, mmap: false, filter: None }
     }
 }

@@ -239,7 +239,14 @@ impl Timeline {
     fn load(&mut self, mut head: Box<Head>) {
         head.reader.reuse(std::mem::take(&mut self.spare));
         match head.reader.next(self.batch_frames_max) {
-            None => self.progress.files_done += 1,
+            None => {
+                if head.reader.has_trailer() {
+                    let message = "bytes after the end of the archive are ignored".to_owned();
+                    let file = Some(head.reader.path().clone());
+                    self.notices.push(Notice { file, message });
+                }
+                self.progress.files_done += 1;
+            }
             Some(Ok(batch)) => {
                 (head.region, head.descs) = batch.into_parts();
                 head.at = 0;

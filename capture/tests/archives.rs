@@ -50,6 +50,20 @@ fn packed_captures_are_read_like_plain_ones() {
 }
 
 #[test]
+fn bytes_after_the_end_of_a_gzip_archive_are_a_notice_and_no_error() {
+    let plain = Pcap::new().frames(9).bytes;
+    let folder = Folder::new("trailer");
+    for trailer in [&b"junk"[..], b"junk that is longer than a header"] {
+        let path = folder.file("a.pcap.gz", &[&gzip(&plain), trailer].concat());
+        let mut timeline = open(&[&path]);
+        assert!(Log::drain(&mut timeline) == read(&plain));
+        let notices: Vec<_> = timeline.take_notices().iter().map(ToString::to_string).collect();
+        let expect = format!("{}: bytes after the end of the archive are ignored", path.display());
+        assert_eq!(notices, [expect]);
+    }
+}
+
+#[test]
 fn a_cut_archive_gives_what_was_readable_and_then_the_error() {
     let plain = Pcap::new().frames(700).bytes;
     let expect = read(&plain);

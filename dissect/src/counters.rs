@@ -131,8 +131,7 @@ impl Counters {
         for (link, count) in &other.unknown_link_types {
             *self.unknown_link_types.entry(*link).or_default() += count;
         }
-        // A dispatcher's count may be below zero; see `Steer::counters`.
-        self.cut_frames = self.cut_frames.wrapping_add(other.cut_frames);
+        self.cut_frames += other.cut_frames;
         self.fragments += other.fragments;
         self.reassembled_datagrams += other.reassembled_datagrams;
         self.data_segments += other.data_segments;

@@ -95,7 +95,7 @@ impl Offer {
                         .filter(|v| *v >= Version::Ssl3 && *v <= top)
                         .collect(),
                     // Versions above all known ones ask for the best there is (RFC 5246 §E.1).
-                    None if top > 0x0304 && top < 0x0400 => Version::ALL[1..=4].to_vec(),
+                    None if (0x0305..0x8000).contains(&top) => Version::ALL[1..=4].to_vec(),
                     None => Vec::new(),
                 }
             }
@@ -113,7 +113,7 @@ impl Offer {
         // §4.1.2, RFC 9147 §5.3).
         let may_be_raised = self.extent < HelloExtent::Whole
             && self.supported_versions.is_none()
-            && matches!(self.legacy_version, 0x0303..0x0400 | 0xfefd);
+            && matches!(self.legacy_version, 0x0303..0x0400 | 0x7e00 | 0x7e10..=0x7eff | 0xfefd);
         if may_be_raised { None } else { self.certain_max() }
     }
 
@@ -126,10 +126,7 @@ impl Offer {
                 // A hello of the old format can't ask for TLS 1.3.
                 Some(Version::Tls13) => Some(Version::Tls12),
                 Some(top) => Some(top),
-                None if self.legacy_version > 0x0304 && self.legacy_version < 0x0400 => {
-                    Some(Version::Tls12)
-                }
-                None => None,
+                None => self.versions().last().copied(),
             },
         }
     }

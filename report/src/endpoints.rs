@@ -14,12 +14,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
-pub(crate) use pattern::normal;
+pub(crate) use pattern::{NameTable, check as check_pattern, normal};
 pub(crate) use prefix::DEFAULT_HOME;
 pub use prefix::{Home, Prefix, PrefixError};
 
 pub use self::json::EndpointsError;
-use self::pattern::NameTable;
 use self::prefix::PrefixTable;
 use crate::services::Service;
 
@@ -61,7 +60,7 @@ pub struct PortRange {
 
 impl PortRange {
     /// Reads `443`, `50000-59999`; `None` for anything else.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         (first <= last).then_some(Self { first, last })
@@ -83,7 +82,8 @@ impl fmt::Display for PortRange {
 pub enum AddressClass {
     /// The network serves one service alone: whatever the name, it is that service.
     Alone,
-    /// A front door that serves other sites too: a name that is no endpoint overrules it.
+    /// A front door that serves other sites too, or a network that several services share: a name
+    /// that is no endpoint overrules it.
     Shared,
 }
 
@@ -168,7 +168,12 @@ impl Endpoints {
     /// The service of a host name; case and a trailing dot don't matter.
     #[must_use]
     pub fn service_of_name(&self, name: &str) -> Option<Service> {
-        self.names.best(&normal(name)).copied()
+        self.service_of_normal(&normal(name))
+    }
+
+    /// The service of a host name in normal form: no dot at its end is insignificant any more.
+    pub(crate) fn service_of_normal(&self, name: &str) -> Option<Service> {
+        self.names.best(name).copied()
     }
 
     /// What the list says of an address.
@@ -200,7 +205,9 @@ fn class(row: &EndpointRow, prefix: &Prefix) -> AddressClass {
     let front_door = FRONT_DOORS
         .iter()
         .any(|(range, except)| covers(range) && !except.iter().any(|part| covers(part)));
-    if front_door { AddressClass::Shared } else { row.class }
+    // Networks of all services serve none alone.
+    let is_common = row.service == Service::Microsoft365Common;
+    if front_door || is_common { AddressClass::Shared } else { row.class }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! so that nobody is blamed for what the peer can't do. Invariant: the order of connections has no
 //! influence on anything here.
 
+mod join;
 mod row;
 mod tally;
 
@@ -16,6 +17,7 @@ use foldhash::HashMap;
 
 use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict};
 
+pub use join::{Contradiction, SilentHost};
 pub use row::{HostOutcome, HostRow};
 pub use tally::HostTally;
 
@@ -25,6 +27,8 @@ pub use tally::HostTally;
 #[derive(Debug)]
 pub struct HostTable<'a> {
     rows: Vec<HostRow<'a>>,
+    silent: Vec<SilentHost>,
+    contradictions: Vec<Contradiction>,
 }
 
 impl<'a> HostTable<'a> {
@@ -47,7 +51,19 @@ impl<'a> HostTable<'a> {
             rows.retain(|row| row.inside);
         }
         rows.sort_unstable_by_key(|row| (row.addr, row.side));
-        Self { rows }
+        Self { rows, silent: Vec::new(), contradictions: Vec::new() }
+    }
+
+    /// Hosts that break by the inventory alone, by address and name.
+    #[must_use]
+    pub fn silent(&self) -> &[SilentHost] {
+        &self.silent
+    }
+
+    /// Where traffic and inventory say different things, by address.
+    #[must_use]
+    pub fn contradictions(&self) -> &[Contradiction] {
+        &self.contradictions
     }
 
     /// The rows by address, the client's before the server's.

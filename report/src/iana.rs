@@ -20,6 +20,33 @@ pub fn cipher_suite(number: u16) -> Option<&'static str> {
     }
 }
 
+/// The number of a cipher suite's registered name.
+#[must_use]
+pub fn cipher_suite_number(name: &str) -> Option<u16> {
+    match TlsCipherSuite::from_name(name) {
+        Some(suite) => Some(suite.id.0),
+        None => number_in(SUITES, name),
+    }
+}
+
+/// The number of a group's registered name.
+#[must_use]
+pub fn group_number(name: &str) -> Option<u16> {
+    number_in(GROUPS, name)
+}
+
+/// The registered name of a signature algorithm; `None` when nobody registered the number.
+#[must_use]
+pub fn signature_scheme(number: u16) -> Option<&'static str> {
+    name_in(SIGNATURE_SCHEMES, number)
+}
+
+/// The number of a signature algorithm's registered name.
+#[must_use]
+pub fn signature_scheme_number(name: &str) -> Option<u16> {
+    number_in(SIGNATURE_SCHEMES, name)
+}
+
 /// The registered name of a supported group; `GREASE` for the reserved values of RFC 8701.
 #[must_use]
 pub fn group(number: u16) -> Option<&'static str> {
@@ -76,6 +103,11 @@ fn name_or_hex(f: &mut fmt::Formatter<'_>, name: Option<&str>, number: u16) -> f
 fn name_in(table: &[(u16, &'static str)], number: u16) -> Option<&'static str> {
     let index = table.binary_search_by_key(&number, |(known, _)| *known).ok()?;
     table.get(index).map(|(_, name)| *name)
+}
+
+/// Looks a name up in a table.
+fn number_in(table: &[(u16, &'static str)], name: &str) -> Option<u16> {
+    table.iter().find_map(|(number, known)| (*known == name).then_some(*number))
 }
 
 /// Suites that the table of `tls-parser` lacks (RFC 9189, RFC 9367).
@@ -148,6 +180,40 @@ const GROUPS: &[(u16, &str)] = &[
     (25498, "SecP256r1Kyber768Draft00"),
     (65281, "arbitrary_explicit_prime_curves"),
     (65282, "arbitrary_explicit_char2_curves"),
+];
+
+/// The registry "TLS SignatureScheme", and pairs of RFC 5246 §7.4.1.4.1 that TLS 1.3 dropped.
+const SIGNATURE_SCHEMES: &[(u16, &str)] = &[
+    (0x0201, "rsa_pkcs1_sha1"),
+    (0x0202, "dsa_sha1"),
+    (0x0203, "ecdsa_sha1"),
+    (0x0301, "rsa_pkcs1_sha224"),
+    (0x0303, "ecdsa_sha224"),
+    (0x0401, "rsa_pkcs1_sha256"),
+    (0x0402, "dsa_sha256"),
+    (0x0403, "ecdsa_secp256r1_sha256"),
+    (0x0420, "rsa_pkcs1_sha256_legacy"),
+    (0x0501, "rsa_pkcs1_sha384"),
+    (0x0503, "ecdsa_secp384r1_sha384"),
+    (0x0520, "rsa_pkcs1_sha384_legacy"),
+    (0x0601, "rsa_pkcs1_sha512"),
+    (0x0603, "ecdsa_secp521r1_sha512"),
+    (0x0620, "rsa_pkcs1_sha512_legacy"),
+    (0x0708, "sm2sig_sm3"),
+    (0x0804, "rsa_pss_rsae_sha256"),
+    (0x0805, "rsa_pss_rsae_sha384"),
+    (0x0806, "rsa_pss_rsae_sha512"),
+    (0x0807, "ed25519"),
+    (0x0808, "ed448"),
+    (0x0809, "rsa_pss_pss_sha256"),
+    (0x080a, "rsa_pss_pss_sha384"),
+    (0x080b, "rsa_pss_pss_sha512"),
+    (0x081a, "ecdsa_brainpoolP256r1tls13_sha256"),
+    (0x081b, "ecdsa_brainpoolP384r1tls13_sha384"),
+    (0x081c, "ecdsa_brainpoolP512r1tls13_sha512"),
+    (0x0904, "mldsa44"),
+    (0x0905, "mldsa65"),
+    (0x0906, "mldsa87"),
 ];
 
 /// The registry "TLS Alerts"; reserved ones under the names that RFC 2246 gave them.
@@ -233,7 +299,7 @@ mod tests {
 
     #[test]
     fn tables_ascend_so_that_every_entry_is_found() {
-        for table in [SUITES, GROUPS, ALERTS] {
+        for table in [SUITES, GROUPS, SIGNATURE_SCHEMES, ALERTS] {
             for (number, name) in table {
                 assert_eq!(name_in(table, *number), Some(*name));
             }

@@ -5,6 +5,7 @@
 //! set to less what it offers elsewhere. The result depends on the set of connections and not on
 //! their order.
 
+mod advice;
 mod fixes;
 mod history;
 mod rule_words;
@@ -18,15 +19,18 @@ mod words;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use dissect::{Endpoint, FlowFacts, Timestamp, Transport};
+use dissect::{Endpoint, FlowFacts, Protocol, Timestamp, Transport, Upgrade};
 
 use self::history::History;
-use self::rules::Case;
+use self::rules::{Case, proven};
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
-use crate::judged::{JudgedFlow, Judgement};
-use crate::names::{Hearsay, NameBook, place};
-use crate::policy::Policy;
+use crate::judged::{Direction, JudgedFlow, Judgement};
+use crate::names::{Hearsay, NameBook, Place, host_of, place};
+use crate::paths;
+use crate::policy::{Destination, Policy, Way};
+use crate::services::Service;
+use crate::stack::{Setting, StackBook};
 use crate::state::SavedFlow;
 
 /// What verdicts rest on beside the connections.
@@ -108,9 +112,12 @@ impl Judge {
     ) -> Vec<JudgedFlow> {
         let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
-        let mut words = Words::default();
+        let (mut words, mut stacks) = (Words::default(), StackBook::default());
         let told = Told::ByBook(names);
-        flows.into_iter().map(|facts| self.judge(facts, &history, told, &mut words)).collect()
+        flows
+            .into_iter()
+            .map(|facts| self.judge(facts, &history, told, &mut words, &mut stacks))
+            .collect()
     }
 
     /// Judges the connections of a saved run; each keeps its sensor and the name that DNS gave.
@@ -123,10 +130,16 @@ impl Judge {
             others.push((sensor, dns_name));
         }
         let history = History::of(&all, &self.policies);
-        let mut words = Words::default();
+        let (mut words, mut stacks) = (Words::default(), StackBook::default());
         let judge = |(facts, (sensor, dns_name)): (_, (_, Option<Arc<str>>))| JudgedFlow {
             sensor,
-            ..self.judge(facts, &history, Told::Before(dns_name.as_deref()), &mut words)
+            ..self.judge(
+                facts,
+                &history,
+                Told::Before(dns_name.as_deref()),
+                &mut words,
+                &mut stacks,
+            )
         };
         all.into_iter().zip(others).map(judge).collect()
     }
@@ -137,6 +150,7 @@ impl Judge {
         history: &History,
         told: Told<'_>,
         words: &mut Words,
+        stacks: &mut StackBook,
     ) -> JudgedFlow {
         let client = client_of(&facts).addr;
         let nothing = NameBook::default();
@@ -145,6 +159,21 @@ impl Judge {
             Told::Before(dns) => Hearsay { dns, ..history.hearsay(&facts, &nothing) },
         };
         let place = place(&facts, hearsay, &self.endpoints, &self.home);
+        let destination = destination(&facts, &place);
+        let stack = match (&facts.client_hello, facts.protocol) {
+            (Some(hello), Protocol::Tls | Protocol::Quic) => {
+                Some(stacks.of(&hello.offer, setting(place.direction, destination)))
+            }
+            _ => None,
+        };
+        let family = stack.as_ref().and_then(|stack| stack.family);
+        let way = paths::Way {
+            direction: place.direction,
+            to: destination,
+            client_serves_sip: history.serves_sip(client),
+            family,
+        };
+        let (path, scenario) = (way.path(), way.scenario());
         let judgements = self
             .policies
             .iter()
@@ -155,7 +184,8 @@ impl Judge {
                     facts: &facts,
                     direction: place.direction,
                     server_is_inside: self.home.contains(facts.server.addr),
-                    way: facts.client_hello.as_ref().map(|hello| policy.way(&hello.offer)),
+                    in_scope: policy.scope.covers(destination),
+                    way: way_of(policy, &facts),
                     is_retry: history.is_retry(index, &facts),
                     offers_more_elsewhere: history.offers(client, policy.minimum),
                 };
@@ -167,7 +197,7 @@ impl Judge {
                     cause: ruling.cause,
                     rule: case.rule_words(&ruling),
                     reason: words.reason(&case, &ruling, overruled),
-                    fix: words.fix(&case, &ruling),
+                    fix: words.fix(&case, &ruling, family),
                 }
             })
             .collect();
@@ -178,6 +208,9 @@ impl Judge {
             server_name,
             service: service.map(|(service, source)| (words.share(service.name()), source)),
             direction,
+            stack,
+            path,
+            scenario,
             judgements,
             facts,
         }
@@ -191,6 +224,42 @@ enum Told<'a> {
     ByBook(&'a NameBook),
     /// Was looked up when the connection was judged before.
     Before(Option<&'a str>),
+}
+
+/// What a connection's destination tells of its client.
+fn setting(direction: Direction, to: Destination<'_>) -> Setting {
+    let is_to = |services: &[Service]| {
+        direction == Direction::ToOffice365
+            && to.service.is_some_and(|service| services.contains(&service))
+    };
+    let is_sip_name = to.names[0].is_some_and(|name| name.starts_with("sip"));
+    Setting {
+        is_sip: is_to(&[Service::SkypeForBusinessOnline, Service::MicrosoftTeams])
+            && (to.port == paths::SIP_TLS || is_sip_name),
+        is_mail_submission: is_to(&[Service::ExchangeOnline]) && matches!(to.port, 25 | 465 | 587),
+    }
+}
+
+/// Where a connection goes, for the scopes of policies.
+fn destination<'a>(facts: &'a FlowFacts, place: &'a Place<'_>) -> Destination<'a> {
+    let is_tunnel = matches!(facts.upgrade, Upgrade::HttpConnect | Upgrade::Socks);
+    let asked = facts.upgrade_name.as_deref().filter(|_| is_tunnel);
+    let asked_port = asked.and_then(|asked| asked.rsplit_once(':')?.1.parse().ok());
+    Destination {
+        service: place.service.map(|(service, _)| service),
+        names: [place.server_name.as_ref().map(|(name, _)| &**name), asked.map(host_of)],
+        addr: match place.direction {
+            Direction::FromOffice365 => client_of(facts).addr,
+            _ => facts.server.addr,
+        },
+        port: asked_port.unwrap_or(facts.server.port),
+    }
+}
+
+/// How a connection's offer fares under a policy, with what the server's choice proves of it.
+fn way_of(policy: &Policy, facts: &FlowFacts) -> Option<Way> {
+    let hello = facts.client_hello.as_ref()?;
+    Some(policy.way_given(&hello.offer, proven(facts)))
 }
 
 /// The client of a connection: by the PROXY protocol header where there is one.

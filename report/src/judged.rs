@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use dissect::FlowFacts;
 
+use crate::paths::{AccessPath, Scenario};
+use crate::stack::Stack;
+
 /// What happens to a connection, or a host, when a policy is enforced.
 ///
 /// Ordered from worst to best: a host takes the least of its connections' verdicts.
@@ -190,6 +193,12 @@ pub struct JudgedFlow {
     pub service: Option<(Arc<str>, ServiceSource)>,
     /// Who dialled whom.
     pub direction: Direction,
+    /// What the client probably is; `None` without a hello of TLS.
+    pub stack: Option<Arc<Stack>>,
+    /// The access path that it is on.
+    pub path: Option<AccessPath>,
+    /// The scenario that it belongs to.
+    pub scenario: Option<Scenario>,
     /// One judgement for each policy, in the order they were given; never empty.
     pub judgements: Vec<Judgement>,
 }

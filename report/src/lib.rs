@@ -12,15 +12,19 @@ mod endpoints;
 pub mod fuzz;
 mod hosts;
 pub mod iana;
+mod inventory;
 mod judge;
 mod judged;
 mod merge;
 mod names;
 mod output;
+mod paths;
 mod policy;
+mod products;
 pub mod rows;
 mod run;
 mod services;
+mod stack;
 pub mod state;
 #[cfg(test)]
 mod testkit;
@@ -31,11 +35,17 @@ pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
 };
-pub use hosts::{HostOutcome, HostRow, HostTable, HostTally, concerns};
+pub use hosts::{Contradiction, HostOutcome, HostRow, HostTable, HostTally, SilentHost, concerns};
+pub use inventory::{Inventory, InventoryError, InventoryItem};
 pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
 pub use names::NameBook;
 pub use output::*;
-pub use policy::{BUILTIN_NAMES, Concerns, Policy, Undecided, Way};
+pub use paths::{AccessPath, Passage, PathTable, Scenario};
+pub use policy::{
+    Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
+};
+pub use products::{PRODUCTS, Product, ProductKind, Requirement, Standing};
 pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
 pub use services::Service;
+pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};

@@ -108,7 +108,7 @@ pub(crate) fn place<'a>(
     let names = names_of(facts, hearsay, endpoints);
     let by_name = deciding(&names)
         .iter()
-        .find_map(|(name, _)| endpoints.service_of_name(name))
+        .find_map(|(name, _)| endpoints.service_of_normal(name))
         .map(|service| (service, ServiceSource::Name));
     let has_name = names.iter().any(|(name, _)| name.parse::<IpAddr>().is_err());
 

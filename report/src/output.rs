@@ -20,7 +20,10 @@ mod text;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::{CoverageLedger, Finding, HostTable, HostTally, JudgedFlow, RunInfo};
+use crate::{
+    CoverageLedger, Finding, HostTable, HostTally, Inventory, JudgedFlow, PathTable, Policy,
+    RunInfo,
+};
 
 pub use diff::{BURN_DOWN_COLUMNS, DIFF_COLUMNS};
 pub use explain::{Explanation, HostQuery};
@@ -60,6 +63,9 @@ pub struct Report<'a> {
     hosts: HostTable<'a>,
     tallies: Vec<HostTally>,
     coverage: CoverageLedger,
+    paths: Vec<PathTable>,
+    /// Rows of the inventory that was joined.
+    inventory_rows: Option<usize>,
     findings: Vec<Finding>,
 }
 
@@ -72,8 +78,26 @@ impl<'a> Report<'a> {
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
         let hosts = HostTable::new(flows, inside);
         let tallies = HostTally::of(&hosts, &run.policies);
-        let coverage = CoverageLedger::of_watched(flows);
-        Self { flows, run, hosts, tallies, coverage, findings: crate::findings(flows, run) }
+        let paths = (0..run.policies.len()).map(|policy| PathTable::of(flows, policy)).collect();
+        Self {
+            flows,
+            run,
+            hosts,
+            tallies,
+            coverage: CoverageLedger::of_watched(flows),
+            paths,
+            inventory_rows: None,
+            findings: crate::findings(flows, run),
+        }
+    }
+
+    /// The report with an inventory joined in, under the policies of the run.
+    #[must_use]
+    pub fn with_inventory(mut self, inventory: &Inventory, policies: &[Policy]) -> Self {
+        self.hosts.join(inventory, policies);
+        self.tallies = HostTally::of(&self.hosts, &self.run.policies);
+        self.inventory_rows = Some(inventory.items().len());
+        self
     }
 
     /// The connections.
@@ -98,6 +122,12 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn tallies(&self) -> &[HostTally] {
         &self.tallies
+    }
+
+    /// Access paths and scenarios, for each policy in the order given.
+    #[must_use]
+    pub fn paths(&self) -> &[PathTable] {
+        &self.paths
     }
 
     /// The ledger of what was seen.

@@ -1,9 +1,14 @@
 //! What is to be enforced, as plain data, and how an offer or a choice fares under it.
 //!
-//! A [`Policy`] says which versions, suites and groups are enough and whom it concerns. It knows
-//! nothing of connections: [`Policy::way`] replays an offer as a server under the policy would
-//! answer it, [`Policy::choice`] looks at what a server selected.
+//! A [`Policy`] says which versions, suites and groups are enough and whom it concerns. It is read
+//! from TOML ([`Policy::from_toml`]), the built-in ones too. It knows nothing of connections:
+//! [`Policy::way`] replays an offer as a server under the policy would answer it,
+//! [`Policy::choice`] looks at what a server selected.
 
+mod accepted;
+mod builtin;
+mod file;
+mod scope;
 mod suites;
 mod way;
 
@@ -11,10 +16,15 @@ use std::sync::Arc;
 
 use dissect::Version;
 
+pub use self::accepted::Accepted;
+pub use self::builtin::BUILTIN_NAMES;
+pub use self::file::PolicyError;
+pub(crate) use self::scope::Destination;
+pub use self::scope::Scope;
 pub(crate) use self::suites::is_tls12_suite;
 use self::suites::needs_group;
-pub(crate) use self::way::reaches;
 pub use self::way::{Undecided, Way};
+pub(crate) use self::way::{certain_top, may_reach, reaches};
 
 /// What is to be enforced, on whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,20 +33,41 @@ pub struct Policy {
     pub name: Arc<str>,
     /// Who requires it, as the subject of a sentence: `Office 365`.
     pub requirer: Arc<str>,
+    /// What it is about in half a line; empty when its file says nothing.
+    pub title: Arc<str>,
+    /// What it is about, for people; empty when its file says nothing.
+    pub text: Arc<str>,
     /// The lowest version that is enough.
     pub minimum: Version,
     /// Suites that are enough up to TLS 1.2, by IANA number.
-    pub suites: Vec<u16>,
-    /// Suites that are enough in TLS 1.3; empty when the policy does not know TLS 1.3.
-    pub suites13: Vec<u16>,
+    pub suites: Accepted,
+    /// Suites that are enough in TLS 1.3; nothing when the policy does not know TLS 1.3.
+    pub suites13: Accepted,
     /// Groups that are enough up to TLS 1.2, by IANA number.
-    pub groups: Vec<u16>,
+    pub groups: Accepted,
     /// Groups that are enough in TLS 1.3.
-    pub groups13: Vec<u16>,
-    /// Which connections it is about.
+    pub groups13: Accepted,
+    /// Signature algorithms that are enough in TLS 1.2, by IANA number.
+    pub signatures: Accepted,
+    /// Signature algorithms that are enough in TLS 1.3.
+    pub signatures13: Accepted,
+    /// Which connections it is about, by who dialled whom.
     pub concerns: Concerns,
+    /// Which of these, by service, name, network and port.
+    pub scope: Scope,
     /// The day it is enforced from, `YYYY-MM-DD`; for display.
     pub since: Option<Arc<str>>,
+    /// The days that lead to it and follow; for display.
+    pub deadlines: Vec<Deadline>,
+}
+
+/// A day in a policy's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deadline {
+    /// The day, `YYYY-MM-DD`.
+    pub date: Arc<str>,
+    /// What happens on it.
+    pub what: Arc<str>,
 }
 
 /// Which connections a policy is about.
@@ -67,28 +98,23 @@ pub(crate) enum Choice {
     SuiteUnseen,
 }
 
-/// Names of the built-in policies; the first is the default.
-pub const BUILTIN_NAMES: [&str; 1] = ["office365-tls12"];
-
 impl Policy {
-    /// The built-in policy of a name.
-    #[must_use]
-    pub fn builtin(name: &str) -> Option<Self> {
-        (name == BUILTIN_NAMES[0]).then(office365_tls12)
-    }
-
     /// Suites that are enough in a version, with those that the version can't use.
-    fn suites_for(&self, version: Version) -> &[u16] {
-        if version >= Version::Tls13 { &self.suites13 } else { &self.suites }
+    const fn suites_for(&self, version: Version) -> &Accepted {
+        if is_tls13(version) { &self.suites13 } else { &self.suites }
     }
 
-    fn groups_for(&self, version: Version) -> &[u16] {
-        if version >= Version::Tls13 { &self.groups13 } else { &self.groups }
+    const fn groups_for(&self, version: Version) -> &Accepted {
+        if is_tls13(version) { &self.groups13 } else { &self.groups }
     }
 
     fn has_suite(&self, version: Version, suite: u16) -> bool {
-        self.suites_for(version).contains(&suite)
-            && (version >= Version::Tls12 || !is_tls12_suite(suite))
+        let exists = match version {
+            Version::Tls13 => suite >> 8 == 0x13,
+            Version::Tls12 => suite >> 8 != 0x13,
+            _ => !is_tls12_suite(suite),
+        };
+        exists && self.suites_for(version).has_suite(suite)
     }
 
     /// Whether a suite is enough in any version that is.
@@ -100,7 +126,7 @@ impl Policy {
     /// Whether a group is enough in any version that is.
     #[must_use]
     pub fn accepts_group(&self, group: u16) -> bool {
-        self.enough_versions().any(|version| self.groups_for(version).contains(&group))
+        self.enough_versions().any(|version| self.groups_for(version).has(group))
     }
 
     fn enough_versions(&self) -> impl Iterator<Item = Version> {
@@ -129,7 +155,7 @@ impl Policy {
         }
         let group_matters = version >= Version::Tls13 || needs_group(suite);
         match group {
-            Some(group) if group_matters && !self.groups_for(version).contains(&group) => {
+            Some(group) if group_matters && !self.groups_for(version).has(group) => {
                 Choice::GroupOutside
             }
             _ => Choice::Enough,
@@ -137,57 +163,13 @@ impl Policy {
     }
 }
 
-/// What Office 365 accepts since TLS 1.0 and 1.1 are switched off.
-///
-/// Suites: "Technical reference details about encryption" of the Microsoft 365 compliance
-/// documentation, strongest first. TLS 1.3 is spoken by some of the services, with the three
-/// suites that RFC 8446 §9.1 names for everybody. Groups: what Schannel has had since Windows 10
-/// and Server 2016 (curve25519, P-256 and P-384 by default, P-521 when enabled); the front doors
-/// that end TLS for some services take all four. The date: enforcement began on 2020-10-15
-/// ("Disabling TLS 1.0 and 1.1 for Microsoft 365").
-fn office365_tls12() -> Policy {
-    const SECP256R1: u16 = 23;
-    const SECP384R1: u16 = 24;
-    const SECP521R1: u16 = 25;
-    const X25519: u16 = 29;
-    let groups = vec![X25519, SECP256R1, SECP384R1, SECP521R1];
-    Policy {
-        name: BUILTIN_NAMES[0].into(),
-        requirer: "Office 365".into(),
-        minimum: Version::Tls12,
-        suites: vec![
-            0xc030, // TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-            0xc02f, // TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
-            0xc028, // TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384
-            0xc027, // TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256
-            0xc014, // TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA
-            0xc013, // TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
-            0x009d, // TLS_RSA_WITH_AES_256_GCM_SHA384
-            0x009c, // TLS_RSA_WITH_AES_128_GCM_SHA256
-        ],
-        suites13: vec![
-            0x1301, // TLS_AES_128_GCM_SHA256
-            0x1302, // TLS_AES_256_GCM_SHA384
-            0x1303, // TLS_CHACHA20_POLY1305_SHA256
-        ],
-        groups13: groups.clone(),
-        groups,
-        concerns: Concerns::Office365,
-        since: Some("2020-10-15".into()),
-    }
+const fn is_tls13(version: Version) -> bool {
+    matches!(version, Version::Tls13)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn built_in_policies_are_found_by_name() {
-        for name in BUILTIN_NAMES {
-            assert_eq!(&*Policy::builtin(name).expect(name).name, name);
-        }
-        assert_eq!(Policy::builtin("office365"), None);
-    }
 
     #[test]
     fn a_choice_is_enough_by_version_suite_and_group() {

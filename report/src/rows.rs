@@ -15,7 +15,8 @@ use dissect::{
 
 use crate::iana::{AlertDescription, CipherSuite, Group};
 use crate::{
-    Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict, client_of,
+    AccessPath, Cause, Direction, JudgedFlow, Judgement, NameSource, Scenario, ServiceSource,
+    Verdict, client_of,
 };
 
 pub use community_id::CommunityId;
@@ -80,6 +81,10 @@ pub struct FlowRow<'a> {
     pub reason: &'a str,
     /// What to do; empty when there is nothing to fix.
     pub fix: &'a str,
+    /// The access path that the connection is on.
+    pub path: Option<AccessPath>,
+    /// The scenario that it belongs to.
+    pub scenario: Option<Scenario>,
 }
 
 impl<'a> FlowRow<'a> {
@@ -118,6 +123,8 @@ impl<'a> FlowRow<'a> {
             cause: judgement.cause,
             reason: &judgement.reason,
             fix: &judgement.fix,
+            path: flow.path,
+            scenario: flow.scenario,
         }
     }
 }

@@ -10,7 +10,9 @@ use dissect::{
 };
 use proptest::prelude::*;
 
-use crate::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+use crate::{
+    AccessPath, Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict,
+};
 
 /// 2018-10-31T00:00:00Z, in nanoseconds.
 pub(crate) const START_NS: i64 = 1_540_944_000_000_000_000;
@@ -122,6 +124,9 @@ pub(crate) fn judged(facts: FlowFacts, verdict: Verdict, cause: Option<Cause>) -
         server_name: name.map(|name| (name.into(), NameSource::Sni)),
         service: Some(("Exchange Online".into(), ServiceSource::Name)),
         direction: Direction::ToOffice365,
+        stack: None,
+        path: None,
+        scenario: None,
         judgements: vec![judgement(verdict, cause)],
     }
 }
@@ -390,6 +395,9 @@ prop_compose! {
             service: service.map(|service| (service.into(), ServiceSource::Name)),
             direction: [Direction::ToOffice365, Direction::FromOffice365, Direction::Other]
                 [direction],
+            stack: None,
+            path: Some(AccessPath::ClientToExchange),
+            scenario: None,
             judgements: vec![judgement],
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{DiffArguments, ExplainArguments, MergeArguments, parse_size};
+use super::{DiffArguments, ExplainArguments, MergeArguments, parse_memory};
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -29,7 +29,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Analyze capture files
-    Analyze(AnalyzeArguments),
+    Analyze(Box<AnalyzeArguments>),
     /// Compare runs: what was fixed, what is still old, new, relapsed or silent
     Diff(DiffArguments),
     /// Show the endpoint list of Microsoft 365 in use, and check another one
@@ -37,8 +37,41 @@ pub enum Command {
     Endpoints(EndpointsCommand),
     /// Explain every connection of one host in words, with the evidence
     Explain(ExplainArguments),
+    /// Compare products and versions with what TLS 1.2 needs, without a capture
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
     /// Make one report of several runs or sensors
     Merge(MergeArguments),
+    /// Show what can be enforced, and check policy files
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+/// What to do with inventories.
+#[derive(Debug, Subcommand)]
+pub enum InventoryCommand {
+    /// Say of each row whether its version can do TLS 1.2
+    Check {
+        /// CSV with columns for host, product and version
+        file: PathBuf,
+    },
+}
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List the built-in policies
+    List,
+    /// Print a built-in policy as TOML, to be copied and changed
+    Show {
+        /// Name of the policy
+        name: String,
+    },
+    /// Say whether a TOML file is a sound policy, and what is wrong with it
+    Check {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// What to do with endpoint lists.
@@ -105,12 +138,16 @@ pub struct CommonArguments {
     #[command(flatten)]
     pub judging: JudgingArguments,
 
+    /// Hosts with products and versions (CSV), joined into the verdicts
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+
     /// Workers [default: the processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
-    /// Ceiling for all flow state
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
+    /// Ceiling for all flow state, at least 16M
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_memory)]
     pub memory: u64,
 
     /// What is written where.
@@ -133,8 +170,9 @@ pub struct CommonArguments {
 /// What is to be enforced, and on whom.
 #[derive(Debug, Args)]
 pub struct JudgingArguments {
-    /// What is to be enforced (repeatable) [default: office365-tls12; of a saved run, its own]
-    #[arg(long = "policy", value_name = "NAME")]
+    /// What is to be enforced: a built-in policy or a TOML file (repeatable) [default:
+    /// office365-tls12; of a saved run, its own]
+    #[arg(long = "policy", value_name = "NAME or FILE")]
     pub policies: Vec<String>,
 
     /// Microsoft's endpoint web-service JSON instead of the built-in list

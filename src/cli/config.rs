@@ -19,6 +19,8 @@ pub struct RunConfig {
     pub batch_frames: Option<usize>,
     /// What judges.
     pub judging: Judging,
+    /// Products and versions of hosts, as CSV.
+    pub inventory: Option<PathBuf>,
     /// Workers; `None` for as many as there are processors.
     pub workers: Option<usize>,
     /// Bytes of flow state.
@@ -122,6 +124,7 @@ impl RunConfig {
             mmap,
             batch_frames,
             judging: common.judging.into(),
+            inventory: common.inventory,
             workers: common.threads.map(usize::from),
             memory_max: common.memory,
             shows_progress: !common.no_progress && !common.outputs.quiet,
@@ -193,7 +196,7 @@ mod tests {
     fn config(line: &str) -> Result<RunConfig, UsageError> {
         let words = std::iter::once("tlsunset").chain(line.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().command {
-            Command::Analyze(arguments) => RunConfig::from_analyze(arguments),
+            Command::Analyze(arguments) => RunConfig::from_analyze(*arguments),
             other => panic!("{other:?} has no such configuration"),
         }
     }

@@ -9,8 +9,8 @@ mod size;
 
 pub use arguments::{
     AnalyzeArguments, Arguments, ColorChoice, Command, CommonArguments, EndpointsCommand,
-    FlowsFormat, JudgingArguments, OutputArguments,
+    FlowsFormat, InventoryCommand, JudgingArguments, OutputArguments, PolicyCommand,
 };
 pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
 pub use saved::{DiffArguments, ExplainArguments, MergeArguments, MergeConfig};
-pub use size::parse_size;
+pub use size::{MEMORY_MIN, parse_memory, parse_size};

@@ -23,9 +23,35 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "the size is too large".to_owned())
 }
 
+/// Parses a size for `--memory`: see [`parse_size`], and at least [`MEMORY_MIN`].
+///
+/// # Errors
+///
+/// A sentence that says what is allowed.
+pub fn parse_memory(text: &str) -> Result<u64, String> {
+    let size = parse_size(text)?;
+    if size < MEMORY_MIN {
+        return Err(format!("at least {}M are needed to follow connections", MEMORY_MIN >> 20));
+    }
+    Ok(size)
+}
+
+/// The least ceiling for all flow state, in bytes. Below it the tables give up connections
+/// that are still open in small captures, too.
+pub const MEMORY_MIN: u64 = 16 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_has_a_minimum_that_is_said() {
+        for low in ["0", "1", "100K", "16777215", "15M"] {
+            assert!(parse_memory(low).is_err_and(|error| error.contains("at least 16M")), "{low}");
+        }
+        assert_eq!(parse_memory("16M"), Ok(MEMORY_MIN));
+        assert!(parse_memory("M").is_err_and(|error| error.contains("a number and a unit")));
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -11,7 +11,7 @@ use dissect::Limits;
 use report::{NameBook, OutputFolder, Report, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, judging, outputs};
+use super::{Outcome, inventory, judging, outputs};
 use crate::cli::RunConfig;
 use crate::engine::{LiveHosts, Settings, analyze as analyze_frames};
 use crate::progress::{ProgressBar, say};
@@ -33,6 +33,8 @@ pub(super) fn analyze(config: RunConfig) -> Outcome {
 /// An error ends the run; what is said on the way does not.
 fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let judge = judging::judge(&config.judging, &config.sensor)?;
+    let inventory = config.inventory.as_deref().map(inventory::read).transpose();
+    let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
     let begin = Instant::now();
     // An output folder that can't be made is said before hours of work, not after.
     let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
@@ -74,9 +76,13 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     answers.sort_by_key(|seen| seen.at);
     answers.iter().for_each(|seen| names.learn(seen));
     let flows = judge.judge_all_named(analysis.flows, &names);
-    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
-    let state = |out: &mut dyn std::io::Write| report.write_state(out);
-    outputs::write(console, &config.outputs, folder.as_ref(), &report, state);
+    let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    if let Some(inventory) = &inventory {
+        report = report.with_inventory(inventory, judge.policies());
+    }
+    let workers = settings(config).workers;
+    let state: &outputs::Content<'_> = &|out| report.write_state(out);
+    outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
     Ok(())
 }
 

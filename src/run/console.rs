@@ -44,6 +44,14 @@ impl Console {
         }
     }
 
+    /// Prints a command's answer, or what went wrong.
+    pub(super) fn answer(&mut self, text: Result<String, String>) {
+        match text {
+            Ok(text) => self.print(|out| out.write_all(text.as_bytes())),
+            Err(error) => self.fail(&error),
+        }
+    }
+
     /// A file may be a pipe, too, that nobody reads any more.
     pub(super) fn check(&mut self, written: Result<(), OutputError>) {
         match written {

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use report::{BUILTIN_NAMES, Endpoints, Judge, JudgeConfig, Policy, Prefix};
+use report::{Endpoints, Judge, JudgeConfig, Prefix};
 
+use super::policies;
 use crate::cli::Judging;
 
 /// The judge that was asked for.
@@ -13,7 +14,8 @@ use crate::cli::Judging;
 /// What is wrong with a name or a file, in words.
 pub(super) fn judge(judging: &Judging, sensor: &str) -> Result<Judge, String> {
     Ok(Judge::new(JudgeConfig {
-        policies: policies(&judging.policies)?,
+        policies: policies::load(&judging.policies)
+            .map_err(|error| format!("--policy: {error}"))?,
         endpoints: match &judging.endpoints {
             None => Endpoints::builtin(),
             Some(path) => read_endpoints(path)?,
@@ -21,19 +23,6 @@ pub(super) fn judge(judging: &Judging, sensor: &str) -> Result<Judge, String> {
         home: home(&judging.home)?,
         sensor: sensor.into(),
     }))
-}
-
-/// Policies by name; without any, the default.
-fn policies(names: &[String]) -> Result<Vec<Policy>, String> {
-    if names.is_empty() {
-        return Ok(Policy::builtin(BUILTIN_NAMES[0]).into_iter().collect());
-    }
-    let known = || BUILTIN_NAMES.join(", ");
-    let by_name = |name: &String| {
-        Policy::builtin(name)
-            .ok_or_else(|| format!("there is no policy {name:?}; known are: {}", known()))
-    };
-    names.iter().map(by_name).collect()
 }
 
 fn home(texts: &[String]) -> Result<Vec<Prefix>, String> {

@@ -1,5 +1,8 @@
 //! `merge`: several saved runs become one report.
 
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
 use report::state::State;
 use report::{OutputFolder, Report};
 
@@ -41,6 +44,8 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
     if state.parts.is_empty() {
         state.run.policies.clone_from(&run.policies);
     }
-    outputs::write(console, &config.outputs, folder.as_ref(), &report, |out| state.write(out));
+    let content: &outputs::Content<'_> = &|out| state.write(out);
+    let workers = available_parallelism().map_or(1, NonZero::get);
+    outputs::write(console, &config.outputs, folder.as_ref(), &report, content, workers);
     Ok(())
 }

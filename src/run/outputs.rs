@@ -1,9 +1,11 @@
 //! Writes the outputs that were asked for.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use report::{OutputFolder, Report};
+use report::{OutputError, OutputFolder, Report};
 
 use super::console::{Console, text_style};
 use crate::cli::{FlowsFormat, Output, Outputs, Target};
@@ -34,7 +36,8 @@ pub(super) fn write(
     outputs: &Outputs,
     folder: Option<&OutputFolder>,
     report: &Report<'_>,
-    state: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    state: &Content<'_>,
+    workers: usize,
 ) {
     let format = match outputs.flows_format {
         FlowsFormat::Csv => report::FlowsFormat::Csv,
@@ -47,15 +50,17 @@ pub(super) fn write(
         Output::Summary => report.write_summary(out),
     };
     if let Some(folder) = folder {
-        for (name, output) in [
-            (format.file_name(), Output::Flows),
-            ("hosts.csv", Output::Hosts),
-            ("handshakes.csv", Output::Handshakes),
-            ("summary.json", Output::Summary),
-        ] {
-            console.check(folder.write(name, |out| write_one(output, out)));
+        // The longest first, so that none is left to the end alone.
+        let files: [(&str, &Content<'_>); 5] = [
+            ("handshakes.csv", &|out| write_one(Output::Handshakes, out)),
+            (format.file_name(), &|out| write_one(Output::Flows, out)),
+            ("state.tlsunset", state),
+            ("hosts.csv", &|out| write_one(Output::Hosts, out)),
+            ("summary.json", &|out| write_one(Output::Summary, out)),
+        ];
+        for written in write_folder(folder, files, workers) {
+            console.check(written);
         }
-        console.check(folder.write("state.tlsunset", state));
         // Who sits at a terminal sees no data here, and may ask where they went.
         if io::stderr().is_terminal() && !console.outcome.has_failed {
             console.notice(&format_args!("the outputs are in {}", folder.path().display()));
@@ -69,4 +74,23 @@ pub(super) fn write(
         console.print(|out| report.write_text(out, style));
     }
     console.outcome.check_failed = outputs.check && report.any_breaks();
+}
+
+/// What gives the bytes of a file.
+pub(super) type Content<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + Sync + 'a;
+
+/// Writes every file of the output folder, side by side where there are workers for it.
+fn write_folder<const N: usize>(
+    folder: &OutputFolder,
+    files: [(&str, &Content<'_>); N],
+    workers: usize,
+) -> [Result<(), OutputError>; N] {
+    let write = |(name, content): (&str, &Content<'_>)| folder.write(name, content);
+    if workers <= 1 {
+        return files.map(write);
+    }
+    thread::scope(|scope| {
+        let writers = files.map(|file| scope.spawn(move || write(file)));
+        writers.map(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }

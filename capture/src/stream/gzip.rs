@@ -1,9 +1,12 @@
 //! Gzip members one after the other (RFC 1952).
 //!
 //! The members are told apart here and not by flate2's reader, because that one drops the last
-//! bytes before damage, up to as many as were asked for.
+//! bytes before damage, up to as many as were asked for. Bytes behind a whole member that begin no
+//! other are no damage: as gzip does, they are left alone, and said.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
@@ -15,27 +18,48 @@ pub(super) struct GzipMembers<R> {
     inflater: Decompress,
     crc: Crc,
     is_in_member: bool,
+    /// Whether a whole member was read.
+    has_member: bool,
+    /// Whether bytes behind the last member were left alone.
+    has_trailer: Arc<AtomicBool>,
     /// Found together with bytes that had to be delivered first.
     error: Option<io::Error>,
 }
 
 impl<R: BufRead> GzipMembers<R> {
-    pub(super) fn new(source: R) -> Self {
-        let inflater = Decompress::new(false);
-        Self { source, inflater, crc: Crc::new(), is_in_member: false, error: None }
+    /// Unpacks `source`; `has_trailer` is set when bytes behind the last member are left alone.
+    pub(super) fn new(source: R, has_trailer: Arc<AtomicBool>) -> Self {
+        Self {
+            source,
+            inflater: Decompress::new(false),
+            crc: Crc::new(),
+            is_in_member: false,
+            has_member: false,
+            has_trailer,
+            error: None,
+        }
     }
 
     /// Reads the header of the next member; false at the end of the source.
     fn begin(&mut self) -> io::Result<bool> {
-        if self.source.fill_buf()?.is_empty() {
+        if self.has_trailer.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let mut header = [0; 10];
-        read_all(&mut self.source, &mut header[..1])?;
-        if header[0] == 0 {
-            return self.expect_padding();
+        // The two bytes of the magic are as here, or the loop ends.
+        let mut header = [0x1f, 0x8b, 0, 0, 0, 0, 0, 0, 0, 0];
+        for (at, magic) in [0x1f, 0x8b].into_iter().enumerate() {
+            let next = self.source.fill_buf()?.first().copied();
+            match next {
+                None if at == 0 => return Ok(false),
+                Some(0) if at == 0 => return self.pass_padding(),
+                Some(byte) if byte == magic => {}
+                _ if self.has_member => return Ok(self.leave_rest()),
+                None => return Err(cut()),
+                Some(_) => return Err(damaged("bytes that are no gzip header follow")),
+            }
+            self.source.consume(1);
         }
-        read_all(&mut self.source, &mut header[1..])?;
+        read_all(&mut self.source, &mut header[2..])?;
         let [0x1f, 0x8b, DEFLATE, flags, ..] = header else {
             return Err(damaged("bytes that are no gzip header follow"));
         };
@@ -59,18 +83,24 @@ impl<R: BufRead> GzipMembers<R> {
     }
 
     /// Tapes and block devices pad with zero bytes.
-    fn expect_padding(&mut self) -> io::Result<bool> {
+    fn pass_padding(&mut self) -> io::Result<bool> {
         loop {
             let rest = self.source.fill_buf()?;
             if rest.is_empty() {
                 return Ok(false);
             }
             if rest.iter().any(|byte| *byte != 0) {
-                return Err(damaged("bytes that are no gzip header follow"));
+                return Ok(self.leave_rest());
             }
             let count = rest.len();
             self.source.consume(count);
         }
+    }
+
+    /// Takes what follows for no part of the archive; false, as at its end.
+    fn leave_rest(&self) -> bool {
+        self.has_trailer.store(true, Ordering::Relaxed);
+        false
     }
 
     fn skip_text(&mut self) -> io::Result<()> {
@@ -86,6 +116,7 @@ impl<R: BufRead> GzipMembers<R> {
 
     fn end(&mut self) -> io::Result<()> {
         self.is_in_member = false;
+        self.has_member = true;
         let mut trailer = [0; 8];
         read_all(&mut self.source, &mut trailer)?;
         let [a, b, c, d, ..] = trailer;
@@ -161,15 +192,24 @@ mod tests {
 
     /// Everything that can be read, and the error that ends it.
     fn unpack(packed: &[u8]) -> (Vec<u8>, Option<String>) {
+        let (data, error, _) = unpack_with_trailer(packed);
+        (data, error)
+    }
+
+    /// And whether bytes behind it were left alone.
+    fn unpack_with_trailer(packed: &[u8]) -> (Vec<u8>, Option<String>, bool) {
         let (mut all, mut buffer) = (Vec::new(), [0; 1000]);
-        let mut members = GzipMembers::new(packed);
-        loop {
+        let has_trailer = Arc::new(AtomicBool::new(false));
+        let mut members = GzipMembers::new(packed, Arc::clone(&has_trailer));
+        let error = loop {
             match members.read(&mut buffer) {
-                Ok(0) => return (all, None),
+                Ok(0) => break None,
                 Ok(count) => all.extend_from_slice(&buffer[..count]),
-                Err(error) => return (all, Some(error.to_string())),
+                Err(error) => break Some(error.to_string()),
             }
-        }
+        };
+        assert!(error.is_some() || matches!(members.read(&mut buffer), Ok(0)));
+        (all, error, has_trailer.load(Ordering::Relaxed))
     }
 
     fn noise(len: u32) -> Vec<u8> {
@@ -183,9 +223,33 @@ mod tests {
         packed.extend([0; 700]);
         assert_eq!(unpack(&packed), (b"onetwo".to_vec(), None));
         packed.push(7);
-        let (data, error) = unpack(&packed);
-        assert_eq!(data, b"onetwo");
-        assert_eq!(error.unwrap(), "bytes that are no gzip header follow");
+        assert_eq!(unpack_with_trailer(&packed), (b"onetwo".to_vec(), None, true));
+    }
+
+    #[test]
+    fn bytes_behind_the_last_member_are_left_alone_and_said() {
+        let check = |trailer: &[u8], error: Option<&str>, has_trailer| {
+            let got = unpack_with_trailer(&[&member(b"one"), trailer].concat());
+            assert_eq!(
+                got,
+                (b"one".to_vec(), error.map(str::to_owned), has_trailer),
+                "{trailer:?}"
+            );
+        };
+        check(b"", None, false);
+        check(&[0; 9], None, false);
+        check(b"g", None, true);
+        check(b"garbage", None, true);
+        check(b"much more garbage than a header has", None, true);
+        check(&[0x1f], None, true);
+        check(&[0x1f, 7, 7], None, true);
+        // What begins like a member is one.
+        check(&[0x1f, 0x8b, 8], Some("the compressed data ends too early"), false);
+        check(
+            &[0x1f, 0x8b, 9, 0, 0, 0, 0, 0, 0, 0],
+            Some("bytes that are no gzip header follow"),
+            false,
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod zstd;
 
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::Codec;
 use gzip::GzipMembers;
@@ -26,6 +26,8 @@ pub(crate) struct Stream {
     codec: Option<Codec>,
     /// Bytes taken from the origin.
     taken: Arc<AtomicU64>,
+    /// Whether bytes behind the end of the archive were left alone.
+    has_trailer: Arc<AtomicBool>,
 }
 
 impl Stream {
@@ -37,18 +39,26 @@ impl Stream {
         (&mut origin).take(MAGIC_LEN as u64).read_to_end(&mut head)?;
         let codec = codec_of(&head);
         let whole = Cursor::new(head).chain(origin);
+        let has_trailer = Arc::default();
         let bytes: Box<dyn Read + Send> = match codec {
             None => Box::new(whole),
-            Some(Codec::Gzip) => Box::new(GzipMembers::new(packed(whole))),
+            Some(Codec::Gzip) => {
+                Box::new(GzipMembers::new(packed(whole), Arc::clone(&has_trailer)))
+            }
             Some(Codec::Lz4) => Box::new(Lz4Frames::new(packed(whole))),
             Some(Codec::Zstd) => Box::new(ZstdFrames::new(packed(whole))),
         };
-        Ok(Self { bytes, codec, taken })
+        Ok(Self { bytes, codec, taken, has_trailer })
     }
 
     /// How it is packed.
     pub(crate) fn codec(&self) -> Option<Codec> {
         self.codec
+    }
+
+    /// Whether bytes behind the end of the archive were left alone, as far as it was read.
+    pub(crate) fn has_trailer(&self) -> bool {
+        self.has_trailer.load(Ordering::Relaxed)
     }
 
     /// Bytes taken from the file so far.

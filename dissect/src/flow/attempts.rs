@@ -4,15 +4,16 @@
 //! fill this table and no other: at the bound the oldest attempt is forgotten, and a connection
 //! whose attempt is forgotten is read like one whose SYN was not captured.
 //!
-//! Attempts lie in a queue in the order in which they began, which a flood goes through from end
-//! to end without a look back. Invariant: the index has the entries of the queue that have an
-//! attempt, and no others.
+//! Attempts lie in a queue in the order in which they began, and are found through chains: a head
+//! by hash, from there to the next older one. What leaves the queue is taken out of no chain. Its
+//! number is older than the queue from then on, which ends the chain there, so that a flood costs
+//! one look at a head and one entry behind the last. Invariant: along a chain numbers go back.
 
 use std::collections::VecDeque;
 
 use super::connection::{REACH, Segment};
 use super::ending::Ending;
-use super::index::{Index, KeyHash, PLACE_BYTES_MAX};
+use super::index::KeyHash;
 use super::key::{Key, Way};
 use super::watch::Dial;
 use crate::net::tcp_flags as flags;
@@ -72,10 +73,11 @@ impl Attempt {
 /// Attempts by their endpoints.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    index: Index,
+    /// Numbers of the newest entry by hash; a power of two of them, or none.
+    heads: Vec<u32>,
     /// Oldest first.
     entries: VecDeque<Entry>,
-    /// The number of the first entry; the index has numbers, which wrap around.
+    /// The number of the first entry. Numbers wrap around.
     first: u32,
     entries_max: usize,
 }
@@ -84,19 +86,25 @@ pub(super) struct Attempts {
 struct Entry {
     key: Key,
     hash: KeyHash,
+    /// The number of the next older one in the chain.
+    older: u32,
     /// None any more when it became a connection.
     attempt: Option<Attempt>,
 }
+
+/// Heads for each entry, at least: chains are short then.
+const HEADS_PER_ENTRY: usize = 2;
 
 impl Attempts {
     pub(super) fn new(limits: &Limits) -> Self {
         /// The part of all memory that attempts may take.
         const SHARE: usize = 8;
-        // A queue keeps room for twice its entries.
-        const ENTRY_BYTES: usize = 2 * size_of::<Entry>() + size_of::<Endings>() + PLACE_BYTES_MAX;
+        // A queue keeps room for twice its entries, and heads are as many as a power of two.
+        const ENTRY_BYTES: usize =
+            2 * size_of::<Entry>() + size_of::<Endings>() + 2 * HEADS_PER_ENTRY * size_of::<u32>();
         let affordable = limits.memory_max / SHARE / ENTRY_BYTES;
         Self {
-            index: Index::default(),
+            heads: Vec::new(),
             entries: VecDeque::new(),
             first: 0,
             entries_max: limits.attempts_max.min(affordable),
@@ -112,22 +120,22 @@ impl Attempts {
         counters: &mut Counters,
     ) {
         let start = segment.seq.plus(1);
-        if let Some(number) = self.number(&key, hash) {
-            if let Some(known) = self.attempt_mut(number)
-                && known.starts[way.index()].is_none_or(|other| other == start)
-            {
-                return known.note(way, segment);
+        if let Some(known) = self.entry_mut(&key, hash) {
+            match &mut known.attempt {
+                Some(attempt) if attempt.starts[way.index()].is_none_or(|other| other == start) => {
+                    return attempt.note(way, segment);
+                }
+                other => *other = None,
             }
-            self.remove(number);
+            self.drop_spent();
         }
         let mut attempt = Attempt::unseen(segment.at);
         attempt.note(way, segment);
-        self.append(Entry { key, hash, attempt: Some(attempt) }, counters);
+        self.append(Entry { key, hash, older: 0, attempt: Some(attempt) }, counters);
     }
 
     pub(super) fn find(&self, key: &Key, hash: KeyHash) -> Option<&Attempt> {
-        let number = self.number(key, hash)?;
-        self.entries.get(self.place(number))?.attempt.as_ref()
+        self.entries.get(self.place(key, hash)?)?.attempt.as_ref()
     }
 
     /// Notes a FIN or RST of a connection that has dialled.
@@ -137,8 +145,8 @@ impl Attempts {
         way: Way,
         segment: &Segment<'_>,
     ) {
-        if let Some(number) = self.number(&key, hash)
-            && let Some(attempt) = self.attempt_mut(number)
+        if let Some(entry) = self.entry_mut(&key, hash)
+            && let Some(attempt) = &mut entry.attempt
             && attempt.owns(way, segment)
         {
             attempt.dial.note_ending(way);
@@ -148,47 +156,49 @@ impl Attempts {
     }
 
     pub(super) fn take(&mut self, key: &Key, hash: KeyHash) -> Option<Attempt> {
-        let number = self.number(key, hash)?;
-        self.remove(number)
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.index.clear();
-        self.entries.clear();
-    }
-
-    /// Bytes that are held, by capacity.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.index.held_bytes()
-            + self.entries.capacity() * (size_of::<Entry>() + size_of::<Endings>())
-    }
-
-    fn number(&self, key: &Key, hash: KeyHash) -> Option<u32> {
-        self.index.find(hash, |number| {
-            self.entries.get(self.place(number)).is_some_and(|entry| entry.key == *key)
-        })
-    }
-
-    /// Where in the queue an entry is.
-    fn place(&self, number: u32) -> usize {
-        number.wrapping_sub(self.first) as usize
-    }
-
-    fn attempt_mut(&mut self, number: u32) -> Option<&mut Attempt> {
-        let place = self.place(number);
-        self.entries.get_mut(place)?.attempt.as_mut()
-    }
-
-    /// Takes out an attempt, and the entries in front that have none any more.
-    fn remove(&mut self, number: u32) -> Option<Attempt> {
-        let place = self.place(number);
-        let entry = self.entries.get_mut(place)?;
-        self.index.remove(entry.hash, number);
-        let attempt = entry.attempt.take();
+        let attempt = self.entry_mut(key, hash)?.attempt.take();
         self.drop_spent();
         attempt
     }
 
+    pub(super) fn clear(&mut self) {
+        self.heads = Vec::new();
+        self.entries = VecDeque::new();
+    }
+
+    /// Bytes that are held, by capacity.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.heads.capacity() * size_of::<u32>()
+            + self.entries.capacity() * (size_of::<Entry>() + size_of::<Endings>())
+    }
+
+    /// Where in the queue the attempt between these endpoints is.
+    fn place(&self, key: &Key, hash: KeyHash) -> Option<usize> {
+        let head = *self.heads.get(hash.slot(self.heads.len()))?;
+        let mut newer = self.entries.len();
+        let mut place = self.place_of(head);
+        while place < newer {
+            let entry = self.entries.get(place)?;
+            if entry.hash == hash && entry.key == *key && entry.attempt.is_some() {
+                return Some(place);
+            }
+            newer = place;
+            place = self.place_of(entry.older);
+        }
+        None
+    }
+
+    fn entry_mut(&mut self, key: &Key, hash: KeyHash) -> Option<&mut Entry> {
+        let place = self.place(key, hash)?;
+        self.entries.get_mut(place)
+    }
+
+    /// Where in the queue a number is; far behind its end when the number is older.
+    fn place_of(&self, number: u32) -> usize {
+        number.wrapping_sub(self.first) as usize
+    }
+
+    /// Drops the entries in front that have no attempt any more.
     fn drop_spent(&mut self) {
         while self.entries.front().is_some_and(|entry| entry.attempt.is_none()) {
             self.entries.pop_front();
@@ -197,28 +207,51 @@ impl Attempts {
     }
 
     /// Adds the newest attempt; at the bound the oldest goes.
-    fn append(&mut self, entry: Entry, counters: &mut Counters) {
+    fn append(&mut self, mut entry: Entry, counters: &mut Counters) {
         if self.entries_max == 0 {
             counters.evicted_attempts += 1;
             return;
         }
-        if self.entries.len() >= self.entries_max
-            && let Some(oldest) = self.entries.pop_front()
-        {
-            self.index.remove(oldest.hash, self.first);
+        if self.entries.len() >= self.entries_max {
+            self.entries.pop_front();
             self.first = self.first.wrapping_add(1);
             counters.evicted_attempts += 1;
             self.drop_spent();
         }
+        let needed = (self.entries.len() + 1) * HEADS_PER_ENTRY;
+        if self.heads.len() < needed {
+            self.grow(needed);
+        }
         // The queue is far shorter than numbers go.
         let len = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.index.insert(entry.hash, self.first.wrapping_add(len));
+        let slot = entry.hash.slot(self.heads.len());
+        if let Some(head) = self.heads.get_mut(slot) {
+            entry.older = std::mem::replace(head, self.first.wrapping_add(len));
+        }
         self.entries.push_back(entry);
+    }
+
+    /// Makes more heads, and the chains anew.
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        const HEADS_MIN: usize = 64;
+        let before_all = self.first.wrapping_sub(1);
+        self.heads = vec![before_all; needed.next_power_of_two().max(HEADS_MIN)];
+        let mut number = self.first;
+        for entry in &mut self.entries {
+            let slot = entry.hash.slot(self.heads.len());
+            if let Some(head) = self.heads.get_mut(slot) {
+                entry.older = std::mem::replace(head, number);
+            }
+            number = number.wrapping_add(1);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::index::KeyHasher;
     use super::*;
     use crate::Endpoint;
@@ -340,5 +373,34 @@ mod tests {
         }
         assert_eq!((dialling.start(5), dialling.start(6)), (None, Some(11)));
         assert!((6..=9).all(|client| dialling.take(client)));
+    }
+
+    proptest! {
+        /// Against a plain list: the same attempts are known after any number of steps.
+        #[test]
+        fn it_is_a_bounded_list(steps in prop::collection::vec((0u8..9, 0u32..3), 0..200)) {
+            let mut dialling = Dialling::new();
+            let mut list: Vec<(u8, u32)> = Vec::new();
+            for (client, seq) in steps {
+                let known = list.iter().position(|(other, _)| *other == client);
+                if seq == 0 {
+                    prop_assert_eq!(dialling.take(client), known.is_some());
+                    known.map(|place| list.remove(place));
+                } else if known.is_none_or(|place| list[place].1 != seq) {
+                    dialling.syn(client, seq);
+                    known.map(|place| list.remove(place));
+                    list.push((client, seq));
+                } else {
+                    dialling.syn(client, seq);
+                }
+                // What left the middle of the queue takes room until the oldest goes.
+                let kept = |(client, seq): &(u8, u32)| dialling.start(*client) == Some(seq + 1);
+                let forgotten = list.iter().take_while(|entry| !kept(entry)).count();
+                prop_assert!(list.len() <= ENTRIES_MAX || forgotten > 0);
+                list.drain(..forgotten);
+                prop_assert!(list.iter().all(kept), "only the oldest are forgotten");
+                prop_assert!(dialling.attempts.entries.len() <= ENTRIES_MAX);
+            }
+        }
     }
 }

@@ -18,6 +18,9 @@ use crate::{Coverage, EndKind, Endpoint, FlowFacts, Mark, Side};
 pub(super) const REACH: i32 = 1 << 20;
 /// How far beside a stream's known bytes its others may lie: a window without scaling.
 const NEAR: u32 = 1 << 16;
+/// A connection that was silent for so long has sent its hello and all copies of it; copies that a
+/// mirror or a middlebox makes come within milliseconds.
+const QUIET_NS: i64 = 5_000_000_000;
 
 /// A TCP segment as the layers below deliver it.
 #[derive(Debug, Clone, Copy)]
@@ -257,30 +260,43 @@ impl Flow {
             let first = self.spans[way.index()].map(|span| span.first);
             known.or_else(|| Some((0..=REACH).contains(&first?.since(start))))
         };
+        // The answer to a SYN with payload (RFC 7413) acknowledges the payload too, or not.
+        let acknowledges = |way: Way, ack: Seq| {
+            let (start, span) = (self.starts[way.index()], self.spans[way.index()]);
+            match (start, span) {
+                (Some(start), Some(span)) => {
+                    Some((0..=span.end.since(start)).contains(&ack.since(start)))
+                }
+                _ => fits(way, ack),
+            }
+        };
         fits(way, segment.seq.plus(1))
-            .or_else(|| fits(way.reverse(), segment.acked()?))
+            .or_else(|| acknowledges(way.reverse(), segment.acked()?))
             .unwrap_or_else(|| !self.has_ended())
     }
 
     /// Whether a payload begins another connection, whose SYN was not captured: a hello that is
-    /// not the known one, far from the bytes of this connection.
+    /// not the known one, far from the bytes of this connection. After a silence a hello there is
+    /// another one whatever it says, and so is one with another random anywhere behind the end.
     pub(super) fn is_over_by(&self, way: Way, segment: &Segment<'_>) -> bool {
         let Some(kind) = hello_kind(segment.payload) else { return false };
         let Some(span) = self.spans[way.index()] else { return false };
-        if span.is_near(segment.start()) {
+        let is_near = span.is_near(segment.start());
+        let is_quiet = segment.at.time.nanos_since(self.last.time) > QUIET_NS;
+        if is_near && !(is_quiet && self.has_ended()) {
             return false;
         }
         let random = segment.payload.get(11..43);
         let (client, server) = match &self.state {
             State::Free => return false,
-            State::Plain => return true,
+            State::Plain => return !is_near,
             State::Settled(facts) => (
                 facts.client_hello.as_ref().map(|hello| &hello.random),
                 facts.server_hello.as_ref().map(|hello| &hello.random),
             ),
             State::Open(conversation) => {
                 let facts = &conversation.reader(way).facts;
-                if !facts.has_hello() && !self.has_ended() {
+                if !facts.has_hello() && !self.has_ended() && !is_quiet {
                     return false;
                 }
                 (
@@ -290,7 +306,9 @@ impl Flow {
             }
         };
         let known = if kind == message::SERVER_HELLO { server } else { client };
-        known.map(|known| known.as_slice()) != random
+        let differs = known.map(|known| known.as_slice()) != random;
+        // Near the known bytes it may be the hello of a direction that came late.
+        if is_near { known.is_some() && differs } else { differs || is_quiet }
     }
 }
 

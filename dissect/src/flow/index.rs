@@ -42,6 +42,11 @@ impl KeyHasher {
 }
 
 impl KeyHash {
+    /// The place among `count`, a power of two.
+    pub(super) const fn slot(self, count: usize) -> usize {
+        self.0 as usize & count.wrapping_sub(1)
+    }
+
     /// For a table that looks at both ends of a hash.
     const fn spread(self) -> u64 {
         (self.0 as u64) << 32 | self.0 as u64
@@ -68,15 +73,8 @@ impl Index {
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// Bytes that are held.
     pub(super) fn held_bytes(&self) -> usize {
         self.0.allocation_size()
     }
 }
-
-/// Bytes of one place at most: the table is half full after it grew.
-pub(super) const PLACE_BYTES_MAX: usize = 2 * (size_of::<Place>() + 1);

@@ -41,6 +41,12 @@ struct Roles {
     missing: Coverage,
 }
 
+/// Ports on which servers speak TLS from the first byte on (IANA Service Name and Port Number
+/// Registry): HTTPS and its usual second ports, SMTP submission, LDAP, DNS, IMAP, POP3, SIP, XMPP
+/// for clients, WinRM. Ports count only where the capture kept the headers alone: elsewhere the
+/// bytes tell, and there nothing else can keep the connection from passing unseen.
+const TLS_PORTS: [u16; 11] = [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443];
+
 impl Halves {
     /// The halves of a connection over UDP, whose datagrams have no numbers that tell of losses.
     pub(crate) fn of_datagrams(
@@ -73,10 +79,11 @@ impl Halves {
         let is_tls = |side: &SideFacts, other: &SideFacts| {
             side.has_hello() || side.saw_records && !(side.is_alerts_only() && other.is_plain)
         };
-        if !is_tls(a, b) && !is_tls(b, a) {
+        let is_known_tls = is_tls(a, b) || is_tls(b, a);
+        let (client_at, role_from) = self.find_client();
+        if !is_known_tls && !self.may_be_tls(client_at) {
             return None;
         }
-        let (client_at, role_from) = self.find_client();
         let side_of = |at: usize| if at == client_at { Side::Client } else { Side::Server };
         let dialled_by = self.dialled.map(side_of);
         let end = self.end.map(|(at, ending)| (side_of(at), ending));
@@ -134,6 +141,14 @@ impl Halves {
             quality: Quality { client: client_quality, server: server_quality },
             messages,
         })
+    }
+
+    /// Whether the snap length left nothing to tell TLS by, and the server's port speaks for it.
+    fn may_be_tls(&self, client_at: usize) -> bool {
+        let is_hidden = |side: &SideFacts| side.is_cut_at_start && !side.is_plain;
+        let server = self.senders.iter().rev().nth(client_at);
+        self.sides.iter().all(is_hidden)
+            && server.is_some_and(|server| TLS_PORTS.contains(&server.port))
     }
 
     /// Which half is the client's, and what told it.
@@ -220,7 +235,7 @@ impl Roles {
             ),
             None => (
                 both_encrypt && self.is_finished_in_any_version(),
-                !both_encrypt || self.refusal().is_some(),
+                !both_encrypt || self.refusal().is_some() || self.is_over_after_retry(),
             ),
         };
         if proven {
@@ -251,6 +266,13 @@ impl Roles {
         self.end.is_some() || was_aborted(&self.client) || was_aborted(&self.server) || is_refused
     }
 
+    /// Whether the connection came to its end after a HelloRetryRequest, and nothing that the
+    /// server said is missing.
+    fn is_over_after_retry(&self) -> bool {
+        let server = &self.server;
+        server.hello_retried && server.server_hello.is_none() && !server.has_holes && self.is_over()
+    }
+
     fn end_by_server(&self) -> Option<Ending> {
         self.end.filter(|(by, _)| *by == Side::Server).map(|(_, ending)| ending)
     }
@@ -273,11 +295,16 @@ impl Roles {
         let end = self.end_by_server()?;
         // An alert behind the server's end is only the client's word on it.
         let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
-        if gave_up || !server.is_anchored || server.has_holes || !server.is_alerts_only() {
+        if gave_up || !server.is_anchored || server.has_holes || !server.leaves_unanswered(client) {
             return None;
         }
-        let is_later = end.at.frame >= asked.at.frame;
-        let has_hello = client.tls_seq.is_some_and(|seq| end.answers(seq));
+        let again = client.asked_again.filter(|_| server.hello_retried);
+        let (seq, asked_at) = match again {
+            Some((seq, at)) => (Some(seq), at),
+            None => (client.tls_seq, asked.at),
+        };
+        let is_later = end.at.frame >= asked_at.frame;
+        let has_hello = seq.is_some_and(|seq| end.answers(seq));
         let (kind, is_answer) = match end.kind {
             EndKind::Reset => (RefusalKind::Reset, has_hello || is_later),
             EndKind::Fin => (RefusalKind::Close, has_hello || is_later && end.ack.is_none()),
@@ -304,7 +331,11 @@ impl Roles {
             };
             missing = missing.with(loss.name());
         }
-        if refusal.is_none() && server_hello != Some(HelloExtent::Whole) {
+        if refusal.is_none()
+            && server_hello != Some(HelloExtent::Whole)
+            && !self.is_over_after_retry()
+            && !server.answers_in_clear(client)
+        {
             let loss = Loss {
                 side: server,
                 captured: self.server_captured,
@@ -382,7 +413,10 @@ impl Loss<'_> {
         if self.captured == Captured::Nothing {
             return self.nothing;
         }
-        if !side.saw_payload {
+        if side.is_cut_at_start && !side.saw_payload {
+            return Coverage::TRUNCATED;
+        }
+        if !side.saw_payload && !side.cut_before_hello {
             return match is_lost || side.gap_before_hello {
                 _ if self.is_late => Coverage::MIDSTREAM,
                 true => Coverage::GAP,

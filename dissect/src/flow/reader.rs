@@ -9,7 +9,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use self::shape::{HELLO_HEAD_LEN, begins_hello, is_alert, is_hello, may_begin};
+use self::shape::{HELLO_HEAD_LEN, begins_hello, find_data_header, is_alert, is_hello, may_begin};
 use super::Context;
 use super::side::SideFacts;
 use crate::tcp::{GapCause, Place, Sink};
@@ -161,6 +161,9 @@ impl Reader {
             return;
         }
         let had_hello = self.facts.has_hello();
+        self.facts.is_cut_at_start |= self.stage == Stage::Start
+            && cause == GapCause::Cut
+            && self.facts.prelude == PreludeFacts::default();
         self.take_partial(context);
         self.facts.has_holes = true;
         self.facts.lost_packets |= cause == GapCause::Lost;
@@ -269,6 +272,7 @@ impl Reader {
 
     /// Follows the dialogue before TLS.
     fn prelude(&mut self, bytes: &[u8], context: &mut Context<'_>) {
+        self.facts.plain_ack = context.place.ack;
         let may_be_records = matches!(bytes.first(), Some(20 | 21 | 23));
         if self.facts.is_midstream && may_be_records && header_chain(bytes).is_some() {
             return self.search(bytes, 0, context);
@@ -326,6 +330,10 @@ impl Reader {
             Some((1, false)) => (Stage::Tentative { searched, has_begun: false }, false),
             _ => (Stage::Lost { searched: searched + 1 }, false),
         };
+        if let (Stage::Lost { .. }, Some(at)) = (stage, find_data_header(bytes)) {
+            self.stage = Stage::Tentative { searched: searched + 1, has_begun: false };
+            return self.read_records(bytes.get(at..).unwrap_or_default(), context);
+        }
         self.stage = stage;
         if is_certain {
             self.enter_records(context);

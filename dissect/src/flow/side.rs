@@ -24,6 +24,8 @@ pub(crate) struct SideFacts {
     pub(crate) client_hello: Option<ClientHello>,
     pub(crate) server_hello: Option<ServerHello>,
     pub(crate) hello_retried: bool,
+    /// Where the second ClientHello lies, and when it came.
+    pub(crate) asked_again: Option<(Seq, Mark)>,
     pub(crate) certificate: Option<Arc<CertificateNames>>,
     pub(crate) saw_certificate: bool,
     /// ServerHelloDone, which ends the flight of a full handshake.
@@ -53,6 +55,8 @@ pub(crate) struct SideFacts {
     pub(crate) cut_before_hello: bool,
     /// Packets are missing, anywhere.
     pub(crate) lost_packets: bool,
+    /// The snap length cut the stream's first bytes, and those before the cut tell nothing.
+    pub(crate) is_cut_at_start: bool,
     /// Bytes are missing behind the hello, or anywhere when there is none.
     pub(crate) has_holes: bool,
     /// The first captured bytes are not the stream's beginning.
@@ -63,6 +67,8 @@ pub(crate) struct SideFacts {
     pub(crate) is_plain: bool,
     /// Bytes that are no TLS followed the hello directly.
     pub(crate) left_tls: bool,
+    /// What the sender of the last bytes in the clear had received of the other direction.
+    pub(crate) plain_ack: Option<Seq>,
     /// What came before TLS in this direction.
     pub(crate) prelude: PreludeFacts,
     /// What the hello imitates.
@@ -128,6 +134,28 @@ impl SideFacts {
             && !self.changed_cipher
             && self.application_records == 0
             && self.messages.iter().all(|seen| matches!(seen.kind, MessageKind::Alert { .. }))
+    }
+
+    /// Whether words in the clear were all that answered the hello of this direction's peer.
+    pub(crate) fn answers_in_clear(&self, peer: &Self) -> bool {
+        let has_received = |(ack, seq): (Seq, Seq)| ack.since(seq) > 0;
+        !self.saw_records
+            && !self.has_holes
+            && !self.is_midstream
+            && self.plain_ack.zip(peer.tls_seq).is_some_and(has_received)
+    }
+
+    /// Whether nothing was said that answers the last hello of this direction's peer: only alerts,
+    /// and a HelloRetryRequest when the peer has asked again.
+    pub(crate) fn leaves_unanswered(&self, peer: &Self) -> bool {
+        let is_retry = self.hello_retried && peer.asked_again.is_some();
+        self.is_alerts_only()
+            || is_retry
+                && !self.has_hello()
+                && self.application_records == 0
+                && self.messages.iter().all(|seen| {
+                    matches!(seen.kind, MessageKind::Alert { .. } | MessageKind::HelloRetryRequest)
+                })
     }
 
     /// Takes a handshake message in the clear.
@@ -244,6 +272,7 @@ impl SideFacts {
     ) {
         self.note(MessageKind::ClientHello, context);
         if self.client_hello.is_some() {
+            self.asked_again.get_or_insert((context.place.seq, context.at));
             return;
         }
         self.has_holes = false;

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn fragments_tell_addresses_and_the_rest_nothing() {
-        let mut piece = segment(tcp_flags::ACK, b"");
+        // The length of a piece that more follow is a multiple of eight.
+        let mut piece = segment(tcp_flags::ACK, b"more");
         piece[6] = 0x20;
         let addresses = ([10, 0, 0, 1].into(), [40, 96, 0, 1].into());
         let Glance::Fragment { source, target } = look(&piece) else { panic!() };

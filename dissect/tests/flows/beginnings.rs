@@ -195,3 +195,19 @@ proptest! {
         prop_assert!(rows(&whole.without_syn().packets).is_empty());
     }
 }
+
+#[test]
+fn a_syn_may_carry_the_hello() {
+    let hello = Hello::up_to(0x0303).record();
+    let mut start = Conversation::default().open().client(&hello);
+    let packets = &mut start.packets;
+    // RFC 7413: the hello goes with the SYN, whose answer acknowledges both.
+    packets[0].payload = packets.remove(3).payload;
+    packets.remove(2);
+    packets[1].ack += u32::try_from(hello.len()).unwrap();
+    let whole = finish(start, &Reply::of(0x0303));
+    for whole in [whole.clone(), whole.mirrored()] {
+        let facts = facts(&whole.packets);
+        assert_eq!((facts.established, facts.coverage), (Some(true), Coverage::COMPLETE));
+    }
+}

@@ -25,6 +25,8 @@ fn refusals_are_told_from_other_ends() {
     let no = Some(false);
     check("alert", start(v).server(&alert(v, 70)).close(Side::Server), Some(Alert(70)), no);
     check("alert, nothing more", start(v).server(&alert(v, 40)), Some(Alert(40)), no);
+    let unassigned = start(v).server(&alert(v, 199)).close(Side::Client);
+    check("unassigned alert", unassigned, Some(Alert(199)), no);
     check("alert byte by byte", tiny.server(&alert(v, 86)), Some(Alert(86)), no);
     check("warned before", warned.clone().server(&alert(v, 70)), Some(Alert(70)), no);
     check("warned, then closed", warned.close(Side::Server), Some(Close), no);
@@ -160,4 +162,44 @@ fn who_closed_is_told() {
 fn an_alert_in_answer_to_something_else_is_no_tls() {
     let start = Conversation::default().open().client(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(rows(&start.server(&alert(0x0303, 10)).close(Side::Server).packets).is_empty());
+}
+
+#[test]
+fn a_second_hello_may_be_refused() {
+    let hello = Hello::up_to(0x0304);
+    let ccs = change_cipher_spec(0x0303);
+    for compatible in [false, true] {
+        let ccs = if compatible { ccs.clone() } else { Vec::new() };
+        let asked = Conversation::default().open().client(&hello.record());
+        let asked = asked.server(&[retry().record(), ccs.clone()].concat());
+        let again = asked.clone().client(&[ccs, hello.record()].concat());
+        let check = |name: &str, whole: Conversation, kind, complete| {
+            let facts = facts(&whole.packets);
+            assert_eq!(facts.refusal.map(|refusal| refusal.kind), kind, "{name}");
+            assert_eq!(facts.coverage.is_complete(), complete, "{name}");
+            assert_eq!(facts.established, complete.then_some(false), "{name}");
+        };
+        check("reset", again.clone().reset(Side::Server), Some(RefusalKind::Reset), true);
+        check("close", again.clone().close(Side::Server), Some(RefusalKind::Close), true);
+        let refused = again.clone().server(&alert(0x0303, 40));
+        check("alert", refused, Some(RefusalKind::Alert(40)), true);
+        let gave_up = asked.client(&alert(0x0303, 40)).close(Side::Client);
+        assert_eq!(facts(&gave_up.packets).alerts.len(), 1);
+        check("client gives up", gave_up, None, true);
+        check("client gives up later", again.clone().close(Side::Client), None, true);
+        check("capture ends", again, None, false);
+    }
+}
+
+#[test]
+fn an_answer_in_the_clear_is_an_answer() {
+    let answered = start(0x0301).server(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let check = |whole: Conversation, refusal| {
+        let facts = facts(&whole.packets);
+        assert!(facts.coverage.is_complete());
+        assert_eq!(facts.established, Some(false));
+        assert_eq!(facts.refusal.map(|refusal| refusal.kind), refusal);
+    };
+    check(answered.clone().close(Side::Client), None);
+    check(answered.close(Side::Server), Some(RefusalKind::Close));
 }

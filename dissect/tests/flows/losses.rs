@@ -288,7 +288,8 @@ fn snap_lengths_leave_what_fits() {
         let lens = Lens { snap_len, limits: Limits::default() };
         lens.see(&session(0x0304, 0x0301).packets).flows
     };
-    assert!(cut(54).is_empty());
+    assert_eq!(names(&cut(54)[0]), "truncated");
+    assert_eq!(names(&cut(58)[0]), "truncated");
     assert_eq!(names(&cut(60)[0]), "truncated");
     assert_eq!(cut(66)[0].negotiated(), V10);
     assert_eq!(names(&cut(160)[0]), "truncated");
@@ -343,4 +344,51 @@ proptest! {
             no_lie(&seen, &truth, "");
         }
     }
+}
+
+#[test]
+fn long_records_prove_themselves_over_many_segments() {
+    let bulk = data(0x0303, 16_384).repeat(20);
+    let at = |from: usize| Conversation::default().mss(1400).server(&bulk[from..]);
+    for from in [5, 9_000, 16_388] {
+        check(&at(from).packets, "midstream+client-side-missing", None, None);
+    }
+    let mut acknowledged = at(9_000).acknowledge(Side::Client);
+    acknowledged.packets.rotate_right(1);
+    check(&acknowledged.packets, "midstream+client-side-missing", None, None);
+    // Headers that don't chain prove nothing.
+    let mut noise = bulk[9_000..].to_vec();
+    noise.retain(|&byte| byte != 3);
+    assert!(rows(&Conversation::default().mss(1400).server(&noise).packets).is_empty());
+    let lone = [&[0xda; 2000][..], &data(0x0303, 4000), &[0xda; 4000]].concat();
+    assert!(rows(&Conversation::default().mss(1400).server(&lone).packets).is_empty());
+}
+
+#[test]
+fn ports_count_where_only_headers_were_kept() {
+    let rows = |port, lens: &Lens| {
+        let end = |last| std::net::Ipv4Addr::new(10, 0, 0, last).into();
+        let start = Conversation::default().between((end(1), 50_000), (end(2), port)).open();
+        let whole = finish(start.client(&Hello::up_to(0x0303).record()), &Reply::of(0x0303));
+        let whole = whole.close(Side::Client);
+        [whole.clone(), whole.without_syn()].map(|whole| lens.see(&whole.packets).flows)
+    };
+    let headers = Lens { snap_len: 54, ..Lens::default() };
+    for port in [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443] {
+        for seen in rows(port, &headers) {
+            assert_eq!((seen.len(), names(&seen[0])), (1, "truncated".into()), "{port}");
+            assert_eq!(seen[0].server.port, port);
+            assert_eq!((seen[0].offered_max(), seen[0].negotiated()), (None, None));
+        }
+    }
+    for port in [22, 80, 5269, 9443] {
+        assert!(rows(port, &headers).iter().all(Vec::is_empty), "{port}");
+    }
+    // Nothing was cut of a connection without payload.
+    assert!(
+        headers.see(&Conversation::default().open().close(Side::Client).packets).flows.is_empty()
+    );
+    let talk =
+        Conversation::default().open().client(b"GET / HTTP/1.1\r\n").server(b"HTTP/1.1 200 OK");
+    assert!(Lens { snap_len: 58, ..Lens::default() }.see(&talk.packets).flows.is_empty());
 }

@@ -112,3 +112,33 @@ fn an_attempt_that_was_given_up_leaves_no_trace() {
     both.packets.drain(1..3);
     check("a syn alone", &both.packets, &[(NEW, Some(NEW))]);
 }
+
+#[test]
+fn a_hello_after_a_silence_is_another_connections() {
+    // The random is the same, as of clients whose clock and generator stand still.
+    let next = |old: Conversation, isn: (u32, u32), random| {
+        let at = old.packets.len();
+        let hello = Hello::up_to(NEW).random(random).record();
+        let mut reply = Reply::of(NEW);
+        reply.random = [random; 32];
+        let mut whole = finish(old.restart(isn.0, isn.1).client(&hello), &reply);
+        whole.packets[at].idle_s = 300;
+        whole.packets
+    };
+    let random = Hello::up_to(OLD).random;
+    let far = (900_000_000, 3_000_000_000);
+    let expect = [(OLD, Some(OLD)), (NEW, Some(NEW))];
+    check("closed", &next(session(OLD, OLD), far, random), &expect);
+    check("closed, no syn", &next(session(OLD, OLD).without_syn(), far, random), &expect);
+    check("reset", &next(unclosed().reset(Side::Server), far, random), &expect);
+    check("silent", &next(unclosed(), far, random), &expect);
+    check("closed, near", &next(session(OLD, OLD), (20_000, 30_000), 98), &expect);
+    // What comes late of a direction, or once more, is no connection.
+    let mut late = session(OLD, OLD).delayed(Side::Client).packets;
+    let at = late.iter().position(|packet| packet.from == Side::Client).unwrap();
+    late[at].idle_s = 300;
+    check("late", &late, &expect[..1]);
+    let mut again = session(OLD, OLD).packets;
+    again.push(Packet { idle_s: 300, ..again[3].clone() });
+    check("again", &again, &expect[..1]);
+}

@@ -159,3 +159,13 @@ fn ssl_2_is_told_from_an_imitation() {
     // SSL 2.0 goes over to encryption without a word that says so.
     assert_eq!(facts.established, None);
 }
+
+#[test]
+fn unassigned_versions_offer_all_below() {
+    for wire in [0x0305, 0x03ff, 0x7e00, 0x7e10, 0x7e7e, 0x7eff] {
+        let mut hello = Hello::up_to(0x0303);
+        hello.version = wire;
+        let facts = facts(&session_of(&hello, &Reply::of(0x0303)).packets);
+        assert_eq!(facts.offered_max(), Some(Version::Tls12), "{wire:#06x}");
+    }
+}

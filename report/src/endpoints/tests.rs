@@ -105,7 +105,7 @@ fn addresses_tell_service_and_class() {
     check("52.104.1.1", Some((Service::SharePointOnline, Alone)));
     check("20.190.128.1", Some((Service::MicrosoftEntraId, Alone)));
     check("40.126.1.1", Some((Service::MicrosoftEntraId, Alone)));
-    check("52.108.0.1", Some((Service::Microsoft365Common, Alone)));
+    check("52.108.0.1", Some((Service::Microsoft365Common, Shared)));
     check("52.127.88.1", Some((Service::SkypeForBusinessOnline, Alone)));
     check("52.127.64.1", Some((Service::SkypeForBusinessOnline, Alone)));
     check("159.27.160.1", Some((Service::SkypeForBusinessOnline, Alone)));

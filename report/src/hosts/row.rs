@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use dissect::{Side, Timestamp, Version};
 
-use crate::{Direction, JudgedFlow, Judgement, Verdict, rows};
+use crate::{Direction, JudgedFlow, Judgement, Stack, UNKNOWN_STACK, Verdict, rows};
 
 /// A host as client or as server.
 #[derive(Debug)]
@@ -36,6 +36,12 @@ pub struct HostRow<'a> {
     pub services: BTreeSet<&'a str>,
     /// Names of the servers, sorted: its own for a server, those it asked for as a client.
     pub server_names: BTreeSet<&'a str>,
+    /// Names of the stacks that its hellos tell, sorted; none for servers.
+    pub stacks: BTreeSet<&'a str>,
+    /// Its name by an inventory.
+    pub name: Option<String>,
+    /// What an inventory says of it, and where its traffic contradicts that.
+    pub inventory: BTreeSet<String>,
     /// What each policy makes of it, in the order the policies were given.
     pub outcomes: Vec<HostOutcome<'a>>,
 }
@@ -57,6 +63,9 @@ impl<'a> HostRow<'a> {
             offered_max: None,
             services: BTreeSet::new(),
             server_names: BTreeSet::new(),
+            stacks: BTreeSet::new(),
+            name: None,
+            inventory: BTreeSet::new(),
             outcomes: flow.judgements.iter().map(HostOutcome::new).collect(),
         }
     }
@@ -75,6 +84,7 @@ impl<'a> HostRow<'a> {
         }
         if self.side == Side::Client {
             self.offered_max = better_offer(self.offered_max, rows::offered_max(facts));
+            self.stacks.extend(flow.stack.as_ref().map(|stack| stack.name));
         }
         self.sensors.insert(&flow.sensor);
         self.services.extend(flow.service.as_ref().map(|(name, _)| &**name));
@@ -84,6 +94,29 @@ impl<'a> HostRow<'a> {
                 outcome.absorb(flow, judgement);
             }
         }
+    }
+}
+
+impl HostRow<'_> {
+    /// What the host probably is, as far as the connection tells that decides under a policy; what
+    /// its other connections tell where that one does not. Empty for servers.
+    #[must_use]
+    pub fn stack(&self, outcome: &HostOutcome<'_>) -> String {
+        if self.stacks.is_empty() {
+            return String::new();
+        }
+        if let Some(stack) = self.deciding_stack(outcome).filter(|stack| stack.family.is_some()) {
+            return stack.name.to_owned();
+        }
+        let known: Vec<&str> =
+            self.stacks.iter().copied().filter(|name| *name != UNKNOWN_STACK).collect();
+        if known.is_empty() { UNKNOWN_STACK.to_owned() } else { known.join(";") }
+    }
+
+    /// The stack of the client of the connection that decides under a policy.
+    #[must_use]
+    pub fn deciding_stack<'o>(&self, outcome: &HostOutcome<'o>) -> Option<&'o Stack> {
+        outcome.flow().filter(|_| self.side == Side::Client)?.stack.as_deref()
     }
 }
 
@@ -115,11 +148,18 @@ pub struct HostOutcome<'a> {
     counts: [u64; Verdict::ALL.len()],
     /// The connection that decides and its judgement.
     worst: Option<(&'a JudgedFlow, &'a Judgement)>,
+    /// What an inventory says where the connections don't decide.
+    pub(super) by_inventory: Option<Judgement>,
 }
 
 impl<'a> HostOutcome<'a> {
     fn new(judgement: &'a Judgement) -> Self {
-        Self { policy: &judgement.policy, counts: [0; Verdict::ALL.len()], worst: None }
+        Self {
+            policy: &judgement.policy,
+            counts: [0; Verdict::ALL.len()],
+            worst: None,
+            by_inventory: None,
+        }
     }
 
     fn absorb(&mut self, flow: &'a JudgedFlow, judgement: &'a Judgement) {
@@ -140,13 +180,24 @@ impl<'a> HostOutcome<'a> {
     /// The worst verdict; out of scope when no connection concerns this side.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.worst.map_or(Verdict::OutOfScope, |(_, judgement)| judgement.verdict)
+        self.judgement().map_or(Verdict::OutOfScope, |judgement| judgement.verdict)
+    }
+
+    /// The judgement of the connection that decides, whatever an inventory says.
+    pub(super) fn seen(&self) -> Option<&Judgement> {
+        self.worst.map(|(_, judgement)| judgement)
     }
 
     /// The judgement that decides.
     #[must_use]
-    pub fn judgement(&self) -> Option<&'a Judgement> {
-        self.worst.map(|(_, judgement)| judgement)
+    pub fn judgement(&self) -> Option<&Judgement> {
+        self.by_inventory.as_ref().or_else(|| self.seen())
+    }
+
+    /// Whether an inventory decides, because the connections don't.
+    #[must_use]
+    pub const fn is_by_inventory(&self) -> bool {
+        self.by_inventory.is_some()
     }
 
     /// The connection that decides.

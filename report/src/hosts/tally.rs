@@ -30,6 +30,15 @@ impl HostTally {
                 tally.count(rows.iter().filter_map(|row| row.outcomes.get(index)));
             }
         }
+        for host in table.silent() {
+            for (tally, judgement) in tallies.iter_mut().zip(&host.judgements) {
+                if let Some(judgement) = judgement {
+                    tally.total += 1;
+                    tally.judged += 1;
+                    tally.by_verdict[judgement.verdict as usize] += 1;
+                }
+            }
+        }
         tallies
     }
 
@@ -52,17 +61,23 @@ impl HostTally {
     /// Counts a host by the outcomes of its rows.
     fn count<'a>(&mut self, outcomes: impl Iterator<Item = &'a HostOutcome<'a>>) {
         let mut flows = [0; Verdict::ALL.len()];
+        let mut is_by_inventory = false;
         for outcome in outcomes {
+            is_by_inventory |= outcome.is_by_inventory();
             for verdict in Verdict::ALL {
                 flows[verdict as usize] += outcome.count(verdict);
             }
         }
         let seen = |verdict: &Verdict| flows[*verdict as usize] > 0;
-        let worst = Verdict::ALL.into_iter().find(seen).unwrap_or(Verdict::OutOfScope);
+        let worst = match Verdict::ALL.into_iter().find(seen) {
+            _ if is_by_inventory => Verdict::Breaks,
+            worst => worst.unwrap_or(Verdict::OutOfScope),
+        };
         let deciding = Verdict::ALL.into_iter().filter(|verdict| is_deciding(*verdict));
         self.total += 1;
         self.judged += u64::from(worst != Verdict::OutOfScope);
         self.by_verdict[worst as usize] += 1;
-        self.hidden_max += u64::from(deciding.filter(seen).eq([Verdict::Unknown]));
+        let is_hidden = !is_by_inventory && deciding.filter(seen).eq([Verdict::Unknown]);
+        self.hidden_max += u64::from(is_hidden);
     }
 }

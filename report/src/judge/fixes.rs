@@ -1,71 +1,164 @@
-//! What to do about a verdict: plain steps for each cause.
+//! What to do about a verdict: plain steps for each cause and stack, put together from sentences
+//! that have their sources ([`advice`](super::advice)).
 
 use std::fmt::Write as _;
 
 use dissect::{Coverage, Version};
 
+use super::advice::{
+    ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CAPPED, DOTNET, EXCHANGE_SERVER, FIREFOX,
+    JAVA_6, JAVA_7, KEEP_OLD, LYNC_PHONE, MIDDLEBOX, OPENSSL, OS_X, PRINTER, SCHANNEL_CLIENT,
+    SCHANNEL_SERVER, SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA,
+    WINDOWS_XP, WINHTTP, WININET,
+};
 use super::rules::{Case, Ground, Ruling};
 use super::words::put;
+use crate::iana;
 use crate::judged::{Cause, Verdict};
-use crate::policy::Policy;
+use crate::policy::{Accepted, Policy, Way};
+use crate::stack::Family;
 
-pub(super) fn write_fix(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
+pub(super) fn write_fix(
+    out: &mut String,
+    case: &Case<'_>,
+    ruling: &Ruling,
+    family: Option<Family>,
+) {
     let is_tls12 = case.policy.minimum == Version::Tls12;
     let minimum = case.policy.minimum;
     match ruling.cause {
-        Some(Cause::ClientTooOld) if is_tls12 => out.push_str(FIX_CLIENT_TOO_OLD),
-        Some(Cause::ClientCapped) if is_tls12 => out.push_str(FIX_CLIENT_CAPPED),
-        Some(Cause::ServerTooOld) if is_tls12 => out.push_str(FIX_SERVER_TOO_OLD),
+        Some(Cause::ClientTooOld) if is_tls12 => {
+            put_all(out, client_advice(family));
+            put_all(out, &[BETWEEN, KEEP_OLD]);
+        }
+        Some(Cause::ClientCapped) if is_tls12 => {
+            put_all(out, &[CAPPED]);
+            put_all(out, capped_advice(family));
+            put_all(out, &[BETWEEN, KEEP_OLD]);
+        }
+        Some(Cause::ServerTooOld) if is_tls12 => put_all(
+            out,
+            &[SCHANNEL_SERVER, DOTNET, SKYPE_SERVER, EXCHANGE_SERVER, BETWEEN, KEEP_OLD],
+        ),
         Some(Cause::ClientTooOld) => {
             put!(out, "Update or replace the client so that it offers {minimum}.");
         }
         Some(Cause::ClientCapped) => {
-            put!(out, "Lift the setting that keeps the client below {minimum}.");
+            put!(out, "Lift the setting that keeps the client below {minimum}, or update it.");
         }
         Some(Cause::ServerTooOld) => {
             put!(out, "Update the server so that it selects {minimum}.");
         }
-        Some(Cause::NoCommonSuite) => write_fix_numbers(out, case, "suites", |policy| {
-            policy.suites13.iter().chain(&policy.suites).copied().collect()
-        }),
-        Some(Cause::NoCommonGroup) => write_fix_numbers(out, case, "groups", |policy| {
-            let mut groups: Vec<u16> =
-                policy.groups13.iter().chain(&policy.groups).copied().collect();
-            groups.sort_unstable();
-            groups.dedup();
-            groups
-        }),
-        Some(Cause::Middlebox) => out.push_str(FIX_MIDDLEBOX),
+        Some(Cause::NoCommonSuite) if case.way == Some(Way::NoSignature) => {
+            write_fix_numbers(out, "signature algorithms", &signature_names(case.policy));
+        }
+        Some(Cause::NoCommonSuite) => write_fix_numbers(out, "suites", &suite_names(case.policy)),
+        Some(Cause::NoCommonGroup) => write_fix_numbers(out, "groups", &group_names(case.policy)),
+        Some(Cause::Middlebox) => put_all(out, &[MIDDLEBOX]),
         None if ruling.verdict == Verdict::Unknown => write_fix_unknown(out, case, ruling),
         None => {}
     }
 }
 
-fn write_fix_numbers(
-    out: &mut String,
-    case: &Case<'_>,
-    what: &str,
-    numbers: impl Fn(&Policy) -> Vec<u16>,
-) {
+fn put_all(out: &mut String, sentences: &[Advice]) {
+    for sentence in sentences {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(sentence.text);
+    }
+}
+
+/// What brings a client of this family to TLS 1.2.
+const fn client_advice(family: Option<Family>) -> &'static [Advice] {
+    match family {
+        Some(Family::SchannelXp) => &[WINDOWS_XP],
+        Some(Family::SchannelVista) => &[WINDOWS_VISTA],
+        Some(Family::Schannel7) => &[WINDOWS_7, SCHANNEL_CLIENT, WINHTTP, DOTNET, WININET],
+        Some(Family::Schannel8) => &[WINDOWS_8, WINHTTP, DOTNET, SCHANNEL_CLIENT],
+        Some(Family::Schannel) => &[WINDOWS_81, SCHANNEL_CLIENT, DOTNET],
+        Some(Family::Java6) => &[JAVA_6],
+        Some(Family::Java7) => &[JAVA_7],
+        Some(Family::AndroidOld) => &[ANDROID],
+        Some(Family::AndroidOrJava6) => &[ANDROID, JAVA_6],
+        Some(Family::OpenSslOld) => &[OPENSSL],
+        Some(Family::SecureTransportOld) => &[OS_X],
+        Some(Family::NssOld) => &[FIREFOX],
+        Some(Family::ChromeOld | Family::OperaOld) => &[BROWSERS],
+        Some(Family::LyncPhone) => &[LYNC_PHONE, WINDOWS_XP],
+        Some(Family::Printer) => &[PRINTER, OPENSSL],
+        Some(Family::Java | Family::OpenSsl | Family::BoringSsl | Family::SecureTransport)
+        | None => &[
+            WINDOWS_7,
+            SCHANNEL_CLIENT,
+            WINHTTP,
+            DOTNET,
+            JAVA_7,
+            OPENSSL,
+            ANDROID,
+            PRINTER,
+            UPDATE_OTHERS,
+        ],
+    }
+}
+
+/// What lifts the limit from a client of this family that knows TLS 1.2.
+const fn capped_advice(family: Option<Family>) -> &'static [Advice] {
+    match family {
+        None => &[WINHTTP, SCHANNEL_CLIENT, DOTNET, JAVA_7, UPDATE_OTHERS],
+        family => client_advice(family),
+    }
+}
+
+/// Numbers that a policy lists for TLS 1.3 and below, by name.
+fn names(newer: &Accepted, older: &Accepted, name: impl Fn(u16) -> String) -> Vec<String> {
+    let mut names = Vec::new();
+    for &number in newer.listed().iter().chain(older.listed()) {
+        let name = name(number);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn suite_names(policy: &Policy) -> Vec<String> {
+    names(&policy.suites13, &policy.suites, |number| iana::CipherSuite(number).to_string())
+}
+
+fn group_names(policy: &Policy) -> Vec<String> {
+    // Of groups nobody minds the order; by number they are found.
+    let sorted = |accepted: &Accepted| {
+        let mut groups = accepted.listed().to_vec();
+        groups.sort_unstable();
+        Accepted::Only(groups)
+    };
+    let (newer, older) = (sorted(&policy.groups13), sorted(&policy.groups));
+    names(&newer, &older, |number| iana::Group(number).to_string())
+}
+
+fn signature_names(policy: &Policy) -> Vec<String> {
+    names(&policy.signatures13, &policy.signatures, |number| {
+        iana::signature_scheme(number).map_or_else(|| format!("{number:#06x}"), str::to_owned)
+    })
+}
+
+fn write_fix_numbers(out: &mut String, what: &str, names: &[String]) {
     put!(
         out,
-        "Allow at least one of these {what} in the client's TLS settings, or \
-         update its TLS library:"
+        "Allow at least one of these {what} in the client's TLS settings, or update its TLS "
     );
-    for number in numbers(case.policy) {
-        put!(out, " 0x{number:04X}");
-    }
-    out.push('.');
+    put!(out, "library: {}.", names.join(", "));
 }
 
 fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     match ruling.ground {
         Ground::RefusedThough | Ground::AbortedLater => {
-            out.push_str(FIX_ANOTHER_REASON);
+            put_all(out, &[ANOTHER_REASON]);
             return;
         }
         Ground::MarkClearsServer => {
-            out.push_str(FIX_MIDDLEBOX);
+            put_all(out, &[MIDDLEBOX]);
             return;
         }
         _ => {}
@@ -88,33 +181,45 @@ fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     }
 }
 
-// Sources: "Preparing for TLS 1.2 in Office 365 and Office 365 GCC", "Enable support for TLS 1.2
-// in your environment for Microsoft Entra TLS 1.1 and 1.0 deprecation" and KB3140245 of Microsoft
-// for Windows and .NET; the release notes of Java and OpenSSL for their defaults; "Disable TLS
-// 1.0/1.1 in Skype for Business Server 2015" and the Exchange TLS guidance for server versions.
+#[cfg(test)]
+mod tests {
+    use super::super::advice::ALL;
 
-const FIX_CLIENT_TOO_OLD: &str = "Bring the client to TLS 1.2. Windows 7, 8, Server 2008 R2 and \
-    2012: install KB3140245, set DefaultSecureProtocols to 0xA00 for WinHTTP, and enable TLS 1.2 \
-    under SCHANNEL\\Protocols\\TLS 1.2\\Client. .NET: SchUseStrongCrypto=1 and \
-    SystemDefaultTlsVersions=1. Java: 8 or later, or jdk.tls.client.protocols=TLSv1.2 on 7. \
-    OpenSSL: 1.0.1 or later. Printers and phones: firmware, if there is one. Replace what can't \
-    learn it: Windows XP, Vista and Server 2003, Android up to 4.3, Lync Phone Edition.";
+    /// docs/fixes.md as the sentences make it.
+    fn table() -> String {
+        let mut text = String::from(HEAD);
+        for (name, advice) in ALL {
+            let cell = |text: &str| text.replace('|', "\\|");
+            text.push_str(&format!(
+                "| {} | {} | {} |\n",
+                name.to_lowercase(),
+                cell(advice.text),
+                cell(advice.source)
+            ));
+        }
+        text
+    }
 
-const FIX_CLIENT_CAPPED: &str = "The software knows TLS 1.2 but is set to less; lift the limit. \
-    WinHTTP (Outlook, Office, Skype for Business): KB3140245 and DefaultSecureProtocols=0xA00. \
-    Schannel: Enabled=1 and DisabledByDefault=0 under SCHANNEL\\Protocols\\TLS 1.2\\Client. .NET: \
-    SchUseStrongCrypto=1 and SystemDefaultTlsVersions=1, and no fixed SecurityProtocol in the \
-    program. Java 7: jdk.tls.client.protocols=TLSv1.2. Otherwise look for the program's own \
-    setting.";
+    const HEAD: &str = "\
+# What fixes say, and where it comes from
 
-const FIX_SERVER_TOO_OLD: &str = "Bring the server to TLS 1.2: enable it under \
-    SCHANNEL\\Protocols\\TLS 1.2\\Server. Skype for Business Server 2015 needs CU6 HF2 \
-    (6.0.9319.516) or later, Lync Server 2013 the July 2018 update, Exchange 2010 SP3 RU19, 2013 \
-    CU19 or 2016 CU8. Look also at gateways and load balancers that end TLS for it.";
+The column `fix` is put together from these sentences, by cause and stack; a test holds this table and
+the program together.
 
-const FIX_MIDDLEBOX: &str = "Find what answers or interferes on the way: a proxy, TLS inspection, \
-    a firewall or a load balancer. Exempt this traffic from inspection, or bring the device to \
-    TLS 1.2 and later.";
+| sentence | text | source |
+|---|---|---|
+";
 
-const FIX_ANOTHER_REASON: &str = "Versions and suites are not the obstacle; look at certificates, \
-    the name asked for, and proxies or firewalls on the way.";
+    #[test]
+    fn every_sentence_has_its_source_in_the_documentation() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fixes.md");
+        if std::env::var_os("TLSUNSET_WRITE_DOCS").is_some() {
+            std::fs::write(path, table()).expect("docs/fixes.md can be written");
+        }
+        let written = std::fs::read_to_string(path).expect("docs/fixes.md is there");
+        assert_eq!(written, table(), "run with TLSUNSET_WRITE_DOCS=1 to write it anew");
+        for (name, advice) in ALL {
+            assert!(advice.text.ends_with('.') && !advice.source.is_empty(), "{name}");
+        }
+    }
+}

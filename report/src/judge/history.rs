@@ -10,13 +10,14 @@ use dissect::{
     Upgrade, Version,
 };
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
-use super::client_of;
-use super::rules::refusal_of;
+use super::rules::{proven, refusal_of};
+use super::{client_of, way_of};
 use crate::endpoints::normal;
 use crate::names::{Hearsay, NameBook};
-use crate::policy::{Policy, Way};
+use crate::paths::SIP_TLS;
+use crate::policy::{Policy, Way, certain_top};
 
 /// How long after a failed attempt a lower hello is its retry.
 const RETRY_NS_MAX: i64 = 60 * 1_000_000_000;
@@ -27,6 +28,8 @@ pub(super) struct History {
     /// The highest version that a client certainly offers anywhere.
     offers: HashMap<IpAddr, Version>,
     certificates: HashMap<Endpoint, Remembered>,
+    /// Who answers on the port of SIP over TLS.
+    sip_servers: HashSet<IpAddr>,
     /// By policy: when clients failed at a server with a hello that had a way through.
     failures: Vec<HashMap<Meeting, Vec<Timestamp>>>,
 }
@@ -56,6 +59,9 @@ impl History {
         for facts in flows {
             history.note_offer(facts);
             history.note_certificate(facts);
+            if facts.server.port == SIP_TLS && facts.protocol == Protocol::Tls {
+                history.sip_servers.insert(facts.server.addr);
+            }
             for (policy, failures) in policies.iter().zip(&mut history.failures) {
                 note_failure(policy, facts, failures);
             }
@@ -72,7 +78,7 @@ impl History {
             return;
         }
         let Some(hello) = &facts.client_hello else { return };
-        if let Some(top) = hello.offer.certain_max() {
+        if let Some(top) = certain_top(&hello.offer, proven(facts)) {
             let best = self.offers.entry(client_of(facts).addr).or_insert(top);
             *best = top.max(*best);
         }
@@ -98,6 +104,11 @@ impl History {
     /// Whether a client offers this version or a better one anywhere.
     pub(super) fn offers(&self, client: IpAddr, minimum: Version) -> bool {
         self.offers.get(&client).is_some_and(|best| *best >= minimum)
+    }
+
+    /// Whether an address serves SIP over TLS.
+    pub(super) fn serves_sip(&self, addr: IpAddr) -> bool {
+        self.sip_servers.contains(&addr)
     }
 
     /// What a server's certificates in other connections and the DNS say of its name.
@@ -143,7 +154,7 @@ fn note_failure(
     let failed = facts.protocol == Protocol::Tls
         && facts.server_hello.is_none()
         && (refusal_of(facts).is_some() || is_unanswered(facts));
-    if failed && matches!(policy.way(&hello.offer), Way::Through { .. }) {
+    if failed && matches!(way_of(policy, facts), Some(Way::Through { .. })) {
         failures.entry(meeting(facts)).or_default().push(hello.at.time);
     }
 }

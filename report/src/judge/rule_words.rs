@@ -48,6 +48,10 @@ impl Case<'_> {
                 "a server may select only what was offered, so a low offer does not show what it \
                  can do"
             }
+            Ground::OfferUndecided(_) if !by_client => {
+                "a server is judged by an offer that certainly reaches the minimum, and what was \
+                 seen of this one leaves that open"
+            }
             Ground::OfferUndecided(_) => {
                 "the client's offer decides, and what was seen of it leaves the outcome open"
             }

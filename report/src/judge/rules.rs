@@ -6,7 +6,9 @@
 use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
 
 use crate::judged::{Cause, Direction, Verdict};
-use crate::policy::{Choice, Concerns, Policy, Undecided, Way, is_tls12_suite, reaches};
+use crate::policy::{
+    Choice, Concerns, Policy, Undecided, Way, certain_top, is_tls12_suite, may_reach, reaches,
+};
 
 /// One connection under one policy.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +17,8 @@ pub(super) struct Case<'a> {
     pub(super) facts: &'a FlowFacts,
     pub(super) direction: Direction,
     pub(super) server_is_inside: bool,
+    /// Whether service, name, address and port are among those of the policy.
+    pub(super) in_scope: bool,
     /// How the offer fares, when there is one.
     pub(super) way: Option<Way>,
     /// A hello with a way through failed at the same server shortly before.
@@ -101,7 +105,9 @@ impl Case<'_> {
             Concerns::ToOffice365 => self.direction == Direction::ToOffice365,
         };
         match self.facts.protocol {
-            _ if !is_concerned => plain(Verdict::OutOfScope, Ground::NotConcerned),
+            _ if !is_concerned || !self.in_scope => {
+                plain(Verdict::OutOfScope, Ground::NotConcerned)
+            }
             Protocol::Dtls => plain(Verdict::OutOfScope, Ground::Dtls),
             Protocol::Quic => plain(Verdict::Unaffected, Ground::Quic),
             Protocol::PseudoTls(_) if is_answered_by_certificate(self.facts) => {
@@ -122,8 +128,7 @@ impl Case<'_> {
             Direction::ToOffice365 => Side::Client,
             Direction::FromOffice365 => Side::Server,
             Direction::Other => {
-                let offer_fails =
-                    matches!(self.way, Some(Way::NoVersion | Way::NoSuite | Way::NoGroup));
+                let offer_fails = self.way.is_some_and(Way::is_closed);
                 if self.server_is_inside && !offer_fails { Side::Server } else { Side::Client }
             }
         }
@@ -133,9 +138,9 @@ impl Case<'_> {
         let chosen = self.facts.server_hello.as_ref();
         match (self.way, chosen) {
             (Some(Way::NoVersion), _) if self.is_retry => middlebox(Ground::Retry),
-            (Some(Way::NoVersion | Way::NoSuite | Way::NoGroup), _) => self.offer_fails(),
             (Some(Way::Through { .. }), _) => self.offer_passes(),
             (Some(Way::Unknown(why)), _) => self.offer_undecided(why),
+            (Some(_), _) => self.offer_fails(),
             (None, Some(chosen)) => self.client_by_choice(chosen),
             (None, None) => plain(Verdict::Unknown, Ground::NothingSeen),
         }
@@ -226,7 +231,7 @@ impl Case<'_> {
     fn server_by_choice(&self, chosen: &ServerHello) -> Ruling {
         match self.choice(chosen) {
             None | Some(Choice::SuiteUnseen) => plain(Verdict::Unknown, Ground::ServerHelloCut),
-            Some(Choice::BelowMinimum) if mark_blames_client(chosen) => {
+            Some(Choice::BelowMinimum) if believable_mark(chosen).is_some() => {
                 plain(Verdict::Unknown, Ground::MarkClearsServer)
             }
             Some(Choice::BelowMinimum) if self.way.is_none() => {
@@ -234,6 +239,9 @@ impl Case<'_> {
             }
             Some(Choice::BelowMinimum) if self.offer_reaches() => {
                 self.server_too_old(Verdict::Breaks, Ground::ServerChoseLess)
+            }
+            Some(Choice::BelowMinimum) if self.offer_may_reach() => {
+                plain(Verdict::Unknown, Ground::OfferUndecided(Undecided::Cut))
             }
             Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::OfferTooLowToTell),
             _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
@@ -252,8 +260,8 @@ impl Case<'_> {
             Some(Way::Through { .. }) => {
                 self.server_too_old(Verdict::FailsToday, Ground::RefusedThough)
             }
-            Some(Way::NoVersion | Way::NoSuite | Way::NoGroup) => self.offer_fails(),
             Some(Way::Unknown(why)) => plain(Verdict::Unknown, Ground::OfferUndecided(why)),
+            Some(_) => self.offer_fails(),
             None => plain(Verdict::Unknown, Ground::NothingSeen),
         }
     }
@@ -270,12 +278,19 @@ impl Case<'_> {
 
     fn offer_reaches(&self) -> bool {
         let hello = self.facts.client_hello.as_ref();
-        hello.is_some_and(|hello| reaches(&hello.offer, self.policy.minimum))
+        let proven = proven(self.facts);
+        hello.is_some_and(|hello| reaches(&hello.offer, proven, self.policy.minimum))
+    }
+
+    fn offer_may_reach(&self) -> bool {
+        let hello = self.facts.client_hello.as_ref();
+        hello.is_some_and(|hello| may_reach(&hello.offer, self.policy.minimum))
     }
 
     fn cause_of_offer(&self) -> Cause {
         match self.way {
-            Some(Way::NoSuite) => Cause::NoCommonSuite,
+            // What can't be signed is no suite to choose (RFC 5246 §7.4.2).
+            Some(Way::NoSuite | Way::NoSignature) => Cause::NoCommonSuite,
             Some(Way::NoGroup) => Cause::NoCommonGroup,
             _ => self.cause_of_version(),
         }
@@ -327,12 +342,21 @@ fn is_aborted(facts: &FlowFacts) -> bool {
         }
 }
 
-/// A server sets the mark only when it chose less than it could (RFC 8446 §4.1.3): then the
-/// client's offer was the limit.
+/// The mark of TLS 1.2 under a choice below it proves that the client's offer was the limit: a
+/// server sets it only when it chose less than it could (RFC 8446 §4.1.3).
 fn mark_blames_client(chosen: &ServerHello) -> bool {
-    match (chosen.downgrade_mark(), chosen.version()) {
-        (Some(could), Some(chose)) => chose < could,
-        _ => false,
+    believable_mark(chosen) == Some(Version::Tls12)
+}
+
+/// The better version that a server could have spoken, by its downgrade mark.
+///
+/// The mark of TLS 1.3 goes with a choice of TLS 1.2 and with no other (RFC 8446 §4.1.3): under
+/// an older one it is not what a server that knows the mark would send, and proves nothing.
+fn believable_mark(chosen: &ServerHello) -> Option<Version> {
+    let could = chosen.downgrade_mark()?;
+    match (could, chosen.version()?) {
+        (Version::Tls12, chose) => (chose < Version::Tls12).then_some(could),
+        (_, chose) => (chose == Version::Tls12).then_some(could),
     }
 }
 
@@ -354,5 +378,11 @@ const fn middlebox(ground: Ground) -> Ruling {
 
 /// The version to name for an offer: the highest that is certain.
 pub(super) fn offered_top(facts: &FlowFacts) -> Option<Version> {
-    facts.client_hello.as_ref()?.offer.certain_max()
+    certain_top(&facts.client_hello.as_ref()?.offer, proven(facts))
+}
+
+/// The version that the server's choice proves to be offered: it may only choose what the client
+/// names (RFC 8446 §4.2.1). A HelloRetryRequest is a choice of TLS 1.3.
+pub(super) fn proven(facts: &FlowFacts) -> Option<Version> {
+    facts.negotiated().or_else(|| facts.hello_retried.then_some(Version::Tls13))
 }

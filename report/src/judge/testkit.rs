@@ -9,6 +9,11 @@ use dissect::{
     RoleFrom, ServerHello, Side, Timestamp, Transport, Upgrade,
 };
 
+/// Judges connections under the default policy.
+pub(crate) fn judge_flows(flows: Vec<FlowFacts>) -> Vec<crate::JudgedFlow> {
+    crate::Judge::new(crate::JudgeConfig::default()).judge_all(flows)
+}
+
 /// A connection in the making.
 #[derive(Debug, Clone)]
 pub(crate) struct Flow {

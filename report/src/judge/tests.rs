@@ -116,6 +116,21 @@ fn to_office365_suites_and_groups_are_causes_behind_the_version() {
 }
 
 #[test]
+fn fixes_name_suites_and_groups_as_settings_do() {
+    let judge = Judge::new(JudgeConfig::default());
+    let fix = |suites: &[u16], groups: &[u16]| {
+        let flow = Flow::to_exchange().hello(0x0303, suites, Some(groups));
+        judge.judge_all(vec![flow.facts])[0].judgements[0].fix.to_string()
+    };
+    let suites = fix(&[0x000a], &[23]);
+    assert!(suites.contains(": TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, "), "{suites}");
+    assert!(suites.ends_with(", TLS_RSA_WITH_AES_128_GCM_SHA256."), "{suites}");
+    let groups = fix(&[0xc02f], &[22]);
+    assert!(groups.ends_with(": secp256r1, secp384r1, secp521r1, x25519."), "{groups}");
+    assert!(!suites.contains("0x") && !groups.contains("0x"));
+}
+
+#[test]
 fn a_client_that_could_do_more_is_capped_and_not_too_old() {
     let capped = Cause::ClientCapped;
     let flow = |suites: &[u16]| Flow::to_exchange().hello(0x0301, suites, Some(&GOOD_GROUPS));
@@ -151,7 +166,7 @@ fn a_refused_hello_fails_today_unless_it_had_a_way_through() {
             Flow::to_exchange().good_hello().refused(kind),
             Unknown,
             None,
-            &["refused for another reason"],
+            &["refused for another reason", "the offer satisfies Office 365's TLS 1.2 policy"],
         );
     }
     // Refused by an alert that no refusal was made of.
@@ -179,6 +194,11 @@ fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
         &["downgrade mark", "TLSv1.0"],
     );
     check(server_only().selects(0x0302, 0x002f, None).mark(0), Breaks, Cause::ClientTooOld, &[]);
+    // The mark of TLS 1.3 has no place under an older choice, and proves nothing there.
+    for version in [0x0301, 0x0302] {
+        let odd = server_only().selects(version, 0x002f, None).mark(1);
+        check(odd, Unknown, None, &["client-side-missing"]);
+    }
     check(server_only().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["must have offered"]);
     check(server_only().selects(0x0303, 0xc02f, Some(23)).mark(1), Passes, None, &[]);
     check(server_only().selects13(0x1302, Some(29)), Passes, None, &[]);
@@ -186,7 +206,7 @@ fn one_side_of_a_connection_to_office365_is_enough_when_it_decides() {
         server_only().selects(0x0303, 0x0035, None),
         Unknown,
         None,
-        &["0x0035", "client-side-missing"],
+        &["TLS_RSA_WITH_AES_256_CBC_SHA", "client-side-missing"],
     );
     check(server_only().selects13(0x1301, Some(0x11ec)), Unknown, None, &[]);
     check(
@@ -290,7 +310,12 @@ fn from_office365_the_servers_choice_decides() {
     check(from().selects(0x0302, 0x002f, None), Breaks, server_too_old, &[]);
     check(from().selects(0x0303, 0xc02f, Some(23)), Passes, None, &["which Office 365 accepts"]);
     check(from().selects(0x0303, 0x009c, None), Passes, None, &[]);
-    check(from().selects(0x0303, 0x0035, None), Unknown, None, &["0x0035", "may hold others"]);
+    check(
+        from().selects(0x0303, 0x0035, None),
+        Unknown,
+        None,
+        &["TLS_RSA_WITH_AES_256_CBC_SHA", "may hold others"],
+    );
     check(
         from().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)),
         Passes,
@@ -346,12 +371,21 @@ fn from_office365_what_the_server_did_not_show_is_unknown() {
 }
 
 #[test]
-fn a_cut_hello_of_office365_still_offers_its_version() {
+fn a_cut_hello_of_office365_may_leave_out_its_version() {
+    for extent in [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions] {
+        let cut = || Flow::from_skype().good_hello().cut(extent);
+        check(cut().selects(0x0301, 0x002f, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0303, 0xc02f, None), Passes, None, &[]);
+        let low = cut().offer(|offer| offer.legacy_version = 0x0302);
+        check(low.selects(0x0301, 0x002f, None), Unknown, None, &["too little"]);
+    }
+    // supported_versions before the cut tells.
+    let listed = Flow::from_skype().good_hello().versions(&[0x0303]);
     check(
-        Flow::from_skype().good_hello().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
+        listed.cut(HelloExtent::Extensions).selects(0x0301, 0x002f, None),
         Breaks,
         Cause::ServerTooOld,
-        &["TLSv1.2 or more"],
+        &[],
     );
 }
 
@@ -363,13 +397,24 @@ fn a_cut_changes_nothing_that_the_rest_determines() {
         check(old().cut(extent).refused(PROTOCOL_VERSION), FailsToday, Cause::ClientTooOld, &[]);
     }
     let good = || Flow::to_exchange().good_hello();
-    check(good().cut(HelloExtent::Extensions), Passes, None, &[]);
+    // supported_versions behind the cut may leave TLS 1.2 out.
+    for extent in [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions] {
+        let cut = || good().cut(extent);
+        check(cut(), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0301, 0x002f, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0302, 0xc013, None), Unknown, None, &["ClientHello", "truncated"]);
+        check(cut().selects(0x0303, 0xc02f, Some(23)), Passes, None, &[]);
+    }
+    // The choice proves the version, and the rest of the offer was seen.
     check(
-        good().cut(HelloExtent::Version).selects(0x0301, 0x002f, None),
-        AtRisk,
-        Cause::Middlebox,
-        &["TLSv1.2 or more"],
+        good().cut(HelloExtent::Extensions).selects(0x0303, 0x0035, None),
+        Passes,
+        None,
+        &["offers TLSv1.2 or more"],
     );
+    let listed = good().versions(&[0x0303, 0x0302]).cut(HelloExtent::Extensions);
+    check(listed.clone(), Passes, None, &[]);
+    check(listed.selects(0x0302, 0x002f, None), AtRisk, Cause::Middlebox, &["TLSv1.2"]);
     let cut = || good().offer(|offer| offer.cipher_suites.clear()).cut(HelloExtent::Version);
     check(cut(), Unknown, None, &["ClientHello", "truncated"]);
     check(cut().refused(PROTOCOL_VERSION), Unknown, None, &["truncated", "protocol_version"]);
@@ -482,6 +527,74 @@ fn a_policy_concerns_the_directions_that_it_names() {
     // Inside, the server answers for itself once the offer is good.
     let inside = Flow::new("10.0.0.5:5000", "10.0.0.6:443").good_hello();
     check(Concerns::Everyone, inside.selects(0x0301, 0x002f, None), Breaks);
+}
+
+#[test]
+fn built_in_policies_judge_side_by_side() {
+    let config = JudgeConfig {
+        policies: crate::BUILTIN_NAMES.into_iter().filter_map(Policy::builtin).collect(),
+        ..JudgeConfig::default()
+    };
+    let judge = Judge::new(config);
+    let check = |flow: Flow, expect: [Verdict; 8]| {
+        let judged = judge.judge_all(vec![flow.facts]);
+        let verdicts: Vec<Verdict> = judged[0].judgements.iter().map(|row| row.verdict).collect();
+        assert_eq!(verdicts, expect, "{:?}", judged[0].judgements);
+    };
+    let new = |flow: Flow| {
+        flow.hello(0x0303, &[0x1301, 0xc030, 0x009c], Some(&[29, 23])).versions(&[0x0304, 0x0303])
+    };
+    // In the order of the names: Office 365, GCC High, Front Door, POP and IMAP, PCI, NIST,
+    // TLS 1.3 only, post-quantum.
+    check(
+        Flow::to_exchange().old_hello(),
+        [Breaks, OutOfScope, OutOfScope, OutOfScope, Breaks, Breaks, Breaks, Breaks],
+    );
+    check(
+        new(Flow::to_exchange().port(993)),
+        [Passes, OutOfScope, OutOfScope, Passes, Passes, Passes, Passes, Breaks],
+    );
+    check(
+        Flow::to_exchange().port(995).hello(0x0303, &[0x009c], None),
+        [Passes, OutOfScope, OutOfScope, Passes, Breaks, Breaks, Breaks, Breaks],
+    );
+    check(
+        new(Flow::new("10.0.0.5:5000", "192.0.2.1:443")).sni("outlook.office365.us"),
+        [Passes, Passes, OutOfScope, OutOfScope, Passes, Passes, Passes, Breaks],
+    );
+    check(
+        Flow::new("10.0.0.5:5000", "52.112.1.1:443")
+            .hello(0x0303, &[0xc013], Some(&[29]))
+            .sni("teams.microsoft.com"),
+        [Passes, OutOfScope, Breaks, OutOfScope, Breaks, Breaks, Breaks, Breaks],
+    );
+    check(
+        Flow::new("10.0.0.5:5000", "192.0.2.1:443")
+            .hello(0x0303, &[0x1301], Some(&[4588, 29]))
+            .versions(&[0x0304]),
+        [OutOfScope, OutOfScope, OutOfScope, OutOfScope, Passes, Breaks, Passes, Passes],
+    );
+}
+
+#[test]
+fn signature_algorithms_decide_where_a_policy_names_them() {
+    let text = "name = 'x'\nminimum = 'TLSv1.2'\ndirection = 'any'\n\
+                [tls12]\nsignature_algorithms = ['ecdsa_secp256r1_sha256']\n";
+    let policies = vec![Policy::from_toml(text).expect("a sound policy")];
+    let judge = Judge::new(JudgeConfig { policies, ..JudgeConfig::default() });
+    let check = |suite: u16, list: Option<&[u16]>, expect| {
+        let flow = Flow::to_exchange().hello(0x0303, &[suite], Some(&[23])).offer(|offer| {
+            offer.signature_algorithms = list.map(<[u16]>::to_vec);
+        });
+        let judged = judge.judge_all(vec![flow.facts]);
+        let judgement = &judged[0].judgements[0];
+        assert_eq!((judgement.verdict, judgement.cause), expect, "{}", judgement.reason);
+    };
+    let fails = (Breaks, Some(Cause::NoCommonSuite));
+    check(0xc02b, Some(&[0x0401, 0x0403]), (Passes, None));
+    check(0xc02b, Some(&[0x0401]), fails);
+    check(0xc02b, None, fails);
+    check(0x009c, Some(&[0x0401]), (Passes, None));
 }
 
 #[test]

@@ -5,15 +5,17 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dissect::{Coverage, EndKind, Protocol, PseudoTls, RefusalKind, Side, Version};
+use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
 use super::rules::{Capped, Case, Ground, Ruling, offered_top, refusal_of};
 use crate::endpoints::Prefix;
+use crate::iana::CipherSuite;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Undecided, Way};
 use crate::services::Service;
+use crate::stack::Family;
 
 /// Appends to a string, which can't fail.
 macro_rules! put {
@@ -23,11 +25,14 @@ macro_rules! put {
 }
 pub(super) use put;
 
+/// Everything that a fix is made of: the policy by name, and the stack where it matters.
+type FixKey = (Arc<str>, Ruling, Coverage, Option<Family>);
+
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     shared: HashSet<Arc<str>>,
-    fixes: HashMap<(Arc<str>, Ruling, Coverage), Arc<str>>,
+    fixes: HashMap<FixKey, Arc<str>>,
     draft: String,
 }
 
@@ -66,14 +71,20 @@ impl Words {
     }
 
     /// What to do about it; empty when there is nothing to do.
-    pub(super) fn fix(&mut self, case: &Case<'_>, ruling: &Ruling) -> Arc<str> {
-        // Everything that a fix is made of; the texts are long, and few.
-        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage);
+    pub(super) fn fix(
+        &mut self,
+        case: &Case<'_>,
+        ruling: &Ruling,
+        family: Option<Family>,
+    ) -> Arc<str> {
+        let family = family.filter(|_| ruling.cause.is_some());
+        // The texts are long, and few.
+        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage, family);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
         let mut draft = String::new();
-        write_fix(&mut draft, case, ruling);
+        write_fix(&mut draft, case, ruling, family);
         let shared = self.share(&draft);
         self.fixes.insert(about, Arc::clone(&shared));
         shared
@@ -204,6 +215,9 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 
 fn write_not_concerned(out: &mut String, case: &Case<'_>) {
     match case.direction {
+        _ if !case.in_scope => {
+            out.push_str("the policy is about other services, names, networks or ports");
+        }
         Direction::Other => {
             put!(out, "neither end is {}", case.policy.requirer);
         }
@@ -226,6 +240,9 @@ fn write_offer(out: &mut String, case: &Case<'_>) {
     match (case.facts.offered_max(), offered_top(case.facts)) {
         (Some(top), _) => put!(out, "offers at most {top}"),
         (None, Some(top)) => put!(out, "offers {top} or more"),
+        (None, None) if is_cut(case) => {
+            out.push_str("offers versions that are not known (the ClientHello is cut before them)");
+        }
         (None, None) => out.push_str("offers no version of TLS"),
     }
 }
@@ -239,6 +256,12 @@ fn write_offered(out: &mut String, case: &Case<'_>) {
     }
 }
 
+/// Whether bytes at the end of the hello are missing.
+fn is_cut(case: &Case<'_>) -> bool {
+    let hello = case.facts.client_hello.as_ref();
+    hello.is_some_and(|hello| hello.offer.extent < HelloExtent::Whole)
+}
+
 fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     let who = &case.policy.requirer;
     write_offer(out, case);
@@ -248,6 +271,9 @@ fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         }
         Some(Way::NoGroup) => {
             put!(out, " with ECDHE, but none of the groups that {who} accepts")
+        }
+        Some(Way::NoSignature) => {
+            put!(out, ", but none of the signature algorithms that {who} accepts")
         }
         _ => put!(out, "; {who} requires {}", case.policy.minimum),
     }
@@ -377,7 +403,8 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     }
     out.push_str("): ");
     write_offer(out, case);
-    put!(out, "; the offer has a way through {}", case.policy.name);
+    let minimum = case.policy.minimum.name().replace("TLSv", "TLS ");
+    put!(out, "; the offer satisfies {who}'s {minimum} policy");
     write_mail(out, ruling);
 }
 
@@ -442,7 +469,7 @@ fn write_unseen(out: &mut String, case: &Case<'_>, otherwise: &str) {
     }
 }
 
-/// The server's choice, such as `TLSv1.2 with suite 0xC02F`.
+/// The server's choice, such as `TLSv1.2 with suite TLS_RSA_WITH_AES_128_GCM_SHA256`.
 fn selected(case: &Case<'_>) -> Selected {
     let hello = case.facts.server_hello.as_ref();
     let version = hello.and_then(dissect::ServerHello::version);
@@ -459,7 +486,9 @@ struct Selected {
 impl std::fmt::Display for Selected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.version, self.suite) {
-            (Some(version), Some(suite)) => write!(f, "{version} with suite 0x{suite:04X}"),
+            (Some(version), Some(suite)) => {
+                write!(f, "{version} with suite {}", CipherSuite(suite))
+            }
             (Some(version), None) => write!(f, "{version}"),
             (None, _) => f.write_str("an unknown version"),
         }

@@ -75,6 +75,8 @@ fn the_name_of_an_endpoint_decides_whatever_the_address() {
     check_sni("contoso.sharepoint.com", "contoso.sharepoint.com", Some(SHAREPOINT));
     check_sni("login.microsoftonline.com", "login.microsoftonline.com", Some("Microsoft Entra ID"));
     check_sni("www.office.com", "www.office.com", Some("Microsoft 365 Common"));
+    // One dot at the end is the root of the DNS; two are no name.
+    check_sni("outlook.office365.com.", "outlook.office365.com..", None);
     check_sni("lync.com", "lync.com", None);
     check_sni("outlook.office365.com.evil.test", "outlook.office365.com.evil.test", None);
     // By name on the address of another service.
@@ -145,6 +147,18 @@ fn a_front_door_is_overruled_by_a_name_that_is_none() {
             Some(("203.0.113.7", NameSource::Sni)),
         );
     }
+}
+
+#[test]
+fn a_network_of_several_services_is_overruled_by_a_name_that_is_none() {
+    const COMMON: &str = "52.108.9.9:443";
+    check(
+        &to(COMMON).sni("www.contoso.com"),
+        Other,
+        None,
+        Some(("www.contoso.com", NameSource::Sni)),
+    );
+    check(&to(COMMON), ToOffice365, Some(("Microsoft 365 Common", Address)), None);
 }
 
 #[test]

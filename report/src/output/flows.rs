@@ -7,10 +7,10 @@ use super::cells::Cells;
 use super::csv::CsvTable;
 use super::json_lines::JsonLines;
 use crate::rows::{AlertCell, CoverageCell, FlowRow};
-use crate::{Cause, JudgedFlow};
+use crate::{AccessPath, Cause, JudgedFlow, Scenario};
 
 /// The columns of `flows.csv`, in their order.
-pub const FLOW_COLUMNS: [&str; 32] = [
+pub const FLOW_COLUMNS: [&str; 34] = [
     "sensor",
     "community_id",
     "first_seen",
@@ -43,6 +43,8 @@ pub const FLOW_COLUMNS: [&str; 32] = [
     "cause",
     "reason",
     "fix",
+    "path",
+    "scenario",
 ];
 
 /// Writes the connections in the order given, a row for each policy in its order.
@@ -99,6 +101,8 @@ fn write_row(table: &mut impl Cells, row: &FlowRow<'_>) -> io::Result<()> {
     table.word(row.cause.map_or("", Cause::name));
     table.text(row.reason);
     table.text(row.fix);
+    table.word(row.path.map_or("", AccessPath::name));
+    table.word(row.scenario.map_or("", Scenario::name));
     table.end_record()
 }
 
@@ -133,7 +137,7 @@ mod tests {
                  TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,secp256r1,,\
                  000102030405060708090a0b0c0d0e0f,t10d120500_d94e65cdb899_c35b4a14be45,false,true,\
                  ,complete,office365-tls12,breaks,client-too-old,\"offers TLSv1.0, nothing newer\",\
-                 update it",]
+                 update it,,",]
         );
     }
 

@@ -1,12 +1,15 @@
-//! `handshakes.csv`: hellos, other handshake messages and alerts, as Wireshark exports packets.
+//! `handshakes.csv`: hellos and alerts, as Wireshark exports packets.
 //!
-//! A row is one frame that completed messages of one sender, in Wireshark's columns and words, so
-//! that what reads its exports reads this. Ports come behind the columns that Wireshark has by
+//! A row is one frame that completed a ClientHello, ServerHello, HelloRetryRequest or alert, with
+//! all that it completed of one sender, in Wireshark's columns and words, so that what reads its
+//! exports reads this. Ports come behind the columns that Wireshark has by
 //! default. Addresses are those on the wire.
 
 use std::io::{self, Write};
 
-use dissect::{FlowFacts, MessageKind, MessageMark, Protocol, Side, Timestamp, Version};
+use dissect::{
+    FlowFacts, HelloFormat, MessageKind, MessageMark, Protocol, Side, Timestamp, Version,
+};
 
 use super::csv::CsvTable;
 use crate::JudgedFlow;
@@ -87,6 +90,18 @@ fn rows_of(facts: &FlowFacts) -> impl Iterator<Item = Row<'_>> {
             *index += u32::try_from(messages.len()).unwrap_or(u32::MAX);
             Some(Row { facts, first: messages.first()?, first_index, messages })
         })
+        .filter(|row| row.messages.iter().any(|message| makes_row(message.kind)))
+}
+
+/// Whether a frame that completed this has a row.
+const fn makes_row(kind: MessageKind) -> bool {
+    match kind {
+        MessageKind::ClientHello
+        | MessageKind::ServerHello
+        | MessageKind::HelloRetryRequest
+        | MessageKind::Alert { .. } => true,
+        MessageKind::Handshake(_) => false,
+    }
 }
 
 impl Row<'_> {
@@ -100,12 +115,37 @@ impl Row<'_> {
         table.seconds(at.time.nanos_since(first_time));
         table.address(source.addr);
         table.address(destination.addr);
-        table.word(protocol(self.facts));
+        table.word(self.protocol());
         table.number(frame_len.into());
         table.text_of(|cell| self.put_info(cell));
         table.number(source.port.into());
         table.number(destination.port.into());
         table.end_record()
+    }
+
+    /// The protocol as Wireshark names it: of the conversation when a ServerHello settled it, else
+    /// by the record around a ClientHello, and for alerts by the hello that they answer.
+    fn protocol(&self) -> &'static str {
+        let facts = self.facts;
+        if facts.protocol == Protocol::Quic {
+            return "QUIC";
+        }
+        let hello = facts.client_hello.as_ref();
+        let is_hello = self.messages.iter().any(|m| m.kind == MessageKind::ClientHello);
+        if is_hello && hello.is_some_and(|hello| hello.offer.format == HelloFormat::SslV2) {
+            return "SSLv2";
+        }
+        // Messages that follow an answer that was not seen have records of the version settled.
+        let went_on = facts.messages.iter().any(|m| matches!(m.kind, MessageKind::Handshake(_)));
+        let of_record = hello.map(|hello| hello.record_version).filter(|_| is_hello && !went_on);
+        let of_offer = hello.map(|hello| hello.offer.legacy_version);
+        let of_server = facts.server_hello.as_ref().map(|hello| hello.legacy_version);
+        let seen = [of_record, of_offer, of_server].into_iter().flatten();
+        match facts.negotiated().or_else(|| seen.filter_map(Version::from_wire).next()) {
+            Some(version) => protocol_name(version),
+            None if facts.protocol == Protocol::Dtls => "DTLS",
+            None => "TLS",
+        }
     }
 
     /// The messages in Wireshark's words, joined by commas.
@@ -132,25 +172,18 @@ impl Row<'_> {
     }
 }
 
-/// The protocol as Wireshark names it: of the conversation when a ServerHello settled it, else by
-/// the hello's own version.
-fn protocol(facts: &FlowFacts) -> &'static str {
-    if facts.protocol == Protocol::Quic {
-        return "QUIC";
-    }
-    let offered = || Version::from_wire(facts.client_hello.as_ref()?.offer.legacy_version);
-    match facts.negotiated().or_else(offered) {
-        Some(Version::Ssl2) => "SSLv2",
-        Some(Version::Ssl3) => "SSLv3",
-        Some(Version::Tls10) => "TLSv1",
-        Some(Version::Tls11) => "TLSv1.1",
-        Some(Version::Tls12) => "TLSv1.2",
-        Some(Version::Tls13) => "TLSv1.3",
-        Some(Version::Dtls10) => "DTLSv1.0",
-        Some(Version::Dtls12) => "DTLSv1.2",
-        Some(Version::Dtls13) => "DTLSv1.3",
-        None if facts.protocol == Protocol::Dtls => "DTLS",
-        None => "TLS",
+/// The name of a version in Wireshark's column.
+const fn protocol_name(version: Version) -> &'static str {
+    match version {
+        Version::Ssl2 => "SSLv2",
+        Version::Ssl3 => "SSLv3",
+        Version::Tls10 => "TLSv1",
+        Version::Tls11 => "TLSv1.1",
+        Version::Tls12 => "TLSv1.2",
+        Version::Tls13 => "TLSv1.3",
+        Version::Dtls10 => "DTLSv1.0",
+        Version::Dtls12 => "DTLSv1.2",
+        Version::Dtls13 => "DTLSv1.3",
     }
 }
 
@@ -261,7 +294,6 @@ mod tests {
                  50000,443",
                 "6,0.003000,52.97.1.1,10.0.0.7,TLSv1,200,\"Server Hello, Certificate, \
                  Server Key Exchange, Server Hello Done\",443,50000",
-                "8,0.003000,10.0.0.7,52.97.1.1,TLSv1,200,Client Key Exchange,50000,443",
             ]
         );
     }
@@ -282,7 +314,57 @@ mod tests {
             "\"Alert (Level: Warning, Description: Close Notify)\"",
         );
         check(MessageKind::HelloRetryRequest, "Hello Retry Request");
-        check(MessageKind::Handshake(77), "Unknown Handshake Message (77)");
+    }
+
+    #[test]
+    fn a_frame_without_hello_or_alert_has_no_row() {
+        let server = Side::Server;
+        let rows = csv(&[flow(&[
+            (5, server, MessageKind::ServerHello),
+            (5, server, MessageKind::Handshake(11)),
+            (6, server, MessageKind::Handshake(12)),
+            (7, Side::Client, MessageKind::Handshake(16)),
+            (8, server, MessageKind::Handshake(4)),
+            (9, server, MessageKind::Handshake(77)),
+            (9, server, MessageKind::Alert { level: 1, description: 90 }),
+        ])]);
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert!(rows[0].starts_with("5,") && rows[0].contains("\"Server Hello, Certificate\""));
+        assert!(rows[1].starts_with("9,"), "{rows:?}");
+        assert!(rows[1].contains("Unknown Handshake Message (77), Alert (Level: Warning, "));
+    }
+
+    #[test]
+    fn without_a_server_hello_rows_name_the_record_or_the_hello() {
+        let refused = |record_version: u16, legacy_version: u16, format: HelloFormat| {
+            let mut flow = testkit::old_client();
+            let facts = &mut flow.facts;
+            facts.server_hello = None;
+            let hello = facts.client_hello.as_mut().unwrap();
+            hello.record_version = record_version;
+            let offer = std::sync::Arc::make_mut(&mut hello.offer);
+            (offer.legacy_version, offer.format) = (legacy_version, format);
+            let alert = MessageKind::Alert { level: 2, description: 70 };
+            let kinds = [(Side::Client, MessageKind::ClientHello), (Side::Server, alert)];
+            facts.messages = kinds
+                .into_iter()
+                .zip(4..)
+                .map(|((from, kind), frame)| MessageMark {
+                    at: testkit::mark(frame, 3),
+                    frame_len: 99,
+                    from,
+                    kind,
+                })
+                .collect();
+            let protocols: Vec<String> =
+                csv(&[flow]).iter().map(|row| row.split(',').nth(4).unwrap().to_owned()).collect();
+            protocols.join(" ")
+        };
+        assert_eq!(refused(0x0301, 0x0301, HelloFormat::Tls), "TLSv1 TLSv1");
+        assert_eq!(refused(0x0300, 0x0301, HelloFormat::Tls), "SSLv3 TLSv1");
+        assert_eq!(refused(0x0301, 0x0303, HelloFormat::Tls), "TLSv1 TLSv1.2");
+        assert_eq!(refused(0x0303, 0x0303, HelloFormat::Tls), "TLSv1.2 TLSv1.2");
+        assert_eq!(refused(0x0002, 0x0301, HelloFormat::SslV2), "SSLv2 TLSv1");
     }
 
     #[test]

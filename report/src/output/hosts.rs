@@ -1,13 +1,16 @@
 //! `hosts.csv`: a row for each host, side and policy.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+
+use dissect::Side;
 
 use super::csv::CsvTable;
 use crate::rows::side_name;
-use crate::{Cause, HostOutcome, HostRow, HostTable, Verdict};
+use crate::{Cause, HostOutcome, HostRow, HostTable, Judgement, SilentHost, Verdict};
 
 /// The columns of `hosts.csv`, in their order.
-pub const HOST_COLUMNS: [&str; 30] = [
+pub const HOST_COLUMNS: [&str; 34] = [
     "sensor",
     "host_ip",
     "host_name",
@@ -38,6 +41,10 @@ pub const HOST_COLUMNS: [&str; 30] = [
     "cause",
     "reason",
     "fix",
+    "stack_evidence",
+    "ja3",
+    "ja4",
+    "inventory",
 ];
 
 /// Writes `hosts.csv`: hosts by address, the client's row before the server's, policies in their
@@ -49,7 +56,56 @@ pub(super) fn write_hosts<W: Write>(out: W, hosts: &HostTable<'_>) -> io::Result
             write_row(&mut table, host, outcome)?;
         }
     }
+    for host in hosts.silent() {
+        for judgement in host.judgements.iter().flatten() {
+            write_silent(&mut table, host, judgement)?;
+        }
+    }
     table.finish()
+}
+
+/// The row of a host that only the inventory knows: nothing was counted.
+fn write_silent<W: Write>(
+    table: &mut CsvTable<W>,
+    host: &SilentHost,
+    judgement: &Judgement,
+) -> io::Result<()> {
+    /// Columns that count, from `flows` to `office365_flows`.
+    const COUNTS: usize = 9;
+    table.word(""); // sensor
+    match host.addr {
+        Some(addr) => table.address(addr),
+        None => table.word(""),
+    }
+    let is_name = host.host.parse::<std::net::IpAddr>().is_err();
+    table.text(if is_name { &host.host } else { "" });
+    table.word(side_name(host.side));
+    table.word(""); // first_seen
+    table.word(""); // last_seen
+    for _ in 0..COUNTS {
+        table.number(0);
+    }
+    for _ in ["offered_max", "services", "server_names", "stack"] {
+        table.word("");
+    }
+    table.text(&judgement.policy);
+    for _ in COUNTED {
+        table.number(0);
+    }
+    table.word(judgement.verdict.name());
+    table.word(judgement.cause.map_or("", Cause::name));
+    table.text(&judgement.reason);
+    table.text(&judgement.fix);
+    for _ in ["stack_evidence", "ja3", "ja4"] {
+        table.word("");
+    }
+    table.text(&joined(&host.findings));
+    table.end_record()
+}
+
+/// Findings as one cell.
+fn joined(findings: &BTreeSet<String>) -> String {
+    findings.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
 fn write_row<W: Write>(
@@ -59,7 +115,7 @@ fn write_row<W: Write>(
 ) -> io::Result<()> {
     table.text_of(|cell| list(cell, host.sensors.iter()));
     table.address(host.addr);
-    table.word(""); // host_name
+    table.text(host.name.as_deref().unwrap_or(""));
     table.word(side_name(host.side));
     table.time(host.first_seen);
     table.time(host.last_seen);
@@ -72,7 +128,7 @@ fn write_row<W: Write>(
     table.word(host.offered_max.map_or("", |version| version.name()));
     table.text_of(|cell| list(cell, host.services.iter()));
     table.text_of(|cell| list(cell, host.server_names.iter()));
-    table.word(""); // stack
+    table.text(&host.stack(outcome));
     table.text(outcome.policy);
     for verdict in COUNTED {
         table.number(outcome.count(verdict));
@@ -82,6 +138,15 @@ fn write_row<W: Write>(
     table.word(judgement.and_then(|judgement| judgement.cause).map_or("", Cause::name));
     table.text(judgement.map_or("", |judgement| &judgement.reason));
     table.text(judgement.map_or("", |judgement| &judgement.fix));
+    let is_client = host.side == Side::Client;
+    let hello = outcome
+        .flow()
+        .filter(|_| is_client)
+        .and_then(|flow| flow.facts.client_hello.as_ref().filter(|_| flow.stack.is_some()));
+    table.text(host.deciding_stack(outcome).map_or("", |stack| &stack.evidence));
+    table.hex(hello.and_then(|hello| hello.offer.ja3.as_ref()));
+    table.text(hello.and_then(|hello| hello.offer.ja4.as_deref()).unwrap_or(""));
+    table.text(&joined(&host.inventory));
     table.end_record()
 }
 
@@ -142,11 +207,42 @@ mod tests {
             [
                 format!(
                     "{known},office365-tls12,0,2,0,0,0,0,breaks,client-too-old,\
-                     \"offers TLSv1.0, nothing newer\",update it"
+                     \"offers TLSv1.0, nothing newer\",update it,,,,"
                 ),
-                format!("{known},other,2,0,0,0,0,0,passes,,fine,"),
+                format!("{known},other,2,0,0,0,0,0,passes,,fine,,,,,"),
             ]
         );
+    }
+
+    #[test]
+    fn an_inventory_names_silent_hosts_and_contradictions() {
+        let flows = [testkit::old_client()];
+        let mut table = HostTable::new(&flows, |addr| addr.to_string().starts_with("10."));
+        let inventory = crate::Inventory::read(
+            b"host,ip,product,version\n\
+              PC7,10.0.0.7,Skype for Business 2016,16.0.9126.2152\n\
+              PHONE,10.0.0.50,Lync Phone Edition,4.0\n\
+              KIOSK,,Lync 2013,15.0.4420.1017\n\
+              NEW,,Lync 2013,15.0.5093.1000\n",
+        )
+        .unwrap();
+        let policies = [crate::Policy::builtin("office365-tls12").unwrap()];
+        table.join(&inventory, &policies);
+        let mut out = Vec::new();
+        write_hosts(&mut out, &table).unwrap();
+        let mut reader = ::csv::Reader::from_reader(&*out);
+        let column = |name: &str| HOST_COLUMNS.iter().position(|it| *it == name).unwrap();
+        let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+        let cells = |name: &'static str| rows.iter().map(move |row| row[column(name)].to_owned());
+        assert!(cells("host_name").eq(["PC7", "KIOSK", "PHONE"]));
+        assert!(cells("host_ip").eq(["10.0.0.7", "", "10.0.0.50"]));
+        assert!(cells("verdict").eq(["breaks"; 3]));
+        assert!(cells("flows").eq(["1", "0", "0"]));
+        assert!(cells("inventory").next().unwrap().contains("contradiction"));
+        assert!(cells("reason").nth(1).unwrap().contains("15.0.5023.1000"));
+        assert!(cells("fix").nth(2).unwrap().contains("Replace"));
+        let tally = crate::HostTally::of(&table, &["office365-tls12".to_owned()]);
+        assert_eq!((tally[0].hosts(Verdict::Breaks), tally[0].total), (3, 3));
     }
 
     #[test]

@@ -4,14 +4,18 @@
 //! Invariants: `frames_read = frames_dissected + sum(skipped)`, and the buckets of `coverage` add
 //! up to `flows`, those of `coverage_watched` to `flows_watched`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use dissect::SkipReason;
 use serde::Serialize;
 
 use super::Report;
-use crate::{Bucket, CoverageLedger, Finding, HostTally, JudgedFlow, RunInfo, Verdict};
+use crate::{
+    AccessPath, Bucket, CoverageLedger, Finding, HostTally, JudgedFlow, Passage, PathTable,
+    RunInfo, Scenario, Verdict,
+};
 
 /// Writes `summary.json`.
 pub(super) fn write_summary<W: Write>(mut out: W, report: &Report<'_>) -> io::Result<()> {
@@ -44,6 +48,10 @@ struct Summary<'a> {
     coverage_watched: Ordered<7>,
     capture_health: Vec<FindingRow<'a>>,
     verdicts: BTreeMap<&'a str, BTreeMap<&'a str, Ordered<8>>>,
+    paths: BTreeMap<&'a str, Named<Way>>,
+    scenarios: BTreeMap<&'a str, Named<Way>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inventory: Option<InventoryPart<'a>>,
     counters: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<BTreeMap<&'static str, u64>>,
@@ -83,6 +91,14 @@ impl<'a> Summary<'a> {
             coverage_watched: buckets(watched),
             capture_health: findings(report),
             verdicts: verdicts(report.flows()),
+            paths: ways(report, |table| {
+                AccessPath::ALL.map(|path| (path.name(), Way::of(table.path(path)))).into()
+            }),
+            scenarios: ways(report, |table| {
+                let of = |scenario| Way::of(table.scenario(scenario));
+                Scenario::ALL.map(|scenario| (scenario.name(), of(scenario))).into()
+            }),
+            inventory: report.inventory_rows.map(|rows| InventoryPart::of(report, rows)),
             counters: counters(run),
             capture: run.capture.map(|capture| {
                 BTreeMap::from([
@@ -115,6 +131,78 @@ fn hosts_by_policy(tallies: &[HostTally]) -> BTreeMap<&str, PolicyHosts> {
 
 fn buckets(ledger: &CoverageLedger) -> Ordered<7> {
     Ordered(Bucket::ALL.map(|bucket| (bucket.name(), ledger.count(bucket))))
+}
+
+/// What an inventory adds.
+#[derive(Serialize)]
+struct InventoryPart<'a> {
+    rows: usize,
+    /// Hosts that break by their version and were silent.
+    silent: Vec<SilentPart<'a>>,
+    /// Where traffic and inventory say different things.
+    contradictions: Vec<(IpAddr, &'a str)>,
+}
+
+#[derive(Serialize)]
+struct SilentPart<'a> {
+    host: &'a str,
+    address: Option<IpAddr>,
+    findings: &'a BTreeSet<String>,
+}
+
+impl<'a> InventoryPart<'a> {
+    fn of(report: &'a Report<'_>, rows: usize) -> Self {
+        let hosts = report.hosts();
+        let silent = hosts.silent().iter().map(|host| SilentPart {
+            host: &host.host,
+            address: host.addr,
+            findings: &host.findings,
+        });
+        let contradictions = hosts.contradictions().iter().map(|it| (it.addr, &*it.what));
+        Self { rows, silent: silent.collect(), contradictions: contradictions.collect() }
+    }
+}
+
+/// What was seen of an access path or a scenario.
+#[derive(Serialize)]
+struct Way {
+    /// The worst verdict, or `not-seen`.
+    status: &'static str,
+    flows: u64,
+    hosts: usize,
+    hosts_breaking: usize,
+    verdicts: Ordered<8>,
+}
+
+impl Way {
+    fn of(passage: &Passage) -> Self {
+        Self {
+            status: passage.worst().map_or("not-seen", Verdict::name),
+            flows: passage.flows(),
+            hosts: passage.hosts(),
+            hosts_breaking: passage.hosts_breaking(),
+            verdicts: Ordered(
+                Verdict::ALL.map(|verdict| (verdict.name(), passage.flows_of(verdict))),
+            ),
+        }
+    }
+}
+
+/// A JSON object whose keys keep our order.
+struct Named<T>(Vec<(&'static str, T)>);
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn ways<'a>(
+    report: &'a Report<'_>,
+    of: impl Fn(&PathTable) -> Vec<(&'static str, Way)>,
+) -> BTreeMap<&'a str, Named<Way>> {
+    let policies = report.run().policies.iter().map(String::as_str);
+    policies.zip(report.paths()).map(|(policy, table)| (policy, Named(of(table)))).collect()
 }
 
 /// A JSON object of counts whose keys keep our order.

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use dissect::{SkipReason, Version};
+use dissect::{LinkType, SkipReason, Version};
 
 use super::Report;
 use super::layout::{Ink, Page, count_of};
 use crate::rows::{self, side_name};
-use crate::{Direction, HostOutcome, HostRow, HostTally, Verdict};
+use crate::{AccessPath, Direction, HostOutcome, HostRow, HostTally, Passage, Scenario, Verdict};
 
 /// How the summary for people is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +44,15 @@ pub(super) fn write_text<W: Write>(
     for tally in report.tallies() {
         page.title(&headline(tally), headline_ink(tally));
     }
+    not_read(&mut page, report);
     let mut fixes = BTreeMap::new();
     for (index, tally) in report.tallies().iter().enumerate() {
         for (verdict, title, ink) in LISTED {
             hosts(&mut page, report, index, (verdict, title, ink), &tally.policy, &mut fixes);
         }
     }
+    inventory(&mut page, report);
+    paths(&mut page, report);
     services(&mut page, report);
     not_judged(&mut page, report);
     health(&mut page, report);
@@ -61,7 +64,7 @@ pub(super) fn write_text<W: Write>(
 /// The answer in one sentence.
 fn headline(tally: &HostTally) -> String {
     let (breaks, judged, hidden) = (tally.hosts(Verdict::Breaks), tally.judged, tally.hidden_max);
-    let verb = if breaks == 1 { "breaks" } else { "break" };
+    let verb = if breaks == 1 || judged == 1 { "breaks" } else { "break" };
     let hosts = if judged == 1 { "host" } else { "hosts" };
     let when = match tally.policy.as_str() {
         "office365-tls12" => "on the day TLS 1.0 and 1.1 are switched off".to_owned(),
@@ -73,6 +76,32 @@ fn headline(tally: &HostTally) -> String {
         format!("at most {hidden} more {} hidden", if hidden == 1 { "is" } else { "are" })
     };
     format!("{breaks} of {judged} {hosts} {verb} {when}; {rest}")
+}
+
+/// What the capture did to frames when none of them let a host be judged.
+fn not_read(page: &mut Page, report: &Report<'_>) {
+    let counters = &report.run().counters;
+    if report.tallies().iter().any(|tally| tally.judged > tally.hidden_max) {
+        return;
+    }
+    let mut causes = Vec::new();
+    if counters.cut_frames > 0 {
+        causes.push(format!(
+            "{} of {} were cut by the snap length (tcpdump -s 0 captures them whole)",
+            counters.cut_frames,
+            count_of(counters.frames, "frame"),
+        ));
+    }
+    for (link, count) in counters.unknown_link_types.iter().take(LISTED_MAX) {
+        causes.push(format!(
+            "{count} of {} are of {}, which is not decoded",
+            count_of(counters.frames, "frame"),
+            LinkType(*link),
+        ));
+    }
+    if !causes.is_empty() {
+        page.paragraph(0, &format!("{}.", causes.join("; ")));
+    }
 }
 
 fn headline_ink(tally: &HostTally) -> Ink {
@@ -153,9 +182,77 @@ fn host_group(page: &mut Page, rows: &[(&HostRow<'_>, &HostOutcome<'_>)], verdic
             Some(cause) => format!("{}: {}", cause.name(), judgement.reason),
             None => judgement.reason.to_string(),
         };
-        page.paragraph(6, &reason);
+        let stack = row.deciding_stack(outcome).filter(|stack| stack.family.is_some());
+        match stack {
+            Some(stack) => page.paragraph(6, &format!("{reason}; probably {}", stack.name)),
+            None => page.paragraph(6, &reason),
+        }
     }
     page.more(rows.len().saturating_sub(LISTED_MAX), "hosts.csv");
+}
+
+/// Hosts that only the inventory knows and that break, and where it and the traffic disagree.
+fn inventory(page: &mut Page, report: &Report<'_>) {
+    let (silent, contradictions) = (report.hosts().silent(), report.hosts().contradictions());
+    if !silent.is_empty() {
+        page.gap();
+        let count = count_of(silent.len() as u64, "host");
+        page.title(&format!("Break by the inventory, silent in this capture ({count})"), Ink::Red);
+        for host in silent.iter().take(LISTED_MAX) {
+            let addr = match host.addr.map(|addr| addr.to_string()) {
+                Some(addr) if addr != host.host => format!(" ({addr})"),
+                _ => String::new(),
+            };
+            let findings: Vec<&str> = host.findings.iter().map(String::as_str).collect();
+            page.paragraph(2, &format!("{}{addr}: {}", host.host, findings.join("; ")));
+        }
+        page.more(silent.len().saturating_sub(LISTED_MAX), "hosts.csv");
+    }
+    if !contradictions.is_empty() {
+        page.gap();
+        page.title("Inventory and traffic disagree", Ink::Yellow);
+        for it in contradictions.iter().take(LISTED_MAX) {
+            page.paragraph(2, &format!("{}: {}", it.addr, it.what));
+        }
+        page.more(contradictions.len().saturating_sub(LISTED_MAX), "hosts.csv");
+    }
+}
+
+/// Access paths and scenarios: what was seen of each, and which were never seen.
+fn paths(page: &mut Page, report: &Report<'_>) {
+    if report.flows().iter().all(|flow| flow.path.is_none() && flow.scenario.is_none()) {
+        return;
+    }
+    for (tally, table) in report.tallies().iter().zip(report.paths()) {
+        let named =
+            if report.paths().len() > 1 { format!(", {}", tally.policy) } else { String::new() };
+        page.gap();
+        page.title(&format!("Access paths{named}"), Ink::Plain);
+        passages(page, AccessPath::ALL.map(|path| (path.title(), table.path(path))));
+        page.gap();
+        page.title(&format!("Scenarios{named}"), Ink::Plain);
+        passages(page, Scenario::ALL.map(|scenario| (scenario.title(), table.scenario(scenario))));
+    }
+}
+
+fn passages<const N: usize>(page: &mut Page, passages: [(&str, &Passage); N]) {
+    for (title, passage) in passages.iter().filter(|(_, passage)| passage.flows() > 0) {
+        let verdicts: Vec<String> = Verdict::ALL
+            .into_iter()
+            .filter(|verdict| passage.flows_of(*verdict) > 0)
+            .map(|verdict| format!("{} {}", passage.flows_of(verdict), verdict.name()))
+            .collect();
+        let hosts = count_of(passage.hosts() as u64, "host");
+        page.paragraph(2, &format!("{title}: {} ({hosts})", verdicts.join(", ")));
+    }
+    let unseen: Vec<&str> = passages
+        .iter()
+        .filter(|(_, passage)| passage.flows() == 0)
+        .map(|(title, _)| *title)
+        .collect();
+    if !unseen.is_empty() {
+        page.paragraph(2, &format!("Never seen in this capture: {}", unseen.join("; ")));
+    }
 }
 
 /// Connections to and from watched services, by what was negotiated.

@@ -1,5 +1,7 @@
 //! What the number of a suite says, by the IANA registry "TLS Cipher Suites".
 
+use tls_parser::{TlsCipherAu, TlsCipherKx, TlsCipherSuite};
+
 /// Whether a suite of TLS 1.2 or below agrees on keys over a named group, so that client and
 /// server have to share one: ECDHE, and ECDH with a certificate's key (RFC 8422 §2).
 ///
@@ -17,6 +19,15 @@ pub(super) const fn needs_group(suite: u16) -> bool {
             | 0xcca8..=0xcca9 | 0xccac // ChaCha20, RFC 7905
             | 0xd001..=0xd005 // RFC 8442, with PSK
     )
+}
+
+/// Whether a suite of TLS 1.2 or below has the server sign its part of the key exchange, with an
+/// algorithm that the client names (RFC 5246 §7.4.3).
+pub(super) fn needs_signature(suite: u16) -> bool {
+    TlsCipherSuite::from_id(suite).is_some_and(|suite| {
+        matches!(suite.kx, TlsCipherKx::Dhe | TlsCipherKx::Ecdhe)
+            && matches!(suite.au, TlsCipherAu::Rsa | TlsCipherAu::Dss | TlsCipherAu::Ecdsa)
+    })
 }
 
 /// Whether a suite exists in TLS 1.2 or 1.3 only, so that a client that offers it knows one of
@@ -51,6 +62,16 @@ mod tests {
         }
         for suite in [0x002f, 0x0035, 0x003c, 0x009c, 0x009d, 0x0033, 0x009e, 0x000a, 0x0005] {
             assert!(!needs_group(suite), "{suite:#06x}");
+        }
+    }
+
+    #[test]
+    fn ephemeral_suites_are_signed_and_static_and_anonymous_ones_are_not() {
+        for suite in [0xc013, 0xc02f, 0xc02b, 0x0033, 0x0032, 0x009e, 0xcca8] {
+            assert!(needs_signature(suite), "{suite:#06x}");
+        }
+        for suite in [0x002f, 0x009c, 0x000a, 0x0018, 0xc018, 0x008c] {
+            assert!(!needs_signature(suite), "{suite:#06x}");
         }
     }
 

@@ -5,8 +5,8 @@
 
 use dissect::{HelloExtent, HelloFormat, Offer, Version};
 
-use super::Policy;
-use super::suites::{is_tls12_suite, needs_group};
+use super::suites::{needs_group, needs_signature};
+use super::{Accepted, Policy};
 
 /// How an offer fares under a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,8 +23,18 @@ pub enum Way {
     NoSuite,
     /// No group is shared where a suite is.
     NoGroup,
+    /// No signature algorithm is shared where a suite is.
+    NoSignature,
     /// The offer does not tell.
     Unknown(Undecided),
+}
+
+impl Way {
+    /// Whether the offer certainly has no way through.
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::NoVersion | Self::NoSuite | Self::NoGroup | Self::NoSignature)
+    }
 }
 
 /// Why an offer does not tell whether it has a way through.
@@ -52,6 +62,7 @@ enum Step {
     NoSuite,
     NoGroup,
     NoGroupsExtension,
+    NoSignature,
     Cut,
 }
 
@@ -59,21 +70,27 @@ impl Policy {
     /// How an offer fares: the first version from the top that a server could settle on.
     #[must_use]
     pub fn way(&self, offer: &Offer) -> Way {
+        self.way_given(offer, None)
+    }
+
+    /// How an offer fares when the server's choice proves that `proven` is among its versions.
+    #[must_use]
+    pub(crate) fn way_given(&self, offer: &Offer, proven: Option<Version>) -> Way {
         const FROM_THE_TOP: [Version; 5] =
             [Version::Tls13, Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
         let versions = offer.versions();
         let mut seen = Vec::with_capacity(FROM_THE_TOP.len());
         for version in FROM_THE_TOP.into_iter().filter(|version| *version >= self.minimum) {
-            let is_known = version < Version::Tls13 || !self.suites13.is_empty();
-            let step = self.step(offer, &versions, version);
+            let is_known = version < Version::Tls13 || !self.suites13.is_nothing();
+            let is_offered = match offered(offer, &versions, version) {
+                Answer::Maybe if proven == Some(version) => Answer::Yes,
+                answer => answer,
+            };
+            let step = self.step(offer, is_offered, version);
             if step == Step::Through {
                 return Way::Through { shadowed_by: seen.iter().find_map(shadow) };
             }
-            seen.push((
-                version,
-                step,
-                is_known && offered(offer, &versions, version) == Answer::Yes,
-            ));
+            seen.push((version, step, is_known && is_offered == Answer::Yes));
         }
         let any = |wanted: Step| seen.iter().any(|(_, step, _)| *step == wanted);
         // Too old before no suite before no group, and nothing of it while a cut hides the rest.
@@ -85,13 +102,14 @@ impl Policy {
             Way::NoSuite
         } else if any(Step::NoGroup) {
             Way::NoGroup
+        } else if any(Step::NoSignature) {
+            Way::NoSignature
         } else {
             Way::NoVersion
         }
     }
 
-    fn step(&self, offer: &Offer, versions: &[Version], version: Version) -> Step {
-        let is_offered = offered(offer, versions, version);
+    fn step(&self, offer: &Offer, is_offered: Answer, version: Version) -> Step {
         if is_offered == Answer::No {
             return Step::NotOffered;
         }
@@ -106,15 +124,21 @@ impl Policy {
             return Step::NotOffered;
         }
         let groups = self.groups_shared(offer, version);
+        let signature = self.signature_shared(offer, version);
+        let signs = |suite: u16| match version {
+            Version::Tls13 => signature,
+            _ if needs_signature(suite) => signature,
+            _ => Answer::Yes,
+        };
         let mut shared = offer.cipher_suites.iter().filter(|&&s| self.has_suite(version, s));
         let is_settled = |suite: u16| {
             let has_group = match version {
                 Version::Tls13 => groups == Some(Answer::Yes),
                 _ => !needs_group(suite) || groups == Some(Answer::Yes),
             };
-            // Where the version itself is uncertain, a suite that exists in it alone settles it:
-            // nobody offers what can't be chosen under a hello of TLS 1.2.
-            has_group && (is_offered == Answer::Yes || is_tls12_suite(suite))
+            // A suite of TLS 1.2 makes it likely that the version is offered, and does not prove
+            // it: `supported_versions` behind a cut may leave it out.
+            has_group && signs(suite) == Answer::Yes && is_offered == Answer::Yes
         };
         if shared.clone().any(|&suite| is_settled(suite)) {
             return Step::Through;
@@ -122,14 +146,16 @@ impl Policy {
         if !suites_are_complete {
             return Step::Cut;
         }
-        if shared.next().is_none() {
+        if shared.clone().next().is_none() {
             return Step::NoSuite;
         }
+        if shared.all(|&suite| signs(suite) == Answer::No) && groups != Some(Answer::No) {
+            return Step::NoSignature;
+        }
         let is_free_of_groups = |suite: u16| version < Version::Tls13 && !needs_group(suite);
-        let through_if_offered = offer
-            .cipher_suites
-            .iter()
-            .any(|&suite| self.has_suite(version, suite) && is_free_of_groups(suite));
+        let through_if_offered = offer.cipher_suites.iter().any(|&suite| {
+            self.has_suite(version, suite) && is_free_of_groups(suite) && signs(suite) != Answer::No
+        });
         match groups {
             _ if through_if_offered => Step::Cut,
             Some(Answer::Yes | Answer::Maybe) => Step::Cut,
@@ -139,11 +165,41 @@ impl Policy {
         }
     }
 
+    /// Whether a signature algorithm is shared, for suites that need one.
+    ///
+    /// Below TLS 1.2 there is no choice of algorithms. Without the extension TLS 1.2 means SHA-1
+    /// (RFC 5246 §7.4.1.4.1), and TLS 1.3 has no way to authenticate by certificate.
+    fn signature_shared(&self, offer: &Offer, version: Version) -> Answer {
+        const SIGNATURE_ALGORITHMS: u16 = 13;
+        const IMPLIED: [u16; 3] = [0x0201, 0x0202, 0x0203];
+        let accepted = match version {
+            Version::Tls13 => &self.signatures13,
+            Version::Tls12 => &self.signatures,
+            _ => return Answer::Yes,
+        };
+        if *accepted == Accepted::Any {
+            return Answer::Yes;
+        }
+        let any = |list: &[u16]| match list.iter().any(|&number| accepted.has(number)) {
+            true => Answer::Yes,
+            false => Answer::No,
+        };
+        match &offer.signature_algorithms {
+            Some(list) => match any(list) {
+                Answer::No if !is_complete(offer, SIGNATURE_ALGORITHMS) => Answer::Maybe,
+                answer => answer,
+            },
+            None if !ends_for_certain(offer) => Answer::Maybe,
+            None if version == Version::Tls12 => any(&IMPLIED),
+            None => Answer::No,
+        }
+    }
+
     /// Whether a group is shared; `None` when there is no `supported_groups` at all.
     fn groups_shared(&self, offer: &Offer, version: Version) -> Option<Answer> {
         const SUPPORTED_GROUPS: u16 = 10;
         match &offer.groups {
-            Some(list) if list.iter().any(|group| self.groups_for(version).contains(group)) => {
+            Some(list) if list.iter().any(|&group| self.groups_for(version).has(group)) => {
                 Some(Answer::Yes)
             }
             Some(_) if is_complete(offer, SUPPORTED_GROUPS) => Some(Answer::No),
@@ -154,7 +210,8 @@ impl Policy {
 }
 
 fn shadow(&(version, step, is_offered): &(Version, Step, bool)) -> Option<Version> {
-    (is_offered && matches!(step, Step::NoSuite | Step::NoGroup)).then_some(version)
+    (is_offered && matches!(step, Step::NoSuite | Step::NoGroup | Step::NoSignature))
+        .then_some(version)
 }
 
 fn offered(offer: &Offer, versions: &[Version], version: Version) -> Answer {
@@ -188,13 +245,34 @@ fn is_complete(offer: &Offer, extension: u16) -> bool {
     ends_for_certain(offer) || !is_last()
 }
 
-/// Whether the offer certainly holds a version at or above the minimum.
+/// The highest version of TLS that an offer certainly holds.
 ///
-/// A hello of 0x0303 or above that is cut before `supported_versions` does for minima up to
-/// TLS 1.2: with the extension it would offer TLS 1.3 or at least 1.2.
-pub(crate) fn reaches(offer: &Offer, minimum: Version) -> bool {
-    let is_tls = |version: Version| version <= Version::Tls13;
-    offer.certain_max().is_some_and(|top| is_tls(top) && top >= minimum)
+/// A hello of 0x0303 or above that is cut before `supported_versions` holds none for certain but
+/// the one that the server's choice proves: the extension may add versions and leave others out.
+pub(crate) fn certain_top(offer: &Offer, proven: Option<Version>) -> Option<Version> {
+    if offer.extent == HelloExtent::Whole {
+        return offer.certain_max();
+    }
+    let versions = offer.versions();
+    versions
+        .iter()
+        .copied()
+        .filter(|&version| offered(offer, &versions, version) == Answer::Yes)
+        .chain(proven.filter(|&version| offered(offer, &versions, version) == Answer::Maybe))
+        .max()
+}
+
+/// Whether the offer certainly holds a version of TLS at or above the minimum.
+pub(crate) fn reaches(offer: &Offer, proven: Option<Version>, minimum: Version) -> bool {
+    certain_top(offer, proven).is_some_and(|top| top <= Version::Tls13 && top >= minimum)
+}
+
+/// Whether a version at or above the minimum may stand behind the cut of a hello.
+pub(crate) fn may_reach(offer: &Offer, minimum: Version) -> bool {
+    let versions = offer.versions();
+    [Version::Tls13, Version::Tls12]
+        .into_iter()
+        .any(|v| v >= minimum && offered(offer, &versions, v) == Answer::Maybe)
 }
 
 #[cfg(test)]

@@ -45,7 +45,8 @@ pub(super) fn begins_hello(fragment: &[u8]) -> bool {
         && (major, minor) == (3, 3)
 }
 
-/// Whether the bytes are one alert record in the clear with a plausible content.
+/// Whether the bytes begin with an alert record in the clear: a fatal one, whatever its code, or a
+/// warning with an assigned one (IANA TLS Alerts).
 pub(super) fn is_alert(bytes: &[u8]) -> bool {
     bytes.len() >= 7
         && bytes
@@ -53,11 +54,16 @@ pub(super) fn is_alert(bytes: &[u8]) -> bool {
             .copied()
             .and_then(record_header)
             .is_some_and(|header| header.kind == ContentType::Alert && header.len == 2)
-        && matches!(bytes.get(5), Some(1 | 2))
-        && matches!(
-            bytes.get(6),
-            Some(0 | 10 | 20..=22 | 30 | 40..=51 | 60 | 70 | 71 | 80 | 86 | 90 | 100 | 109..=121)
-        )
+        && match bytes.get(5) {
+            Some(2) => true,
+            Some(1) => matches!(
+                bytes.get(6),
+                Some(
+                    0 | 10 | 20..=22 | 30 | 40..=51 | 60 | 70 | 71 | 80 | 86 | 90 | 100 | 109..=121,
+                )
+            ),
+            _ => false,
+        }
 }
 
 /// Whether these first bytes may still begin a record or an SSL 2.0 hello.
@@ -73,4 +79,14 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Where a record of application data may begin within a segment, as in a long transfer whose
+/// records are larger than its segments. Five bytes prove little: the next header must fit too.
+pub(super) fn find_data_header(bytes: &[u8]) -> Option<usize> {
+    let mut heads = (0..bytes.len()).map_while(|at| bytes.get(at..)?.first_chunk().copied());
+    heads.position(|head| {
+        record_header(head)
+            .is_some_and(|header| header.kind == ContentType::ApplicationData && header.len > 0)
+    })
 }

@@ -46,11 +46,15 @@ impl Lens {
     pub(crate) fn see(&self, packets: &[Packet]) -> Seen {
         let mut seen = Seen::default();
         let mut dissector = Dissector::new(self.limits.clone(), 7);
+        let mut idle_s = 0;
         for (number, packet) in (1u64..).zip(packets) {
+            idle_s += packet.idle_s;
             let bytes = frame(packet);
             let frame = Frame {
                 number,
-                time: Timestamp::from_nanos(i64::try_from(number).unwrap() * 1_000_000),
+                time: Timestamp::from_nanos(
+                    i64::try_from(number).unwrap() * 1_000_000 + idle_s * 1_000_000_000,
+                ),
                 link: LinkType::ETHERNET,
                 wire_len: u32::try_from(bytes.len()).unwrap(),
                 data: &bytes[..bytes.len().min(self.snap_len)],

@@ -23,6 +23,8 @@ pub(crate) struct Packet {
     pub(crate) flags: u8,
     pub(crate) payload: Vec<u8>,
     pub(crate) ttl: u8,
+    /// Seconds of silence before it.
+    pub(crate) idle_s: i64,
     /// Whether the TCP header carries timestamps, twelve bytes with their padding.
     pub(crate) timestamps: bool,
 }
@@ -176,6 +178,7 @@ impl Conversation {
             flags,
             payload: payload.to_vec(),
             ttl: 64,
+            idle_s: 0,
             timestamps: self.timestamps,
         });
         let used =

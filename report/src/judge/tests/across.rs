@@ -135,8 +135,9 @@ fn a_host_that_offers_the_minimum_anywhere_is_capped() {
     check_all(&[old(9), quic], &[CAPPED, out]);
     let media = elsewhere("10.0.0.5:1").protocol(Protocol::Dtls);
     check_all(&[old(9), media], &[TOO_OLD, out]);
-    let cut = elsewhere("10.0.0.5:1").cut(HelloExtent::Version);
-    check_all(&[old(9), cut], &[CAPPED, out]);
+    let cut = || elsewhere("10.0.0.5:1").cut(HelloExtent::Version);
+    check_all(&[old(9), cut()], &[TOO_OLD, out]);
+    check_all(&[old(9), cut().selects(0x0303, 0xc02f, None)], &[CAPPED, out]);
     let marked = Flow::to_exchange().at(9).selects(0x0301, 0x002f, None).mark(0);
     check_all(&[marked, elsewhere("10.0.0.5:1")], &[CAPPED, out]);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{CaptureCounts, testkit};
 
-fn inside(addr: std::net::IpAddr) -> bool {
+fn inside(addr: IpAddr) -> bool {
     addr.to_string().starts_with("10.")
 }
 
@@ -28,6 +28,11 @@ fn summary(flows: &[JudgedFlow], run: &RunInfo) -> Value {
     Report::new(flows, run, inside).write_summary(&mut out).unwrap();
     assert_eq!(out.last(), Some(&b'\n'));
     serde_json::from_slice(&out).unwrap()
+}
+
+fn finding<'a>(summary: &'a Value, name: &str) -> &'a Value {
+    let findings = summary["capture_health"].as_array().unwrap();
+    findings.iter().find(|finding| finding["finding"] == name).unwrap()
 }
 
 #[test]
@@ -83,7 +88,7 @@ fn frames_connections_and_hosts_are_accounted_for() {
     assert_eq!(verdicts["Exchange Online"]["breaks"], 1);
     assert_eq!(verdicts["Exchange Online"]["unknown"], 1);
     assert_eq!(verdicts["other"]["out-of-scope"], 1);
-    assert_eq!(summary["capture_health"][0]["finding"], "unknown-link-type");
+    assert_eq!(finding(&summary, "unknown-link-type")["count"], 1);
 }
 
 #[test]
@@ -95,6 +100,21 @@ fn a_live_capture_says_what_was_dropped() {
         summary["capture"],
         json!({ "received": 12, "kernel_drops": 3, "interface_drops": 1 })
     );
-    let drops = summary["capture_health"].as_array().unwrap().last().unwrap();
-    assert_eq!((&drops["finding"], &drops["count"]), (&json!("drops"), &json!(4)));
+    assert_eq!(finding(&summary, "drops")["count"], 4);
+}
+
+#[test]
+fn paths_tell_what_was_seen_breaks_or_was_never_seen() {
+    let mut flow = testkit::old_client();
+    flow.path = Some(AccessPath::ClientToExchange);
+    flow.scenario = Some(Scenario::Clients);
+    let summary = summary(&[flow], &run());
+    let paths = &summary["paths"]["office365-tls12"];
+    assert_eq!(paths["client-to-exchange"]["status"], "breaks");
+    assert_eq!(paths["client-to-exchange"]["hosts_breaking"], 1);
+    assert_eq!(paths["client-to-exchange"]["verdicts"]["breaks"], 1);
+    assert_eq!(paths["edge-to-office365"]["status"], "not-seen");
+    let scenarios = &summary["scenarios"]["office365-tls12"];
+    assert_eq!(scenarios["clients"]["status"], "breaks");
+    assert_eq!(scenarios["third-parties"]["status"], "not-seen");
 }

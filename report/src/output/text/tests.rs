@@ -63,6 +63,39 @@ fn nothing_seen_is_said() {
 }
 
 #[test]
+fn one_host_breaks_and_so_does_none_of_one() {
+    let passes = |client: &str| {
+        testkit::judged(testkit::facts(client, "52.97.1.1:443"), Verdict::Passes, None)
+    };
+    let check = |flows: &[JudgedFlow], expect: &str| {
+        let text = text(flows, &run(), 100, false);
+        assert!(text.starts_with(expect), "{text}");
+    };
+    let (old, one, two) = (testkit::old_client(), passes("10.0.0.8:1"), passes("10.0.0.9:1"));
+    check(&[], "0 of 0 hosts break on");
+    check(std::slice::from_ref(&one), "0 of 1 host breaks on");
+    check(&[one.clone(), two], "0 of 2 hosts break on");
+    check(std::slice::from_ref(&old), "1 of 1 host breaks on");
+    check(&[old, one], "1 of 2 hosts breaks on");
+}
+
+#[test]
+fn frames_that_kept_everything_from_being_judged_are_told() {
+    let mut run = run();
+    run.counters.cut_frames = 2;
+    let cut = "\n2 of 3 frames were cut by the snap length (tcpdump -s 0 captures them whole).\n";
+    let flows = [unknown("10.0.0.8:1", "the hello is cut")];
+    assert!(text(&[], &run, 100, false).contains(cut));
+    assert!(text(&flows, &run, 100, false).contains(cut));
+    assert!(!text(&[testkit::old_client()], &run, 100, false).contains(cut));
+    run.counters.cut_frames = 0;
+    run.counters.unknown_link_types.insert(147, 3);
+    let strange = text(&[], &run, 100, false);
+    assert!(strange.contains("\n3 of 3 frames are of "), "{strange}");
+    assert!(strange.contains(", which is not decoded.\n"), "{strange}");
+}
+
+#[test]
 fn long_lists_are_cut() {
     let flows: Vec<JudgedFlow> = (1..=25)
         .map(|low| {

@@ -111,15 +111,31 @@ fn a_cut_hello_is_judged_by_what_the_cut_cannot_change() {
     check(0x0303, &[], None, VersionOnly, CUT);
     check(0x0303, &[0x000a], None, Suites, CUT);
     check(0x0303, &[0x000a], None, Extensions, Way::NoSuite);
-    check(0x0303, &[0x009c], None, Suites, THROUGH);
-    check(0x0303, &[0x009c], None, Extensions, THROUGH);
+    // supported_versions behind the cut may leave 1.2 out, whatever the suites.
+    check(0x0303, &[0x009c], None, Suites, CUT);
+    check(0x0303, &[0x009c], None, Extensions, CUT);
     check(0x0303, &[0xc02f], None, Extensions, CUT);
-    check(0x0303, &[0xc02f], Some(&[23]), Extensions, THROUGH);
+    check(0x0303, &[0xc02f], Some(&[23]), Extensions, CUT);
     check(0x0303, &[0xc02f], Some(&[22]), Extensions, Way::NoGroup);
-    // 0xc013 exists below 1.2 too: supported_versions may still leave 1.2 out.
     check(0x0303, &[0xc013], Some(&[23]), Extensions, CUT);
-    check(0x0303, &[0x1301], Some(&[29]), Extensions, THROUGH);
+    check(0x0303, &[0x1301], Some(&[29]), Extensions, CUT);
     check(0x0303, &[0x1301], None, Extensions, CUT);
+}
+
+#[test]
+fn the_servers_choice_proves_its_version_in_a_cut_hello() {
+    let check = |legacy, suites: &[u16], groups: Option<&[u16]>, proven, expect| {
+        let offer = cut(offer(legacy, None, suites, groups), HelloExtent::Extensions);
+        assert_eq!(policy().way_given(&offer, Some(proven)), expect, "{offer:x?} {proven}");
+    };
+    check(0x0303, &[0xc02f], Some(&[23]), Version::Tls12, THROUGH);
+    check(0x0303, &[0x009c], None, Version::Tls12, THROUGH);
+    check(0x0303, &[0xc02f], None, Version::Tls12, CUT);
+    check(0x0303, &[0xc02f], Some(&[23]), Version::Tls11, CUT);
+    check(0x0303, &[0xc02f], Some(&[23]), Version::Tls13, CUT);
+    check(0x0303, &[0x1301], Some(&[29]), Version::Tls13, THROUGH);
+    // What the hello rules out is not proven.
+    check(0x0302, &[0xc02f], Some(&[23]), Version::Tls12, Way::NoVersion);
 }
 
 #[test]
@@ -158,7 +174,7 @@ fn the_old_format_has_no_extensions_to_wait_for() {
 #[test]
 fn a_policy_that_does_not_know_tls13_is_not_shadowed_by_it() {
     let mut policy = policy();
-    policy.suites13.clear();
+    policy.suites13 = Accepted::Only(Vec::new());
     let both = offer(0x0303, Some(&[0x0304, 0x0303]), &[0x1301, 0xc02f], Some(&[23]));
     assert_eq!(policy.way(&both), THROUGH);
     let only = offer(0x0303, Some(&[0x0304]), &[0x1301], Some(&[23]));
@@ -175,17 +191,25 @@ fn a_minimum_of_tls13_does_not_take_tls12() {
 }
 
 #[test]
-fn an_offer_reaches_a_minimum_also_when_cut_behind_its_version() {
-    let check = |legacy, versions: Option<&[u16]>, minimum, expect| {
-        let offer = cut(offer(legacy, versions, &[], None), HelloExtent::Version);
-        assert_eq!(reaches(&offer, minimum), expect, "{legacy:#x} {versions:x?}");
+fn a_cut_offer_reaches_what_it_lists_and_what_was_chosen() {
+    let check = |legacy, versions: Option<&[u16]>, proven, minimum, expect| {
+        let offer = cut(offer(legacy, versions, &[], None), HelloExtent::Extensions);
+        assert_eq!(reaches(&offer, proven, minimum), expect, "{legacy:#x} {versions:x?}");
     };
-    check(0x0303, None, Version::Tls12, true);
-    check(0x0303, None, Version::Tls13, false);
-    check(0x0302, None, Version::Tls12, false);
-    check(0x0303, Some(&[0x0304]), Version::Tls12, true);
-    check(0x0303, Some(&[0x0304]), Version::Tls13, true);
-    check(0xfefd, None, Version::Tls12, false);
+    let (tls12, tls13) = (Version::Tls12, Version::Tls13);
+    check(0x0303, None, None, tls12, false);
+    check(0x0303, None, Some(tls12), tls12, true);
+    check(0x0303, None, Some(tls13), tls12, true);
+    check(0x0303, None, Some(tls12), tls13, false);
+    check(0x0302, None, None, tls12, false);
+    check(0x0302, None, Some(tls12), tls12, false);
+    check(0x0303, Some(&[0x0304]), None, tls12, true);
+    check(0x0303, Some(&[0x0304]), None, tls13, true);
+    check(0xfefd, None, None, tls12, false);
+    let whole = offer(0x0303, None, &[], None);
+    assert!(reaches(&whole, None, tls12) && !may_reach(&whole, tls12));
+    let part = cut(whole, HelloExtent::Extensions);
+    assert!(may_reach(&part, tls12) && may_reach(&part, tls13));
 }
 
 proptest! {
@@ -217,13 +241,9 @@ proptest! {
         legacy in prop::sample::select(vec![0x0301u16, 0x0303]),
         kept in 0usize..4,
     ) {
-        // A client that knows supported_versions says 0x0303, and does not offer suites of 1.2
-        // beside a hole at 1.2.
-        let has_hole = versions.as_ref().is_some_and(|list| !list.contains(&0x0303));
+        // A client that knows supported_versions says 0x0303, and who offers TLS 1.3 offers a
+        // suite of it.
         prop_assume!(versions.is_none() || legacy == 0x0303);
-        prop_assume!(!has_hole || !suites.iter().any(|suite| matches!(suite, 0xc02f | 0x009c)));
-        let knows13 = versions.as_ref().is_some_and(|list| list.contains(&0x0304));
-        prop_assume!(knows13 || !suites.iter().any(|suite| matches!(suite, 0x1301 | 0x1304)));
         let whole = offer(legacy, versions.as_deref(), &suites, groups.as_deref());
         let mut part = cut(whole.clone(), HelloExtent::Extensions);
         let mut extensions = whole.extensions.clone().unwrap_or_default();
