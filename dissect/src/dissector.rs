@@ -4,7 +4,17 @@ use crate::flow::{FlowTable, Segment};
 use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode, whole_packet};
 use crate::tcp::Seq;
 use crate::udp::{Datagram, UdpTable};
-use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
+use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer, Timestamp};
+
+/// What a sweep through the connections at hand reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    /// What is over.
+    Over,
+    /// What is over or decided: an interval ends. Nothing is reported again in a later one, so
+    /// what goes on has its last frame as of the cut.
+    Cut,
+}
 
 /// Follows the connections in a series of frames.
 ///
@@ -106,6 +116,18 @@ impl Dissector {
                 self.datagrams.push(&datagram, &mut self.counters, seen);
             }
         }
+    }
+
+    /// Reports connections while the input goes on, as of a time: that of the newest frames.
+    pub fn sweep(&mut self, now: Timestamp, kind: Sweep, seen: &mut impl Observer) {
+        self.flows.sweep(now, kind, &mut self.counters, seen);
+        self.datagrams.sweep(now, kind, seen);
+    }
+
+    /// What was counted since the last call, or the beginning.
+    #[must_use]
+    pub fn take_counters(&mut self) -> Counters {
+        std::mem::take(&mut self.counters)
     }
 
     /// Reports every connection that is still open: the input is over.
