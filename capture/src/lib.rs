@@ -55,9 +55,7 @@ pub use batch::{Batch, FrameDesc};
 pub use error::{CaptureError, Codec, Recovery};
 pub use input::{Input, Notice};
 #[cfg(feature = "libpcap")]
-pub use live::{
-    InterfaceCounts, InterfaceInfo, LiveEvent, LiveOptions, LiveSource, interfaces,
-};
+pub use live::{InterfaceCounts, InterfaceInfo, LiveEvent, LiveOptions, LiveSource, interfaces};
 pub use region::Region;
 pub use source::{Options, Progress, Source};
 pub use timeline::{Timeline, open, open_reader};

@@ -18,8 +18,8 @@ pub trait Observer {
     /// Called once a connection, and only for connections that are TLS or look like it.
     fn flow(&mut self, facts: FlowFacts);
 
-    /// A connection was decided and may go on. For live displays; it is reported once, by
-    /// [`flow`](Self::flow), when it is over.
+    /// A connection was decided, and may go on; or it is over undecided. For live displays: called
+    /// once a connection, before [`flow`](Self::flow) reports it.
     fn decided(&mut self, _facts: &FlowFacts) {}
 
     /// A hello was read. For live displays; the same facts come again with the flow.

@@ -66,11 +66,7 @@ fn flags(name: &str) -> Option<i32> {
 
 /// Binds the handle's socket to the interface of this number, with its ring and filter. That takes
 /// no privilege, unlike opening a new one.
-pub(super) fn rebind(
-    handle: &Capture<Active>,
-    index: u32,
-    is_promiscuous: bool,
-) -> io::Result<()> {
+pub(super) fn rebind(handle: &Capture<Active>, index: u32, is_promiscuous: bool) -> io::Result<()> {
     let socket = handle.as_raw_fd();
     let index = i32::try_from(index).map_err(io::Error::other)?;
     // Network byte order, of a constant that fits.
@@ -81,9 +77,8 @@ pub(super) fn rebind(
     address.sll_protocol = all_protocols;
     address.sll_ifindex = index;
     // SAFETY: the pointer and the length are those of `address`, which outlives the call.
-    let status = unsafe {
-        libc::bind(socket, (&raw const address).cast(), socklen::<libc::sockaddr_ll>())
-    };
+    let status =
+        unsafe { libc::bind(socket, (&raw const address).cast(), socklen::<libc::sockaddr_ll>()) };
     check(status)?;
     if is_promiscuous {
         // SAFETY: `packet_mreq` is plain data, of which all zeros is a value.

@@ -245,7 +245,12 @@ impl FlowTable {
                     interner: &mut self.interner,
                 };
                 conversation.finish(counters, &mut context);
-                flow.join(*conversation, missing)
+                let mut facts = flow.join(*conversation, missing);
+                if let Some(facts) = &mut facts {
+                    flow.complete(facts);
+                    seen.decided(facts);
+                }
+                facts
             }
         };
         if let Some(mut facts) = facts {

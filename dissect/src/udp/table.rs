@@ -337,10 +337,15 @@ impl UdpTable {
     fn close(&mut self, slot: u32, missing: Coverage, seen: &mut impl Observer) {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
         let (first, last) = (flow.first, flow.last);
+        let was_decided = matches!(flow.state, State::Settled(_));
         let facts = flow.take_facts(missing, &self.limits, &mut self.interner);
         self.forget(slot);
         if let Some(facts) = facts {
-            seen.flow(FlowFacts { first, last, ..facts });
+            let facts = FlowFacts { first, last, ..facts };
+            if !was_decided {
+                seen.decided(&facts);
+            }
+            seen.flow(facts);
         }
     }
 
