@@ -124,7 +124,11 @@ impl HandOut {
     }
 
     /// Asks every worker what it learned, after all frames that were handed out.
-    pub(super) fn sweep(&self, now: Timestamp, kind: Sweep) -> Result<Vec<Learned>, SendError<Work>> {
+    pub(super) fn sweep(
+        &self,
+        now: Timestamp,
+        kind: Sweep,
+    ) -> Result<Vec<Learned>, SendError<Work>> {
         let (answer, answers) = bounded(self.queues.len());
         for worker in 0..self.queues.len() {
             self.deliver(worker, Work::Sweep(now, kind, answer.clone()))?;

@@ -86,12 +86,7 @@ pub fn watch(director: &mut dyn Director, settings: &Settings, hosts: &LiveHosts
 }
 
 /// Hands frames out to workers.
-fn watch_many(
-    director: &mut dyn Director,
-    settings: &Settings,
-    hosts: &LiveHosts,
-    log: &mut Log,
-) {
+fn watch_many(director: &mut dyn Director, settings: &Settings, hosts: &LiveHosts, log: &mut Log) {
     let mut steer = Steer::new(settings.seed);
     let learned = thread::scope(|scope| {
         // Batches that come back this way are dropped, which returns their bytes to the source.

@@ -13,7 +13,9 @@ mod live;
 use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
-use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, NameSeen, Observer, Sweep, Timestamp};
+use dissect::{
+    Counters, Dissector, FlowFacts, HelloSeen, Limits, NameSeen, Observer, Sweep, Timestamp,
+};
 
 use clock::Clock;
 use report::ClockInfo;

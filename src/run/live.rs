@@ -36,7 +36,8 @@ const QUEUED_HARVESTS_MAX: usize = 256;
 /// Listens until it is told to end.
 pub(super) fn live(config: LiveConfig) -> Outcome {
     let mut console = Console::new(config.outputs.prints_notices);
-    let run = if config.interfaces.is_empty() { list(&mut console) } else { run(config, &mut console) };
+    let run =
+        if config.interfaces.is_empty() { list(&mut console) } else { run(config, &mut console) };
     if let Err(error) = run {
         console.fail(&error);
     }
@@ -46,7 +47,10 @@ pub(super) fn live(config: LiveConfig) -> Outcome {
 /// An error ends the run before it begins; what happens later is said and lived with.
 fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     if let Some(file) = outputs::file_named_twice(&config.outputs, &[]) {
-        return Err(format!("{} is named twice; an output needs a file of its own", file.display()));
+        return Err(format!(
+            "{} is named twice; an output needs a file of its own",
+            file.display()
+        ));
     }
     let signals = Signals::catch().map_err(|error| format!("can't wait for signals: {error}"))?;
     let place = match (&config.outputs.out, config.rotate) {

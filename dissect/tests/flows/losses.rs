@@ -1,6 +1,6 @@
 //! What remains when packets are missing, are cut, or were never captured.
 
-use dissect::{Coverage, FlowFacts, Limits, RefusalKind, Side, Version};
+use dissect::{Coverage, FlowFacts, RefusalKind, Side, Version};
 use proptest::prelude::*;
 
 use crate::kit::*;

@@ -70,11 +70,12 @@ impl Archive {
     ) -> Result<PathBuf, OutputError> {
         let name = name_of(start);
         let partial = self.base.join(format!(".{name}{PARTIAL}"));
-        let written = OutputFolder::create(&partial).and_then(|folder| fill(&folder)).and_then(|()| {
-            let place = self.free_place(&name);
-            let moved = fs::rename(&partial, &place).and_then(|()| sync_folder(&self.base));
-            moved.map(|()| place.clone()).map_err(|source| self.error(&place, source))
-        });
+        let written =
+            OutputFolder::create(&partial).and_then(|folder| fill(&folder)).and_then(|()| {
+                let place = self.free_place(&name);
+                let moved = fs::rename(&partial, &place).and_then(|()| sync_folder(&self.base));
+                moved.map(|()| place.clone()).map_err(|source| self.error(&place, source))
+            });
         if written.is_err() {
             // The error that led here is what people have to know.
             let _ = fs::remove_dir_all(&partial);
@@ -214,7 +215,9 @@ mod tests {
     fn names_are_times() {
         assert_eq!(name_of(hour(1)), "2018-10-31T01-00-00Z");
         assert!(is_name("2018-10-31T01-00-00Z") && is_name("2018-10-31T01-00-00Z-12"));
-        for bad in ["", "2018", "2018-10-31T01-00-00Z-", "2018-10-31T01-00-00Zx", "x".repeat(20).as_str()] {
+        for bad in
+            ["", "2018", "2018-10-31T01-00-00Z-", "2018-10-31T01-00-00Zx", "x".repeat(20).as_str()]
+        {
             assert!(!is_name(bad), "{bad}");
         }
     }
@@ -260,7 +263,11 @@ mod tests {
         archive.tidy(Keep::Count(4), hour(6)).unwrap();
         let others = ["2018-01-01T00-00-00Z", "mine"];
         let left = |names: &[String]| {
-            names.iter().filter(|name| !others.contains(&name.as_str())).cloned().collect::<Vec<_>>()
+            names
+                .iter()
+                .filter(|name| !others.contains(&name.as_str()))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         assert_eq!(folder.names().len(), 4 + others.len());
         assert_eq!(left(&folder.names())[0], "2018-10-31T02-00-00Z");

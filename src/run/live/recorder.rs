@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -197,8 +197,13 @@ impl Recorder {
         let Place::Intervals(archive) = &self.place else { return };
         let mut has_written = false;
         while let Some(pending) = self.pending.front() {
-            match write_interval(archive, pending, &self.judge, self.inventory.as_ref(), &self.config)
-            {
+            match write_interval(
+                archive,
+                pending,
+                &self.judge,
+                self.inventory.as_ref(),
+                &self.config,
+            ) {
                 Ok(any_breaks) => {
                     has_written = true;
                     self.outcome.check_failed |= self.config.outputs.check && any_breaks;
@@ -222,7 +227,8 @@ impl Recorder {
                 say(format_args!("writing to {} works again", archive.base().display()));
             }
             let tidied = self.config.keep.map_or(Ok(()), |keep| archive.tidy(keep, now()));
-            for error in [tidied, archive.mark(self.open.start)].into_iter().filter_map(Result::err) {
+            for error in [tidied, archive.mark(self.open.start)].into_iter().filter_map(Result::err)
+            {
                 say(format_args!("error: {error}"));
             }
         }
@@ -248,7 +254,14 @@ impl Recorder {
                     let report = report(&last, &self.judge, self.inventory.as_ref());
                     let state: &outputs::Content<'_> = &|out| report.write_state(out);
                     let outputs = &self.config.outputs;
-                    outputs::write(&mut console, outputs, folder.as_ref(), &report, state, workers());
+                    outputs::write(
+                        &mut console,
+                        outputs,
+                        folder.as_ref(),
+                        &report,
+                        state,
+                        workers(),
+                    );
                 }
                 console.outcome
             }
@@ -266,7 +279,9 @@ impl Recorder {
         if let Some(first) = self.pending.front() {
             self.outcome.has_failed = true;
             let since = first.start;
-            say(format_args!("error: what was seen since {since} could not be written and is lost"));
+            say(format_args!(
+                "error: what was seen since {since} could not be written and is lost"
+            ));
         } else if let Err(error) = archive.unmark() {
             self.outcome.has_failed = true;
             say(format_args!("error: {error}"));
@@ -279,11 +294,7 @@ fn read_inventory(config: &LiveConfig) -> Result<Option<Inventory>, String> {
     inventory.map_err(|error| format!("--inventory: {error}"))
 }
 
-fn report<'a>(
-    interval: &'a Pending,
-    judge: &Judge,
-    inventory: Option<&Inventory>,
-) -> Report<'a> {
+fn report<'a>(interval: &'a Pending, judge: &Judge, inventory: Option<&Inventory>) -> Report<'a> {
     let report = Report::new(&interval.flows, &interval.run, |addr| judge.home().contains(addr));
     match inventory {
         Some(inventory) => report.with_inventory(inventory, judge.policies()),
@@ -311,6 +322,6 @@ fn workers() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }
 
-fn shown(path: &PathBuf) -> String {
-    path.display().to_string()
+fn shown(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
