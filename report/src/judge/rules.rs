@@ -224,6 +224,7 @@ impl Case<'_> {
             Some(chosen) => self.server_by_choice(chosen),
             None if refusal_of(self.facts).is_some() => self.server_by_refusal(),
             None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
+            None if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             None => plain(Verdict::Unknown, Ground::ServerUnseen),
         }
     }
@@ -331,10 +332,11 @@ pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
         .or_else(|| fatal.map(|alert| RefusalKind::Alert(alert.description)))
 }
 
-/// Whether a handshake that had its ServerHello was given up, by either side.
+/// Whether a handshake that had its answer was given up, by either side. A HelloRetryRequest is an
+/// answer: it selects TLS 1.3.
 fn is_aborted(facts: &FlowFacts) -> bool {
     let alerted = facts.alerts.iter().any(dissect::Alert::is_fatal);
-    facts.server_hello.is_some()
+    (facts.server_hello.is_some() || facts.hello_retried)
         && match facts.established {
             Some(true) => false,
             Some(false) => alerted || facts.end.is_some(),
