@@ -49,18 +49,25 @@ impl Dissector {
                 self.counters.dissected += 1;
                 self.packet(&datagram.packet(), u32::MAX, frame, seen);
             }
+            Decoded::Several(packets) => {
+                self.counters.dissected += 1;
+                for packet in &packets {
+                    self.packet(packet, u32::MAX, frame, seen);
+                }
+            }
             Decoded::FragmentKept => self.counters.dissected += 1,
             Decoded::Skip(reason) => self.counters.skip(reason),
         }
     }
 
-    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments.
+    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments, or a packet
+    /// that it took out of a frame of several.
     ///
-    /// `frame` is the one that completed it, with the packet in place of its bytes. Nothing is
-    /// counted of either: the steer did.
+    /// `frame` is the one that completed or held it, with the packet in place of its bytes and
+    /// the link type that the steer named. Nothing is counted of either: the steer did.
     #[cold]
     pub fn push_datagram(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
-        if let Some(packet) = whole_packet(frame.data) {
+        if let Some(packet) = whole_packet(frame) {
             self.packet(&packet, u32::MAX, frame, seen);
         }
     }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::ending::Ending;
-use super::side::SideFacts;
+use super::side::{MS_TURN_SUITE, SideFacts};
 use super::watch::Captured;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
@@ -187,6 +187,7 @@ impl Roles {
         let answers = |hello: &ServerHello| hello.legacy_version != 0x0002;
         let is_sslv2_shaped = asks && server.server_hello.as_ref().is_some_and(answers);
         match pseudo {
+            Some(_) if self.is_cut_hello_of_tls() => Protocol::Tls,
             Some(kind) => Protocol::PseudoTls(kind),
             None if server.is_relay_answer() => Protocol::PseudoTls(PseudoTls::MsTurn),
             None if is_sslv2_shaped
@@ -197,6 +198,16 @@ impl Roles {
             }
             None => Protocol::Tls,
         }
+    }
+
+    /// Whether the cut took what tells an imitation of the hello, and the answer tells it instead:
+    /// the server selected a suite that the imitation does not offer.
+    fn is_cut_hello_of_tls(&self) -> bool {
+        let offer = self.client.client_hello.as_ref().map(|hello| &hello.offer);
+        let suite = self.server.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
+        self.client.pseudo == Some(PseudoTls::MsTurn)
+            && offer.is_some_and(|it| it.cipher_suites.is_empty())
+            && suite.is_some_and(|suite| suite != MS_TURN_SUITE)
     }
 
     /// Whether a session was resumed. Up to TLS 1.2 the flight of a full handshake ends with
