@@ -104,10 +104,12 @@ impl Halves {
             missing: self.missing,
         };
         let resumed = roles.resumed();
-        let established = roles.established();
+        let protocol = roles.protocol();
+        // An imitation goes over to nothing, unless somebody takes it in earnest.
+        let may_encrypt = protocol == Protocol::Tls || roles.server.saw_certificate;
+        let established = roles.established().filter(|_| may_encrypt);
         let refusal = roles.refusal();
         let coverage = roles.coverage(refusal);
-        let protocol = roles.protocol();
         let messages = roles.messages();
         let alerts = roles.alerts();
         let words = [&roles.client.prelude, &roles.server.prelude];
@@ -310,7 +312,10 @@ impl Roles {
         let asked = client.client_hello.as_ref()?;
         let end = self.end_by_server()?;
         // An alert behind the server's end is only the client's word on it.
-        let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
+        let gave_up = client.alerts.iter().any(|alert| {
+            let has_received_end = alert.ack.is_some_and(|ack| ack.since(end.seq) > 0);
+            alert.at.frame < end.at.frame && !has_received_end
+        });
         if gave_up || !server.is_anchored || server.has_holes || !server.leaves_unanswered(client) {
             return None;
         }

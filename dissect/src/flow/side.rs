@@ -81,6 +81,8 @@ pub(crate) struct PlainAlert {
     pub(crate) level: u8,
     pub(crate) description: u8,
     pub(crate) at: Mark,
+    /// What its sender had received of the other direction.
+    pub(crate) ack: Option<Seq>,
     /// Bytes are missing before it, a hello perhaps.
     pub(crate) is_behind_hole: bool,
 }
@@ -264,7 +266,8 @@ impl SideFacts {
     pub(crate) fn alert(&mut self, level: u8, description: u8, context: &Context<'_>) {
         if self.alerts.len() < ALERTS_MAX {
             let is_behind_hole = self.has_holes;
-            self.alerts.push(PlainAlert { level, description, at: context.at, is_behind_hole });
+            let (at, ack) = (context.at, context.place.ack);
+            self.alerts.push(PlainAlert { level, description, at, ack, is_behind_hole });
         }
         self.note(MessageKind::Alert { level, description }, context);
     }
