@@ -3,7 +3,9 @@
 //! To Office 365 the client's offer decides; from Office 365 the server's choice does. What the
 //! deciding side said is looked at first, the answer only where it changes the verdict.
 
-use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
+use dissect::{
+    FlowFacts, MessageKind, Protocol, PseudoTls, RefusalKind, ServerHello, Side, Version,
+};
 
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{
@@ -364,7 +366,16 @@ fn believable_mark(chosen: &ServerHello) -> Option<Version> {
 
 fn is_answered_by_certificate(facts: &FlowFacts) -> bool {
     const CERTIFICATE: u8 = 11;
-    facts.certificate.is_some()
+    // A relay selects the constant suite; another one comes from who answers in earnest, even
+    // where the certificate behind it was cut off.
+    let constant = match facts.protocol {
+        Protocol::PseudoTls(PseudoTls::MsTurn) => Some(0x0018),
+        Protocol::PseudoTls(PseudoTls::Google) => Some(0x0004),
+        _ => None,
+    };
+    let selected = facts.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
+    selected.zip(constant).is_some_and(|(selected, constant)| selected != constant)
+        || facts.certificate.is_some()
         || facts.messages.iter().any(|message| {
             message.from == Side::Server && message.kind == MessageKind::Handshake(CERTIFICATE)
         })
