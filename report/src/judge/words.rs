@@ -358,15 +358,24 @@ fn write_mail(out: &mut String, ruling: &Ruling) {
 fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     write_offer(out, case);
     put!(out, "; version, suite and group are shared with {}", case.policy.requirer);
+    write_shadow(out, case);
+    if case.facts.server_hello.is_none() {
+        out.push_str("; the server's answer was not seen and is not needed");
+    } else if case.gave_up() {
+        let who = &case.policy.requirer;
+        put!(out, "; {} was selected, which {who} would not, and given up", selected(case));
+        write_alert_after(out, case);
+    }
+}
+
+/// The better version in which nothing is shared, if there is one.
+fn write_shadow(out: &mut String, case: &Case<'_>) {
     if let Some(Way::Through { shadowed_by: Some(version) }) = case.way {
         put!(
             out,
             "; warning: {version} is offered too but shares nothing, and servers \
              that speak {version} choose it first"
         );
-    }
-    if case.facts.server_hello.is_none() {
-        out.push_str("; the server's answer was not seen and is not needed");
     }
 }
 
@@ -405,6 +414,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     write_offer(out, case);
     let minimum = case.policy.minimum.name().replace("TLSv", "TLS ");
     put!(out, "; the offer satisfies {who}'s {minimum} policy");
+    write_shadow(out, case);
     write_mail(out, ruling);
 }
 
