@@ -47,6 +47,6 @@ pub use policy::{
     Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
 };
 pub use products::{PRODUCTS, Product, ProductKind, Requirement, Standing};
-pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, InterfaceCounts, RunInfo};
 pub use services::Service;
 pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};

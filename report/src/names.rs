@@ -69,6 +69,29 @@ impl NameBook {
         (before <= *until).then_some(name)
     }
 
+    /// Forgets the answers that nobody believes any more at a time: in a run without end the book
+    /// stays small.
+    pub fn forget_before(&mut self, time: Timestamp) {
+        self.answers.retain(|_, answers| {
+            answers.retain(|(.., until)| *until >= time);
+            !answers.is_empty()
+        });
+        self.answers.shrink_to(2 * self.answers.len());
+        self.len = self.answers.values().map(Vec::len).sum();
+    }
+
+    /// How many answers there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no answer.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// How many answers were dropped.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
