@@ -9,6 +9,7 @@ use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::Concerns;
 
 mod across;
+mod contract;
 mod stacks;
 
 use Verdict::{AtRisk, Breaks, Degrades, FailsToday, OutOfScope, Passes, Unaffected, Unknown};
