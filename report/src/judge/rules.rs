@@ -258,8 +258,8 @@ impl Case<'_> {
                 plain(Verdict::Unknown, Ground::OfferUndecided(Undecided::Cut))
             }
             Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::OfferTooLowToTell),
-            _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             Some(Choice::SuiteOutside) => plain(Verdict::Unknown, Ground::ServerChoseOutside),
+            _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             // The group came from the offer of Office 365 itself.
             Some(Choice::Enough | Choice::GroupOutside) => {
                 plain(Verdict::Passes, Ground::ServerChoseEnough)

@@ -364,6 +364,12 @@ fn from_office365_the_servers_choice_decides() {
         &["TLS_RSA_WITH_AES_256_CBC_SHA", "may hold others"],
     );
     check(
+        from().selects(0x0303, 0x0035, None).aborted_by(Side::Client, 40),
+        Unknown,
+        None,
+        &["which is none of Office 365's", "may hold others"],
+    );
+    check(
         from().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)),
         Passes,
         None,
