@@ -76,7 +76,8 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     answers.sort_by_key(|seen| seen.at);
     answers.iter().for_each(|seen| names.learn(seen));
     let flows = judge.judge_all_named(analysis.flows, &names);
-    let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let mut report = report.with_policies(judge.policies());
     if let Some(inventory) = &inventory {
         report = report.with_inventory(inventory, judge.policies());
     }

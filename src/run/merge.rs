@@ -41,6 +41,7 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
     let judge = saved::judge(&config.judging, &state)?;
     let (run, flows) = saved::judged(state.clone(), &judge);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let report = report.with_policies(judge.policies());
     if state.parts.is_empty() {
         judge.sign(&mut state.run);
     }

@@ -3,7 +3,9 @@
 //! To Office 365 the client's offer decides; from Office 365 the server's choice does. What the
 //! deciding side said is looked at first, the answer only where it changes the verdict.
 
-use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
+use dissect::{
+    FlowFacts, MessageKind, Protocol, PseudoTls, RefusalKind, ServerHello, Side, Version,
+};
 
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{
@@ -238,6 +240,7 @@ impl Case<'_> {
             Some(chosen) => self.server_by_choice(chosen),
             None if refusal_of(self.facts).is_some() => self.server_by_refusal(),
             None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
+            None if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             None => plain(Verdict::Unknown, Ground::ServerUnseen),
         }
     }
@@ -368,10 +371,11 @@ pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
         .or_else(|| fatal.map(|alert| RefusalKind::Alert(alert.description)))
 }
 
-/// Whether a handshake that had its ServerHello was given up, by either side.
+/// Whether a handshake that had its answer was given up, by either side. A HelloRetryRequest is an
+/// answer: it selects TLS 1.3.
 fn is_aborted(facts: &FlowFacts) -> bool {
     let alerted = facts.alerts.iter().any(dissect::Alert::is_fatal);
-    facts.server_hello.is_some()
+    (facts.server_hello.is_some() || facts.hello_retried)
         && match facts.established {
             Some(true) => false,
             Some(false) => alerted || facts.end.is_some(),
@@ -399,7 +403,16 @@ fn believable_mark(chosen: &ServerHello) -> Option<Version> {
 
 fn is_answered_by_certificate(facts: &FlowFacts) -> bool {
     const CERTIFICATE: u8 = 11;
-    facts.certificate.is_some()
+    // A relay selects the constant suite; another one comes from who answers in earnest, even
+    // where the certificate behind it was cut off.
+    let constant = match facts.protocol {
+        Protocol::PseudoTls(PseudoTls::MsTurn) => Some(0x0018),
+        Protocol::PseudoTls(PseudoTls::Google) => Some(0x0004),
+        _ => None,
+    };
+    let selected = facts.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
+    selected.zip(constant).is_some_and(|(selected, constant)| selected != constant)
+        || facts.certificate.is_some()
         || facts.messages.iter().any(|message| {
             message.from == Side::Server && message.kind == MessageKind::Handshake(CERTIFICATE)
         })
