@@ -25,6 +25,8 @@ mod products;
 pub mod rows;
 mod run;
 mod services;
+#[cfg(test)]
+mod sources;
 mod stack;
 pub mod state;
 #[cfg(test)]
