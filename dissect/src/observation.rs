@@ -18,6 +18,11 @@ pub trait Observer {
     /// Called once a connection, and only for connections that are TLS or look like it.
     fn flow(&mut self, facts: FlowFacts);
 
+    /// The same as [`flow`](Self::flow), for who keeps the facts where they are.
+    fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
+        self.flow(*facts);
+    }
+
     /// A hello was read. For live displays; the same facts come again with the flow.
     fn hello(&mut self, _seen: HelloSeen) {}
 

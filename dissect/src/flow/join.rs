@@ -13,9 +13,10 @@ use crate::{
     Upgrade, Version,
 };
 
-/// Both directions of a connection, told apart by who sent what, and its TCP frame.
-pub(crate) struct Halves {
-    pub(crate) sides: [SideFacts; 2],
+/// Both directions of a connection, told apart by who sent what, and its TCP frame. What the sides
+/// hold goes into the facts; they are large, so that they stay where they are until then.
+pub(crate) struct Halves<'a> {
+    pub(crate) sides: [&'a mut SideFacts; 2],
     /// Who sends in each of the two.
     pub(crate) senders: [Endpoint; 2],
     /// Which of the two sent the SYN.
@@ -31,9 +32,9 @@ pub(crate) struct Halves {
 }
 
 /// The client's half and the server's half.
-struct Roles {
-    client: SideFacts,
-    server: SideFacts,
+struct Roles<'a> {
+    client: &'a mut SideFacts,
+    server: &'a mut SideFacts,
     client_captured: Captured,
     server_captured: Captured,
     saw_syn: bool,
@@ -47,10 +48,10 @@ struct Roles {
 /// bytes tell, and there nothing else can keep the connection from passing unseen.
 const TLS_PORTS: [u16; 11] = [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443];
 
-impl Halves {
+impl<'a> Halves<'a> {
     /// The halves of a connection over UDP, whose datagrams have no numbers that tell of losses.
     pub(crate) fn of_datagrams(
-        sides: [SideFacts; 2],
+        sides: [&'a mut SideFacts; 2],
         senders: [Endpoint; 2],
         dialled: Option<usize>,
         missing: Coverage,
@@ -129,10 +130,10 @@ impl Halves {
             upgrade,
             upgrade_name,
             proxied_client,
-            client_hello: client.client_hello,
-            server_hello: server.server_hello,
+            client_hello: client.client_hello.take(),
+            server_hello: server.server_hello.take(),
             hello_retried: server.hello_retried,
-            certificate: server.certificate,
+            certificate: server.certificate.take(),
             certificate_requested: server.certificate_requested,
             alerts,
             refusal,
@@ -149,7 +150,7 @@ impl Halves {
     fn may_be_tls(&self, client_at: usize) -> bool {
         let is_hidden = |side: &SideFacts| side.is_cut_at_start && !side.is_plain;
         let server = self.senders.iter().rev().nth(client_at);
-        self.sides.iter().all(is_hidden)
+        self.sides.iter().all(|side| is_hidden(side))
             && server.is_some_and(|server| TLS_PORTS.contains(&server.port))
     }
 
@@ -174,7 +175,7 @@ impl Halves {
     }
 }
 
-impl Roles {
+impl Roles<'_> {
     fn negotiated(&self) -> Option<Version> {
         self.server.server_hello.as_ref()?.version()
     }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Context;
 use crate::tcp::Seq;
-use crate::tls::{ClientHelloParts, ServerHelloParts, Sslv2Hello, message, named_curve};
+use crate::tls::{ClientHelloParts, ReadHello, ServerHelloParts, Sslv2Hello, message, named_curve};
 use crate::upgrade::PreludeFacts;
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
@@ -170,8 +170,8 @@ impl SideFacts {
     ) {
         match kind {
             message::CLIENT_HELLO => {
-                if let Some(parts) = ClientHelloParts::read(body, true) {
-                    self.take_client_hello(parts, record_version, context);
+                if let Some(hello) = context.interner.client_hello(body, context.transport) {
+                    self.take_client_hello(hello, record_version, context);
                 }
                 return;
             }
@@ -220,7 +220,8 @@ impl SideFacts {
                     if record_version == 0x0301 && may_be_ms_turn(&parts.offer, len) {
                         self.pseudo = Some(PseudoTls::MsTurn);
                     }
-                    self.take_client_hello(parts, record_version, context);
+                    let hello = context.interner.share(parts, context.transport);
+                    self.take_client_hello(hello, record_version, context);
                 }
             }
             message::SERVER_HELLO if self.server_hello.is_none() => {
@@ -240,7 +241,8 @@ impl SideFacts {
         if is_google || is_cut && may_be_google(&hello.parts.offer) {
             self.pseudo = Some(PseudoTls::Google);
         }
-        self.take_client_hello(hello.parts, 0x0002, context);
+        let hello = context.interner.share(hello.parts, context.transport);
+        self.take_client_hello(hello, 0x0002, context);
         self.has_holes |= is_cut;
     }
 
@@ -272,28 +274,23 @@ impl SideFacts {
         self.note(MessageKind::Alert { level, description }, context);
     }
 
-    fn take_client_hello(
-        &mut self,
-        parts: ClientHelloParts,
-        record_version: u16,
-        context: &mut Context<'_>,
-    ) {
+    fn take_client_hello(&mut self, hello: ReadHello, record_version: u16, context: &Context<'_>) {
         self.note(MessageKind::ClientHello, context);
         if self.client_hello.is_some() {
             self.asked_again.get_or_insert((context.place.seq, context.at));
             return;
         }
         self.has_holes = false;
-        if self.pseudo.is_none() && is_ms_turn(&parts.offer) {
+        if self.pseudo.is_none() && is_ms_turn(&hello.offer) {
             self.pseudo = Some(PseudoTls::MsTurn);
         }
         self.client_hello = Some(ClientHello {
-            offer: context.interner.offer(parts.offer, context.transport),
+            offer: hello.offer,
             record_version,
-            random: parts.random,
-            session_id_len: parts.session_id.len(),
-            offers_ticket: parts.offers_ticket,
-            server_name: parts.server_name,
+            random: hello.random,
+            session_id_len: hello.session_id_len,
+            offers_ticket: hello.offers_ticket,
+            server_name: hello.server_name,
             at: context.at,
         });
     }

@@ -16,6 +16,7 @@ mod plain;
 mod shim;
 mod span;
 mod steer;
+mod swift;
 mod transport;
 mod tunnel;
 mod udp_tunnel;
@@ -34,6 +35,7 @@ use crate::{Counters, Frame, LinkType, SkipReason, Timestamp};
 pub(crate) use self::defrag::Defragmenter;
 pub use self::glance::{Glance, Packet as GlancedPacket, glance};
 pub use self::steer::{Steer, Steering};
+pub(crate) use self::swift::{Swift, swift};
 
 /// Most headers below IP that are followed in one frame, tags and labels included. Provider
 /// networks stack about ten; a frame made of nothing but tags is somebody's attack.

@@ -12,8 +12,8 @@ use foldhash::quality::SeedableRandomState;
 
 use super::span::Span;
 use super::{
-    Defragmenter, Packet, Reassembled, Walked, may_hold_several, plain, reassemble, several, walk,
-    walk_whole,
+    Defragmenter, Packet, Reassembled, Walked, may_hold_several, plain, reassemble, several, swift,
+    walk, walk_whole,
 };
 use crate::{Counters, Frame, SkipReason};
 
@@ -69,6 +69,10 @@ impl Steer {
     /// Says where a frame goes.
     #[inline]
     pub fn steer(&mut self, frame: &Frame<'_>) -> Steering {
+        if let Some(swift) = swift(frame) {
+            let (src, dst) = (swift.src.into(), swift.dst.into());
+            return Steering::Flow(self.hash_of((src, swift.src_port), (dst, swift.dst_port)));
+        }
         if let Some(packet) = plain::packet(frame) {
             return Steering::Flow(self.hash(&packet));
         }
@@ -121,7 +125,11 @@ impl Steer {
     #[inline]
     pub(super) fn hash(&self, packet: &Packet<'_>) -> u64 {
         let (src_port, dst_port) = packet.transport.ports();
-        let (src, dst) = ((number(packet.src), src_port), (number(packet.dst), dst_port));
+        self.hash_of((number(packet.src), src_port), (number(packet.dst), dst_port))
+    }
+
+    #[inline]
+    fn hash_of(&self, src: (u128, u16), dst: (u128, u16)) -> u64 {
         let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
         let ports = u32::from(low.1) << 16 | u32::from(high.1);
         self.hash.hash_one((low.0, high.0, ports))

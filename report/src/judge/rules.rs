@@ -165,11 +165,23 @@ impl Case<'_> {
             plain(Verdict::Unknown, Ground::RefusedThough)
         } else if negotiated.is_some_and(|version| version < self.policy.minimum) {
             middlebox(Ground::ServerChoseLess)
-        } else if is_aborted(self.facts) {
+        } else if self.gave_up() && !self.is_choice_outside() {
             plain(Verdict::Unknown, Ground::AbortedLater)
         } else {
             plain(Verdict::Passes, Ground::OfferPasses)
         }
+    }
+
+    /// Whether the server chose what the policy would not: what became of that handshake says
+    /// nothing of one under the policy.
+    fn is_choice_outside(&self) -> bool {
+        let chosen = self.facts.server_hello.as_ref().and_then(|chosen| self.choice(chosen));
+        matches!(chosen, Some(Choice::SuiteOutside | Choice::GroupOutside))
+    }
+
+    /// Whether the handshake was given up after its ServerHello.
+    pub(super) fn gave_up(&self) -> bool {
+        is_aborted(self.facts)
     }
 
     fn offer_undecided(&self, why: Undecided) -> Ruling {

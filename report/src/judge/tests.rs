@@ -120,6 +120,10 @@ fn to_office365_suites_and_groups_are_causes_behind_the_version() {
         Cause::NoCommonSuite,
         &["refused by alert handshake_failure"],
     );
+    // A server that speaks TLS 1.3 refuses this; the reason says so.
+    let shadowed = flow().hello(0x0303, &[0xc02f], Some(&[23])).versions(&[0x0304, 0x0303]);
+    let words = &["refused for another reason", "warning: TLSv1.3"];
+    check(shadowed.refused(RefusalKind::Alert(40)), Unknown, None, words);
 }
 
 #[test]
@@ -268,6 +272,13 @@ fn a_handshake_given_up_after_a_good_choice_is_refused_for_another_reason() {
     check(closed, Unknown, None, &[words[0], "RST"]);
     check(good().established(false), Passes, None, &[]);
     check(good().established(true).ended_by(Side::Client, EndKind::Fin), Passes, None, &[]);
+    // What was chosen is none of the policy's, so giving it up says nothing of the policy.
+    check(
+        Flow::to_exchange().good_hello().selects(0x0303, 0x0039, None).aborted_by(Side::Client, 71),
+        Passes,
+        None,
+        &["which Office 365 would not, and given up by the client, alert insufficient_security"],
+    );
     // An old client that gives up stays an old client.
     check(
         Flow::to_exchange().old_hello().selects(0x0301, 0x002f, None).aborted_by(Side::Client, 40),

@@ -386,19 +386,28 @@ fn write_mail(out: &mut String, ruling: &Ruling) {
 fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     write_offer(out, case);
     put!(out, "; version, suite and group are shared with {}", case.policy.requirer);
-    if let Some(Way::Through { shadowed_by: Some(version) }) = case.way {
-        put!(
-            out,
-            "; warning: {version} is offered too but shares nothing, and servers \
-             that speak {version} choose it first"
-        );
-    }
+    write_shadow(out, case);
     if is_answered_in_clear(case) {
         out.push_str("; answered in the clear, by something that is no TLS");
     } else if case.facts.hello_retried && case.facts.server_hello.is_none() {
         out.push_str("; answered by a HelloRetryRequest, and the ServerHello is not needed");
     } else if case.facts.server_hello.is_none() {
         out.push_str("; the server's answer was not seen and is not needed");
+    } else if case.gave_up() {
+        let who = &case.policy.requirer;
+        put!(out, "; {} was selected, which {who} would not, and given up", selected(case));
+        write_alert_after(out, case);
+    }
+}
+
+/// The better version in which nothing is shared, if there is one.
+fn write_shadow(out: &mut String, case: &Case<'_>) {
+    if let Some(Way::Through { shadowed_by: Some(version) }) = case.way {
+        put!(
+            out,
+            "; warning: {version} is offered too but shares nothing, and servers \
+             that speak {version} choose it first"
+        );
     }
 }
 
@@ -437,6 +446,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     write_offer(out, case);
     let minimum = case.policy.minimum.name().replace("TLSv", "TLS ");
     put!(out, "; the offer satisfies {who}'s {minimum} policy");
+    write_shadow(out, case);
     write_mail(out, ruling);
 }
 

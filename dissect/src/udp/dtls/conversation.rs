@@ -138,7 +138,7 @@ impl Conversation {
         let is_settled = self.is_handshake_over() || self.exchanges_data();
         let is_two_sided = self.directions.iter().all(|direction| direction.facts.saw_payload);
         let is_whole = self.directions.iter().all(|direction| !direction.facts.has_holes);
-        let sides = self.directions.map(|direction| direction.facts);
+        let sides = self.directions.each_mut().map(|direction| &mut direction.facts);
         let halves = Halves::of_datagrams(sides, senders, None, missing);
         let mut facts = halves.join()?;
         facts.transport = Transport::Udp;

@@ -171,7 +171,7 @@ impl Conversation {
             direction.finish(context);
         }
         self.directions[dialled].facts.saw_records = true;
-        let sides = self.directions.map(|direction| direction.facts);
+        let sides = self.directions.each_mut().map(|direction| &mut direction.facts);
         let halves = Halves::of_datagrams(sides, senders, Some(dialled), missing);
         let mut facts = halves.join()?;
         facts.transport = Transport::Udp;
