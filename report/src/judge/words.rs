@@ -107,8 +107,8 @@ fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         ),
         Ground::PseudoTlsIntercepted => put!(
             out,
-            "{} was answered by a handshake with a certificate: something on the way ends TLS \
-             where the media relay should answer",
+            "{} was answered by a certificate: something on the way ends TLS where the media relay \
+             should answer",
             imitation(case)
         ),
         Ground::OfferFails => write_offer_fails(out, case, ruling),
