@@ -8,6 +8,7 @@ mod console;
 mod diff;
 mod endpoints;
 mod explain;
+mod generate;
 mod inventory;
 mod judging;
 mod merge;
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Diff(arguments) => diff::diff(arguments),
         Command::Endpoints(command) => endpoints::endpoints(&command),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Generate(arguments) => generate::generate(&arguments),
         Command::Inventory(command) => inventory::inventory(&command),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
         Command::Policy(command) => policies::policy(&command),

@@ -96,6 +96,8 @@ const HEIGHT: i64 = 240;
 const LEFT: i64 = 56;
 const TOP: i64 = 12;
 const BOTTOM: i64 = 204;
+/// What a label of a column takes.
+const LABEL: i64 = 76;
 
 fn write_over_time(
     out: &mut dyn Write,
@@ -169,7 +171,7 @@ fn write_columns(out: &mut dyn Write, over_time: &OverTime, top: u64) -> io::Res
                 )?;
             }
         }
-        if place % labels_every == 0 {
+        if place % labels_every == 0 && x + LABEL <= WIDTH {
             let begin = over_time.start.saturating_add(place.saturating_mul(over_time.width));
             writeln!(
                 out,
@@ -203,7 +205,7 @@ fn write_numbers(out: &mut dyn Write, over_time: &OverTime, total: &Versions) ->
     let used = || (0..VERSION_NAMES.len()).filter(|place| total[*place] > 0);
     write!(
         out,
-        "<details><summary>The numbers of this plot</summary><table><thead><tr><th \
+        "<details class=\"numbers\"><summary>The numbers of this plot</summary><table><thead><tr><th \
          scope=\"col\">From (UTC)</th>"
     )?;
     for place in used() {
