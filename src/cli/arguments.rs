@@ -38,11 +38,11 @@ pub enum Command {
     Endpoints(EndpointsCommand),
     /// Explain every connection of one host in words, with the evidence
     Explain(ExplainArguments),
+    /// Print manual pages and shell completions, for packages and shells
+    Generate(GenerateArguments),
     /// Compare products and versions with what TLS 1.2 needs, without a capture
     #[command(subcommand)]
     Inventory(InventoryCommand),
-    /// Print manual pages and shell completions, for packages and shells
-    Generate(GenerateArguments),
     /// Make one report of several runs or sensors
     Merge(MergeArguments),
     /// Show what can be enforced, and check policy files

@@ -15,8 +15,7 @@ use crate::cli::{Arguments, GenerateArguments, Kind};
 /// Prints or writes what was asked for.
 pub(super) fn generate(arguments: &GenerateArguments) -> Outcome {
     let mut console = Console::new(true);
-    let mut command = Arguments::command();
-    command.build();
+    let mut command = command();
     match (arguments.kind, &arguments.out) {
         (Kind::Man, None) => console.print(|out| write_page(out, &command)),
         (Kind::Man, Some(folder)) => {
@@ -37,6 +36,16 @@ pub(super) fn generate(arguments: &GenerateArguments) -> Outcome {
         }
     }
     console.outcome
+}
+
+/// The command line, whose `help` commands are in nobody's way here.
+fn command() -> Command {
+    fn without_help(command: Command) -> Command {
+        command.disable_help_subcommand(true).mut_subcommands(without_help)
+    }
+    let mut command = without_help(Arguments::command());
+    command.build();
+    command
 }
 
 const NAME: &str = "tlsunset";
@@ -68,7 +77,7 @@ fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) {
     let mut page = Vec::new();
     write_page(&mut page, command).expect("memory takes everything");
     pages.push((format!("{}.1", page_name(command)), page));
-    let below = command.get_subcommands().filter(|it| it.get_name() != "help" && !it.is_hide_set());
+    let below = command.get_subcommands().filter(|it| !it.is_hide_set());
     below.for_each(|command| collect(command, pages));
 }
 
@@ -142,11 +151,10 @@ mod tests {
 
     #[test]
     fn every_command_has_a_page_of_its_own() {
-        let mut command = Arguments::command();
-        command.build();
         let mut pages = Vec::new();
-        collect(&command, &mut pages);
+        collect(&command(), &mut pages);
         let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(!names.iter().any(|name| name.contains("help")), "{names:?}");
         for name in ["tlsunset.1", "tlsunset-analyze.1", "tlsunset-policy-show.1"] {
             assert!(names.contains(&name), "{names:?}");
         }

@@ -250,8 +250,8 @@ fn round_up(count: u64) -> u64 {
 fn width_in_words(seconds: i64) -> String {
     let (unit, noun) = match seconds {
         ..60 => (1, "second"),
-        ..3_600 => (60, "minute"),
-        ..86_400 => (3_600, "hour"),
+        60..3_600 => (60, "minute"),
+        3_600..86_400 => (3_600, "hour"),
         _ => (86_400, "day"),
     };
     count_of((seconds / unit).unsigned_abs(), noun)
@@ -269,8 +269,10 @@ fn clock(second: i64, width: i64) -> String {
     let (day, clock) = text.split_once(' ').unwrap_or((&text, ""));
     match width {
         ..60 => clock.to_owned(),
-        ..3_600 => clock.get(..5).unwrap_or(clock).to_owned(),
-        ..86_400 => format!("{} {}", day.get(5..).unwrap_or(day), clock.get(..5).unwrap_or(clock)),
+        60..3_600 => clock.get(..5).unwrap_or(clock).to_owned(),
+        3_600..86_400 => {
+            format!("{} {}", day.get(5..).unwrap_or(day), clock.get(..5).unwrap_or(clock))
+        }
         _ => day.to_owned(),
     }
 }

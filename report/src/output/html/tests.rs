@@ -117,7 +117,8 @@ fn the_data_holds_every_host_and_its_evidence() {
     let addresses: Vec<&str> = hosts.iter().map(|host| host[0].as_str().unwrap()).collect();
     assert_eq!(addresses[..4], ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"]);
     assert_eq!(addresses.len(), 9);
-    let text = |it: &Value| data["texts"][it.as_u64().unwrap() as usize].as_str().unwrap();
+    let place = |it: &Value| usize::try_from(it.as_u64().unwrap()).unwrap();
+    let text = |it: &Value| data["texts"][place(it)].as_str().unwrap();
     let outcome = &hosts[0][14][0];
     assert_eq!((outcome[0].as_u64(), text(&outcome[1])), (Some(0), "client-too-old"));
     let flow = &hosts[0][15][0];
