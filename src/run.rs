@@ -8,6 +8,7 @@ mod console;
 mod diff;
 mod endpoints;
 mod explain;
+mod generate;
 mod inventory;
 mod judging;
 #[cfg(feature = "libpcap")]
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Diff(arguments) => diff::diff(arguments),
         Command::Endpoints(command) => endpoints::endpoints(&command),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Generate(arguments) => generate::generate(&arguments),
         Command::Inventory(command) => inventory::inventory(&command),
         Command::Live(arguments) => checked(LiveConfig::from_arguments(*arguments), live),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
