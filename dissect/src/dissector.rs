@@ -15,7 +15,6 @@ use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
 const AHEAD: usize = 16;
 
 /// A frame on its way to what is known of its connection.
-#[expect(clippy::large_enum_variant, reason = "nearly all are segments")]
 enum Ready<'a> {
     Segment(Segment<'a>, Located),
     Datagram(Datagram<'a>),

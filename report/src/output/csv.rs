@@ -23,7 +23,23 @@ pub(crate) struct CsvTable<W: Write> {
     /// A cell being put together; kept to save an allocation a cell.
     draft: String,
     second: Second,
+    /// Long texts as cells, by a place that their length and end tell.
+    phrases: Vec<Phrase>,
 }
+
+/// A long text and its cell. Sentences are few and stand in thousands of rows.
+#[derive(Clone, Default)]
+struct Phrase {
+    text: String,
+    cell: Vec<u8>,
+}
+
+/// Texts from this length on are kept as cells.
+const PHRASE_LEN_MIN: usize = 32;
+/// Longer ones are not, so that those that are kept take 256 KiB at most.
+const PHRASE_LEN_MAX: usize = 2048;
+/// Texts that are kept; a power of two.
+const PHRASES: usize = 64;
 
 /// Bytes that are collected before the writer beneath is called.
 const BUFFER_LEN: usize = 1 << 16;
@@ -38,6 +54,7 @@ impl<W: Write> CsvTable<W> {
             cells: 0,
             draft: String::with_capacity(256),
             second: Second::default(),
+            phrases: vec![Phrase::default(); PHRASES],
         };
         for column in columns {
             table.word(column);
@@ -56,19 +73,20 @@ impl<W: Write> CsvTable<W> {
     /// A cell of text that somebody else chose.
     pub(crate) fn text(&mut self, text: &str) {
         self.begin_cell();
-        match look(text) {
-            (true, false) => self.written.extend_from_slice(text.as_bytes()),
-            (true, true) => quote(&mut self.written, text),
-            (false, _) => {
-                let mut defused = String::with_capacity(text.len() + 1);
-                defuse_into(&mut defused, text);
-                if defused.contains([',', '"', '\r', '\n']) {
-                    quote(&mut self.written, &defused);
-                } else {
-                    self.written.extend_from_slice(defused.as_bytes());
-                }
-            }
+        if !(PHRASE_LEN_MIN..=PHRASE_LEN_MAX).contains(&text.len()) {
+            return put_text(&mut self.written, text);
         }
+        // What tells sentences with the same end apart is mostly their length.
+        let last = text.as_bytes().last_chunk().map_or(0, |last| usize::from_le_bytes(*last));
+        let place = text.len() ^ last ^ last >> 17;
+        let Some(phrase) = self.phrases.get_mut(place % PHRASES) else { return };
+        if phrase.text != text {
+            phrase.text.clear();
+            phrase.text.push_str(text);
+            phrase.cell.clear();
+            put_text(&mut phrase.cell, text);
+        }
+        self.written.extend_from_slice(&phrase.cell);
     }
 
     /// A cell of text that somebody else chose and that has to be put together first.
@@ -186,6 +204,23 @@ impl<W: Write> CsvTable<W> {
             self.written.push(b',');
         }
         self.cells += 1;
+    }
+}
+
+/// Puts a text defused and quoted, where it needs that.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    match look(text) {
+        (true, false) => out.extend_from_slice(text.as_bytes()),
+        (true, true) => quote(out, text),
+        (false, _) => {
+            let mut defused = String::with_capacity(text.len() + 1);
+            defuse_into(&mut defused, text);
+            if defused.contains([',', '"', '\r', '\n']) {
+                quote(out, &defused);
+            } else {
+                out.extend_from_slice(defused.as_bytes());
+            }
+        }
     }
 }
 
@@ -375,6 +410,25 @@ mod tests {
             table.end_record().err().map(|error| error.kind())
         });
         assert_eq!(failed, Some(io::ErrorKind::BrokenPipe));
+    }
+
+    #[test]
+    fn long_texts_that_share_a_place_keep_their_cells() {
+        let mut table = CsvTable::new(Vec::new(), &["text"]).unwrap();
+        let texts: Vec<String> = (0..200)
+            .map(|number| format!("{number:03}, \"quoted\" and long enough to be kept as a cell"))
+            .collect();
+        // One after the other, and the same again.
+        for text in texts.iter().chain(&texts) {
+            table.text(text);
+            table.end_record().unwrap();
+        }
+        assert!(texts.iter().all(|text| (PHRASE_LEN_MIN..PHRASE_LEN_MAX).contains(&text.len())));
+        table.out.write_all(&table.written).unwrap();
+        let mut reader = ::csv::Reader::from_reader(table.out.as_slice());
+        let cells: Vec<String> =
+            reader.records().map(|record| record.unwrap()[0].to_owned()).collect();
+        assert_eq!(cells, [texts.clone(), texts].concat());
     }
 
     proptest! {
