@@ -144,7 +144,11 @@ impl<W: Write> CsvTable<W> {
                     self.written.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
                 }
             }
-            IpAddr::V6(address) => self.value(address),
+            IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => self.value(address),
+            IpAddr::V6(address) => {
+                self.begin_cell();
+                put_ipv6(&mut self.written, address.segments());
+            }
         }
     }
 
@@ -173,10 +177,9 @@ impl<W: Write> CsvTable<W> {
 
     /// Bytes in lower-case hexadecimal.
     pub(crate) fn hex(&mut self, bytes: Option<&[u8; 16]>) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         self.begin_cell();
         for byte in bytes.into_iter().flatten() {
-            let digits = [byte >> 4, byte & 0x0f].map(|digit| DIGITS[usize::from(digit)]);
+            let digits = [byte >> 4, byte & 0x0f].map(|digit| HEX_DIGITS[usize::from(digit)]);
             self.written.extend_from_slice(&digits);
         }
     }
@@ -248,6 +251,37 @@ impl Second {
         &self.text
     }
 }
+
+/// An IPv6 address (RFC 5952 §4): the longest run of zeros, the first of equal ones, is left out.
+fn put_ipv6(out: &mut Vec<u8>, parts: [u16; 8]) {
+    let (mut run, mut longest) = (0..0, 0..0);
+    for (at, part) in parts.iter().enumerate() {
+        run = if *part == 0 { run.start..at + 1 } else { at + 1..at + 1 };
+        if run.len() > longest.len() {
+            longest = run.clone();
+        }
+    }
+    if longest.len() < 2 {
+        longest = 0..0;
+    }
+    for (at, part) in parts.into_iter().enumerate() {
+        if longest.contains(&at) {
+            if at == longest.start {
+                out.extend_from_slice(b"::");
+            }
+            continue;
+        }
+        if at > 0 && at != longest.end {
+            out.push(b':');
+        }
+        let digits = (4 - part.leading_zeros() / 4).max(1);
+        for digit in (0..digits).rev() {
+            out.push(HEX_DIGITS[usize::from(part >> (4 * digit) & 0xf)]);
+        }
+    }
+}
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Six digits.
 fn put_micros(out: &mut Vec<u8>, micros: u64) {
@@ -432,6 +466,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn ipv6_addresses_are_written_as_they_are_shown(
+            parts in prop::array::uniform8(prop_oneof![Just(0_u16), Just(1), any::<u16>()]),
+        ) {
+            let address = std::net::Ipv6Addr::from(parts);
+            let mut table = CsvTable::new(Vec::new(), &["a"]).unwrap();
+            table.written.clear();
+            table.address(address.into());
+            prop_assert_eq!(table.written, address.to_string().into_bytes());
+        }
+
         #[test]
         fn any_time_is_written_as_it_is_shown(times: Vec<i64>) {
             let mut out = Vec::new();
