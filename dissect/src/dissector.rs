@@ -86,6 +86,13 @@ impl Dissector {
                     self.follow(&mut ready, seen);
                     self.follow_one(&datagram.packet(), u32::MAX, &frame, seen);
                 }
+                Decoded::Several(packets) => {
+                    self.counters.dissected += 1;
+                    self.follow(&mut ready, seen);
+                    for packet in &packets {
+                        self.follow_one(packet, u32::MAX, &frame, seen);
+                    }
+                }
                 Decoded::FragmentKept => self.counters.dissected += 1,
                 Decoded::Skip(reason) => self.counters.skip(reason),
             }
@@ -93,13 +100,14 @@ impl Dissector {
         self.follow(&mut ready, seen);
     }
 
-    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments.
+    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments, or a packet
+    /// that it took out of a frame of several.
     ///
-    /// `frame` is the one that completed it, with the packet in place of its bytes. Nothing is
-    /// counted of either: the steer did.
+    /// `frame` is the one that completed or held it, with the packet in place of its bytes and
+    /// the link type that the steer named. Nothing is counted of either: the steer did.
     #[cold]
     pub fn push_datagram(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
-        if let Some(packet) = whole_packet(frame.data) {
+        if let Some(packet) = whole_packet(frame) {
             self.follow_one(&packet, u32::MAX, frame, seen);
         }
     }

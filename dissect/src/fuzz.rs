@@ -69,6 +69,12 @@ fn steer(frames: &[Frame<'_>]) -> Counters {
         match steer.steer(frame) {
             Steering::Flow(_) | Steering::Any => dissector.push(frame, &mut flows),
             Steering::Kept => {}
+            Steering::Several(packets) => {
+                for (_, bytes) in &packets {
+                    let part = Frame { link: LinkType::ETHERNET, data: bytes, ..*frame };
+                    dissector.push_datagram(&part, &mut flows);
+                }
+            }
             Steering::Datagram { bytes, .. } => {
                 let whole = Frame { link: LinkType::RAW, data: &bytes, ..*frame };
                 dissector.push_datagram(&whole, &mut flows);

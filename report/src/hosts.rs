@@ -78,7 +78,7 @@ impl<'a> HostTable<'a> {
 
 /// The address that has a row for this side of a connection; none for a proxy, which is no server
 /// of what was asked for.
-fn listed_addr(flow: &JudgedFlow, side: Side) -> Option<IpAddr> {
+pub(crate) fn listed_addr(flow: &JudgedFlow, side: Side) -> Option<IpAddr> {
     let facts = &flow.facts;
     match (side, facts.upgrade) {
         (Side::Client, _) => Some(crate::client_of(facts).addr),

@@ -3,6 +3,7 @@
 //! The crate takes the facts of connections ([`dissect::FlowFacts`]) or foreign CSV, never frames.
 #![forbid(unsafe_code)]
 
+mod base64;
 mod coverage;
 pub mod diff;
 mod doctor;

@@ -81,6 +81,10 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         sensors.insert(part.sensor.as_str());
         endpoints.insert(part.endpoints.as_str());
         run.policies.extend_from_slice(&part.policies);
+        for (name, text) in &part.policy_texts {
+            // Where two differ, each is still with its part.
+            run.policy_texts.entry(name.clone()).or_insert_with(|| text.clone());
+        }
         run.inputs.extend_from_slice(&part.inputs);
         run.errors.extend_from_slice(&part.errors);
         run.bytes_read += part.bytes_read;

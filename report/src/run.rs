@@ -3,6 +3,8 @@
 //! Filled by whoever drives the run, carried into the summary and the saved state. It holds plain
 //! values only; nothing here is derived from connections.
 
+use std::collections::BTreeMap;
+
 use dissect::{Counters, Timestamp};
 
 /// A run's circumstances and totals.
@@ -14,6 +16,8 @@ pub struct RunInfo {
     pub sensor: String,
     /// Names of the policies, in the order they were given.
     pub policies: Vec<String>,
+    /// Texts of those of them that are not built in, by name.
+    pub policy_texts: BTreeMap<String, String>,
     /// What counts as inside, as CIDR blocks.
     pub home: Vec<String>,
     /// The file of the endpoint list, as it was named; empty for the built-in one.

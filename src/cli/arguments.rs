@@ -211,6 +211,10 @@ pub struct OutputArguments {
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
 
+    /// Write the report for people as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+
     /// Exit with status 1 when any host breaks
     #[arg(long)]
     pub check: bool,

@@ -48,13 +48,15 @@ pub(super) fn write(
         Output::Hosts => report.write_hosts(out),
         Output::Handshakes => report.write_handshakes(out),
         Output::Summary => report.write_summary(out),
+        Output::Html => report.write_html(out),
     };
     if let Some(folder) = folder {
         // The longest first, so that none is left to the end alone.
-        let files: [(&str, &Content<'_>); 5] = [
+        let files: [(&str, &Content<'_>); 6] = [
             ("handshakes.csv", &|out| write_one(Output::Handshakes, out)),
             (format.file_name(), &|out| write_one(Output::Flows, out)),
             ("state.tlsunset", state),
+            ("report.html", &|out| write_one(Output::Html, out)),
             ("hosts.csv", &|out| write_one(Output::Hosts, out)),
             ("summary.json", &|out| write_one(Output::Summary, out)),
         ];

@@ -110,6 +110,15 @@ impl Ran {
         self
     }
 
+    /// Fails unless standard output has all of `parts`.
+    #[track_caller]
+    pub fn shows(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stdout.contains(part), "no {part:?} in:\n{}", self.stdout);
+        }
+        self
+    }
+
     /// Fails when anything is on standard error.
     #[track_caller]
     pub fn says_nothing(self) -> Self {

@@ -161,7 +161,7 @@ impl Attempts {
         {
             attempt.dial.note_ending(way);
             let endings = attempt.endings.get_or_insert_default();
-            endings[way.index()].get_or_insert_with(|| segment.ending());
+            Ending::note(&mut endings[way.index()], segment.ending());
         }
     }
 

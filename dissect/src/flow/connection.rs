@@ -267,7 +267,7 @@ impl Flow {
         {
             conversation.note_ending(way, &ending);
         }
-        known.get_or_insert(ending);
+        Ending::note(known, ending);
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::ending::Ending;
-use super::side::SideFacts;
+use super::side::{MS_TURN_SUITE, SideFacts};
 use super::watch::Captured;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
@@ -105,10 +105,12 @@ impl<'a> Halves<'a> {
             missing: self.missing,
         };
         let resumed = roles.resumed();
-        let established = roles.established();
+        let protocol = roles.protocol();
+        // An imitation goes over to nothing, unless somebody takes it in earnest.
+        let may_encrypt = protocol == Protocol::Tls || roles.server.saw_certificate;
+        let established = roles.established().filter(|_| may_encrypt);
         let refusal = roles.refusal();
         let coverage = roles.coverage(refusal);
-        let protocol = roles.protocol();
         let messages = roles.messages();
         let alerts = roles.alerts();
         let words = [&roles.client.prelude, &roles.server.prelude];
@@ -188,6 +190,7 @@ impl Roles<'_> {
         let answers = |hello: &ServerHello| hello.legacy_version != 0x0002;
         let is_sslv2_shaped = asks && server.server_hello.as_ref().is_some_and(answers);
         match pseudo {
+            Some(_) if self.is_cut_hello_of_tls() => Protocol::Tls,
             Some(kind) => Protocol::PseudoTls(kind),
             None if server.is_relay_answer() => Protocol::PseudoTls(PseudoTls::MsTurn),
             None if is_sslv2_shaped
@@ -198,6 +201,16 @@ impl Roles<'_> {
             }
             None => Protocol::Tls,
         }
+    }
+
+    /// Whether the cut took what tells an imitation of the hello, and the answer tells it instead:
+    /// the server selected a suite that the imitation does not offer.
+    fn is_cut_hello_of_tls(&self) -> bool {
+        let offer = self.client.client_hello.as_ref().map(|hello| &hello.offer);
+        let suite = self.server.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
+        self.client.pseudo == Some(PseudoTls::MsTurn)
+            && offer.is_some_and(|it| it.cipher_suites.is_empty())
+            && suite.is_some_and(|suite| suite != MS_TURN_SUITE)
     }
 
     /// Whether a session was resumed. Up to TLS 1.2 the flight of a full handshake ends with
@@ -249,8 +262,13 @@ impl Roles<'_> {
 
     /// Whether encrypted records from both sides prove the end of the handshake, whatever version
     /// it was: in TLS 1.3 a ChangeCipherSpec means nothing, and an alert may be all that follows.
+    /// Early data is sent before the server's first record, so that a capture of application data
+    /// on both sides, without either hello, is past it.
     fn is_finished_in_any_version(&self) -> bool {
         let (client, server) = (&self.client, &self.server);
+        if client.long_record && server.application_records > 0 && self.is_late() {
+            return true;
+        }
         let offers_13 = client
             .client_hello
             .as_ref()
@@ -295,7 +313,10 @@ impl Roles<'_> {
         let asked = client.client_hello.as_ref()?;
         let end = self.end_by_server()?;
         // An alert behind the server's end is only the client's word on it.
-        let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
+        let gave_up = client.alerts.iter().any(|alert| {
+            let has_received_end = alert.ack.is_some_and(|ack| ack.since(end.seq) > 0);
+            alert.at.frame < end.at.frame && !has_received_end
+        });
         if gave_up || !server.is_anchored || server.has_holes || !server.leaves_unanswered(client) {
             return None;
         }

@@ -81,6 +81,8 @@ pub(crate) struct PlainAlert {
     pub(crate) level: u8,
     pub(crate) description: u8,
     pub(crate) at: Mark,
+    /// What its sender had received of the other direction.
+    pub(crate) ack: Option<Seq>,
     /// Bytes are missing before it, a hello perhaps.
     pub(crate) is_behind_hole: bool,
 }
@@ -94,7 +96,7 @@ pub(crate) struct PlainMessage {
 }
 
 /// `TLS_DH_anon_WITH_RC4_128_MD5`, all that the media relay of [MS-TURN] offers.
-const MS_TURN_SUITE: u16 = 0x0018;
+pub(super) const MS_TURN_SUITE: u16 = 0x0018;
 /// `early_data` (RFC 8446 §4.2.10).
 const EARLY_DATA: u16 = 42;
 /// The challenge of the constant hello of Google's `ssltcp` (WebRTC, libnice).
@@ -203,10 +205,11 @@ impl SideFacts {
         self.note(MessageKind::Handshake(kind), context);
     }
 
-    /// Takes what there is of a handshake message that will not be completed.
+    /// Takes what there is of a handshake message of `len` bytes that will not be completed.
     pub(crate) fn partial(
         &mut self,
         kind: u8,
+        len: usize,
         body: &[u8],
         record_version: u16,
         context: &mut Context<'_>,
@@ -214,6 +217,9 @@ impl SideFacts {
         match kind {
             message::CLIENT_HELLO if self.client_hello.is_none() => {
                 if let Some(parts) = ClientHelloParts::read(body, false) {
+                    if record_version == 0x0301 && may_be_ms_turn(&parts.offer, len) {
+                        self.pseudo = Some(PseudoTls::MsTurn);
+                    }
                     let hello = context.interner.share(parts, context.transport);
                     self.take_client_hello(hello, record_version, context);
                 }
@@ -231,7 +237,8 @@ impl SideFacts {
     /// Takes a CLIENT-HELLO of the SSL 2.0 format.
     pub(crate) fn sslv2_hello(&mut self, hello: Sslv2Hello, context: &mut Context<'_>) {
         let is_cut = hello.parts.offer.extent < HelloExtent::Whole;
-        if hello.parts.random.ends_with(&GOOGLE_CHALLENGE) {
+        let is_google = hello.parts.random.ends_with(&GOOGLE_CHALLENGE);
+        if is_google || is_cut && may_be_google(&hello.parts.offer) {
             self.pseudo = Some(PseudoTls::Google);
         }
         let hello = context.interner.share(hello.parts, context.transport);
@@ -261,7 +268,8 @@ impl SideFacts {
     pub(crate) fn alert(&mut self, level: u8, description: u8, context: &Context<'_>) {
         if self.alerts.len() < ALERTS_MAX {
             let is_behind_hole = self.has_holes;
-            self.alerts.push(PlainAlert { level, description, at: context.at, is_behind_hole });
+            let (at, ack) = (context.at, context.place.ack);
+            self.alerts.push(PlainAlert { level, description, at, ack, is_behind_hole });
         }
         self.note(MessageKind::Alert { level, description }, context);
     }
@@ -333,6 +341,28 @@ fn is_ms_turn(offer: &Offer) -> bool {
         && offer.extent == HelloExtent::Whole
         && offer.cipher_suites == [MS_TURN_SUITE]
         && offer.extensions.is_none()
+}
+
+/// Whether what is there of a cut hello of `len` bytes is the beginning of the one of [MS-TURN]
+/// §2.1.1. A hello of that length has room for one suite and no extensions block, whichever suite
+/// the cut took.
+fn may_be_ms_turn(offer: &Offer, len: usize) -> bool {
+    const LEN: usize = 41;
+    len == LEN
+        && offer.format == HelloFormat::Tls
+        && offer.legacy_version == 0x0301
+        && matches!(offer.cipher_suites[..], [] | [MS_TURN_SUITE])
+}
+
+/// Whether what is there of a cut hello is the beginning of Google's constant one: its ciphers of
+/// SSL 2.0, and the suites behind them as far as they go.
+fn may_be_google(offer: &Offer) -> bool {
+    const CIPHERS: [u32; 6] = [0x01_0080, 0x03_0080, 0x07_00c0, 0x06_0040, 0x02_0080, 0x04_0080];
+    const SUITES: [u16; 9] = [0x04, 0xfeff, 0x0a, 0xfefe, 0x09, 0x64, 0x62, 0x03, 0x06];
+    offer.legacy_version == 0x0301
+        && offer.sslv2_ciphers == CIPHERS
+        && SUITES.starts_with(&offer.cipher_suites)
+        && offer.cipher_suites.contains(&SUITES[1])
 }
 
 /// Whether a suite of TLS 1.2 and below exchanges keys by ECDHE or anonymous ECDH, whose

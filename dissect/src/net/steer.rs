@@ -12,7 +12,8 @@ use foldhash::quality::SeedableRandomState;
 
 use super::span::Span;
 use super::{
-    Defragmenter, Packet, Reassembled, Walked, plain, reassemble, swift, walk, walk_whole,
+    Defragmenter, Packet, Reassembled, Walked, may_hold_several, plain, reassemble, several, swift,
+    walk, walk_whole,
 };
 use crate::{Counters, Frame, SkipReason};
 
@@ -29,6 +30,10 @@ pub enum Steering {
         /// An IP packet.
         bytes: Vec<u8>,
     },
+    /// The frame held several packets, each with its hash as in [`Flow`](Self::Flow). The frame is
+    /// counted; the packets are Ethernet frames for
+    /// [`Dissector::push_datagram`](crate::Dissector::push_datagram) of their workers.
+    Several(Vec<(u64, Vec<u8>)>),
     /// Nowhere: it is a fragment, and counted in [`Steer::counters`].
     Kept,
     /// To any worker, which will skip it and count why.
@@ -71,6 +76,15 @@ impl Steer {
         if let Some(packet) = plain::packet(frame) {
             return Steering::Flow(self.hash(&packet));
         }
+        if may_hold_several(frame.link)
+            && let Some(packets) = several(frame)
+        {
+            self.count(frame);
+            self.counters.dissected += 1;
+            let part =
+                |(span, packet): (Span<'_>, Packet<'_>)| (self.hash(&packet), span.data().to_vec());
+            return Steering::Several(packets.into_iter().map(part).collect());
+        }
         match walk(frame.link, Span::new(frame.data, frame.wire_len)) {
             Walked::Packet(packet) => Steering::Flow(self.hash(&packet)),
             Walked::Skip(_) => Steering::Any,
@@ -85,9 +99,7 @@ impl Steer {
     /// Counts a fragment, and says where what it completed goes.
     #[cold]
     fn finish(&mut self, frame: &Frame<'_>, outcome: Reassembled) -> Steering {
-        self.counters.frames += 1;
-        self.counters.bytes += frame.data.len() as u64;
-        self.counters.cut_frames += u64::from(frame.is_cut());
+        self.count(frame);
         match outcome {
             Reassembled::Datagram(bytes) => match walk_whole(&bytes) {
                 Walked::Packet(packet) => {
@@ -102,6 +114,12 @@ impl Steer {
             Reassembled::Skip(reason) => self.counters.skip(reason),
         }
         Steering::Kept
+    }
+
+    fn count(&mut self, frame: &Frame<'_>) {
+        self.counters.frames += 1;
+        self.counters.bytes += frame.data.len() as u64;
+        self.counters.cut_frames += u64::from(frame.is_cut());
     }
 
     #[inline]

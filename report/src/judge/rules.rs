@@ -3,7 +3,9 @@
 //! To Office 365 the client's offer decides; from Office 365 the server's choice does. What the
 //! deciding side said is looked at first, the answer only where it changes the verdict.
 
-use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
+use dissect::{
+    FlowFacts, MessageKind, Protocol, PseudoTls, RefusalKind, ServerHello, Side, Version,
+};
 
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{
@@ -163,11 +165,23 @@ impl Case<'_> {
             plain(Verdict::Unknown, Ground::RefusedThough)
         } else if negotiated.is_some_and(|version| version < self.policy.minimum) {
             middlebox(Ground::ServerChoseLess)
-        } else if is_aborted(self.facts) {
+        } else if self.gave_up() && !self.is_choice_outside() {
             plain(Verdict::Unknown, Ground::AbortedLater)
         } else {
             plain(Verdict::Passes, Ground::OfferPasses)
         }
+    }
+
+    /// Whether the server chose what the policy would not: what became of that handshake says
+    /// nothing of one under the policy.
+    fn is_choice_outside(&self) -> bool {
+        let chosen = self.facts.server_hello.as_ref().and_then(|chosen| self.choice(chosen));
+        matches!(chosen, Some(Choice::SuiteOutside | Choice::GroupOutside))
+    }
+
+    /// Whether the handshake was given up after its ServerHello.
+    pub(super) fn gave_up(&self) -> bool {
+        is_aborted(self.facts)
     }
 
     fn offer_undecided(&self, why: Undecided) -> Ruling {
@@ -224,6 +238,7 @@ impl Case<'_> {
             Some(chosen) => self.server_by_choice(chosen),
             None if refusal_of(self.facts).is_some() => self.server_by_refusal(),
             None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
+            None if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             None => plain(Verdict::Unknown, Ground::ServerUnseen),
         }
     }
@@ -331,10 +346,11 @@ pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
         .or_else(|| fatal.map(|alert| RefusalKind::Alert(alert.description)))
 }
 
-/// Whether a handshake that had its ServerHello was given up, by either side.
+/// Whether a handshake that had its answer was given up, by either side. A HelloRetryRequest is an
+/// answer: it selects TLS 1.3.
 fn is_aborted(facts: &FlowFacts) -> bool {
     let alerted = facts.alerts.iter().any(dissect::Alert::is_fatal);
-    facts.server_hello.is_some()
+    (facts.server_hello.is_some() || facts.hello_retried)
         && match facts.established {
             Some(true) => false,
             Some(false) => alerted || facts.end.is_some(),
@@ -362,7 +378,16 @@ fn believable_mark(chosen: &ServerHello) -> Option<Version> {
 
 fn is_answered_by_certificate(facts: &FlowFacts) -> bool {
     const CERTIFICATE: u8 = 11;
-    facts.certificate.is_some()
+    // A relay selects the constant suite; another one comes from who answers in earnest, even
+    // where the certificate behind it was cut off.
+    let constant = match facts.protocol {
+        Protocol::PseudoTls(PseudoTls::MsTurn) => Some(0x0018),
+        Protocol::PseudoTls(PseudoTls::Google) => Some(0x0004),
+        _ => None,
+    };
+    let selected = facts.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
+    selected.zip(constant).is_some_and(|(selected, constant)| selected != constant)
+        || facts.certificate.is_some()
         || facts.messages.iter().any(|message| {
             message.from == Side::Server && message.kind == MessageKind::Handshake(CERTIFICATE)
         })

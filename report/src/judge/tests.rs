@@ -38,6 +38,13 @@ pub(super) fn check(flow: Flow, verdict: Verdict, cause: impl Into<Option<Cause>
     assert!(!judgement.reason.is_empty());
 }
 
+/// The reason of a connection alone does not have these words.
+#[track_caller]
+fn check_without(flow: Flow, words: &str) {
+    let (_, judgement) = judge_one(&flow);
+    assert!(!judgement.reason.contains(words), "`{words}` is in `{}`", judgement.reason);
+}
+
 const PROTOCOL_VERSION: RefusalKind = RefusalKind::Alert(70);
 
 #[test]
@@ -113,6 +120,10 @@ fn to_office365_suites_and_groups_are_causes_behind_the_version() {
         Cause::NoCommonSuite,
         &["refused by alert handshake_failure"],
     );
+    // A server that speaks TLS 1.3 refuses this; the reason says so.
+    let shadowed = flow().hello(0x0303, &[0xc02f], Some(&[23])).versions(&[0x0304, 0x0303]);
+    let words = &["refused for another reason", "warning: TLSv1.3"];
+    check(shadowed.refused(RefusalKind::Alert(40)), Unknown, None, words);
 }
 
 #[test]
@@ -261,6 +272,13 @@ fn a_handshake_given_up_after_a_good_choice_is_refused_for_another_reason() {
     check(closed, Unknown, None, &[words[0], "RST"]);
     check(good().established(false), Passes, None, &[]);
     check(good().established(true).ended_by(Side::Client, EndKind::Fin), Passes, None, &[]);
+    // What was chosen is none of the policy's, so giving it up says nothing of the policy.
+    check(
+        Flow::to_exchange().good_hello().selects(0x0303, 0x0039, None).aborted_by(Side::Client, 71),
+        Passes,
+        None,
+        &["which Office 365 would not, and given up by the client, alert insufficient_security"],
+    );
     // An old client that gives up stays an old client.
     check(
         Flow::to_exchange().old_hello().selects(0x0301, 0x002f, None).aborted_by(Side::Client, 40),
@@ -268,6 +286,53 @@ fn a_handshake_given_up_after_a_good_choice_is_refused_for_another_reason() {
         Cause::ClientTooOld,
         &[],
     );
+}
+
+#[test]
+fn a_client_that_gives_up_after_a_hello_retry_request_refuses_for_another_reason() {
+    let retried = |flow: Flow| {
+        let mut flow = flow.versions(&[0x0304, 0x0303]);
+        flow.facts.hello_retried = true;
+        flow
+    };
+    let to = || {
+        let suites = [0x1301, 0xc02f];
+        retried(Flow::to_exchange().hello(0x0303, &suites, Some(&GOOD_GROUPS)))
+    };
+    let words = &["refused for another reason: TLSv1.3 was selected", "client"];
+    check(to().aborted_by(Side::Client, 47), Unknown, None, &[words[0], "illegal_parameter"]);
+    let closed = to().established(false).ended_by(Side::Client, EndKind::Reset);
+    check(closed, Unknown, None, words);
+    let lost = to().coverage(Coverage::GAP);
+    check(lost, Passes, None, &["answered by a HelloRetryRequest"]);
+
+    let from = || retried(Flow::from_skype().good_hello());
+    check(from().aborted_by(Side::Client, 47), Unknown, None, words);
+}
+
+#[test]
+fn an_answer_that_is_no_tls_is_said_to_be_one() {
+    let words = "answered in the clear";
+    let old = Flow::to_exchange().old_hello().established(false);
+    check(old.clone(), Breaks, Cause::ClientTooOld, &[words]);
+    let good = Flow::to_exchange().good_hello().established(false);
+    check(good.clone(), Passes, None, &[words]);
+    let missing = Coverage::SERVER_SIDE_MISSING;
+    check(old.coverage(missing), Breaks, Cause::ClientTooOld, &["no answer was seen"]);
+    check(good.coverage(missing), Passes, None, &["answer was not seen"]);
+}
+
+#[test]
+fn a_name_in_front_of_an_encrypted_hello_is_said_to_be_one() {
+    let words = "the name may be the one of a front";
+    let to = |name| Flow::new("10.0.0.5:50000", "104.18.7.8:443").good_hello().sni(name);
+    let ech = |flow: Flow| flow.extension(0xfe0d);
+    check(ech(to("cloudflare-ech.com")), OutOfScope, None, &["neither end", words]);
+    check_without(to("cloudflare-ech.com"), words);
+    // Most browsers send a decoy, which says nothing of a name that is an endpoint.
+    check_without(ech(to("outlook.office365.com")), words);
+    let by_address = Flow::to_exchange().good_hello().sni("cloudflare-ech.com");
+    check(ech(by_address), Passes, None, &["counted by address", words]);
 }
 
 #[test]

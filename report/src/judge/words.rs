@@ -9,7 +9,7 @@ use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, 
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
-use super::rules::{Capped, Case, Ground, Ruling, offered_top, refusal_of};
+use super::rules::{Capped, Case, Ground, Ruling, offered_top, proven, refusal_of};
 use crate::endpoints::Prefix;
 use crate::iana::CipherSuite;
 use crate::judged::{Cause, Direction, Verdict};
@@ -65,6 +65,9 @@ impl Words {
                      server's name is none of its endpoints"
             );
         }
+        if overruled.is_some() || case.direction == Direction::Other {
+            write_hidden_name(&mut draft, case);
+        }
         let shared = self.share(&draft);
         self.draft = draft;
         shared
@@ -104,8 +107,8 @@ fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         ),
         Ground::PseudoTlsIntercepted => put!(
             out,
-            "{} was answered by a certificate: something on the way ends TLS where the media relay \
-             should answer",
+            "{} was answered by a handshake with a certificate: something on the way ends TLS \
+             where the media relay should answer",
             imitation(case)
         ),
         Ground::OfferFails => write_offer_fails(out, case, ruling),
@@ -213,6 +216,17 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     }
 }
 
+/// A name that is no endpoint may hide one. A decoy looks the same, and most browsers send one.
+fn write_hidden_name(out: &mut String, case: &Case<'_>) {
+    let hello = case.facts.client_hello.as_ref();
+    if hello.is_some_and(|it| it.offer.offers_ech() == Some(true) && it.server_name.is_some()) {
+        out.push_str(
+            "; Encrypted ClientHello is offered: the name may be the one of a front, with the \
+             service's own encrypted behind it",
+        );
+    }
+}
+
 fn write_not_concerned(out: &mut String, case: &Case<'_>) {
     match case.direction {
         _ if !case.in_scope => {
@@ -308,9 +322,23 @@ fn write_answer(out: &mut String, case: &Case<'_>) {
         write_refusal(out, kind);
     } else if let Some(version) = case.facts.negotiated() {
         put!(out, "; today {version} is selected");
+    } else if case.facts.hello_retried {
+        out.push_str("; answered by a HelloRetryRequest");
+    } else if is_answered_in_clear(case) {
+        out.push_str("; answered in the clear, by something that is no TLS");
     } else if case.facts.server_hello.is_none() {
         out.push_str("; no answer was seen");
     }
+}
+
+/// Whether something else than TLS answered: neither ServerHello nor refusal came, and no byte of
+/// the server's is missing.
+fn is_answered_in_clear(case: &Case<'_>) -> bool {
+    let facts = case.facts;
+    facts.server_hello.is_none()
+        && !facts.hello_retried
+        && facts.coverage.is_complete()
+        && refusal_of(facts).is_none()
 }
 
 fn write_refusal(out: &mut String, kind: RefusalKind) {
@@ -358,15 +386,28 @@ fn write_mail(out: &mut String, ruling: &Ruling) {
 fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     write_offer(out, case);
     put!(out, "; version, suite and group are shared with {}", case.policy.requirer);
+    write_shadow(out, case);
+    if is_answered_in_clear(case) {
+        out.push_str("; answered in the clear, by something that is no TLS");
+    } else if case.facts.hello_retried && case.facts.server_hello.is_none() {
+        out.push_str("; answered by a HelloRetryRequest, and the ServerHello is not needed");
+    } else if case.facts.server_hello.is_none() {
+        out.push_str("; the server's answer was not seen and is not needed");
+    } else if case.gave_up() {
+        let who = &case.policy.requirer;
+        put!(out, "; {} was selected, which {who} would not, and given up", selected(case));
+        write_alert_after(out, case);
+    }
+}
+
+/// The better version in which nothing is shared, if there is one.
+fn write_shadow(out: &mut String, case: &Case<'_>) {
     if let Some(Way::Through { shadowed_by: Some(version) }) = case.way {
         put!(
             out,
             "; warning: {version} is offered too but shares nothing, and servers \
              that speak {version} choose it first"
         );
-    }
-    if case.facts.server_hello.is_none() {
-        out.push_str("; the server's answer was not seen and is not needed");
     }
 }
 
@@ -405,6 +446,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     write_offer(out, case);
     let minimum = case.policy.minimum.name().replace("TLSv", "TLS ");
     put!(out, "; the offer satisfies {who}'s {minimum} policy");
+    write_shadow(out, case);
     write_mail(out, ruling);
 }
 
@@ -475,7 +517,7 @@ fn selected(case: &Case<'_>) -> Selected {
     let version = hello.and_then(dissect::ServerHello::version);
     let is_enough = version.is_some_and(|version| version >= case.policy.minimum);
     let suite = hello.and_then(|hello| hello.cipher_suite).filter(|_| is_enough);
-    Selected { version, suite }
+    Selected { version: version.or_else(|| proven(case.facts)), suite }
 }
 
 struct Selected {

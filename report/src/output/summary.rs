@@ -39,6 +39,7 @@ struct Summary<'a> {
     bytes_read: u64,
     flows: usize,
     flows_watched: u64,
+    flows_ech_offered: usize,
     hosts: u64,
     hosts_judged: u64,
     hosts_break: u64,
@@ -82,6 +83,7 @@ impl<'a> Summary<'a> {
             bytes_read: run.bytes_read,
             flows: report.flows().len(),
             flows_watched: watched.total(),
+            flows_ech_offered: report.flows().iter().filter(|flow| offers_ech(flow)).count(),
             hosts: of_first(|tally| tally.total),
             hosts_judged: of_first(|tally| tally.judged),
             hosts_break: of_first(|tally| tally.hosts(Verdict::Breaks)),
@@ -109,6 +111,12 @@ impl<'a> Summary<'a> {
             }),
         }
     }
+}
+
+/// Whether the name that the client sent may be the one of a front.
+fn offers_ech(flow: &JudgedFlow) -> bool {
+    let hello = flow.facts.client_hello.as_ref();
+    hello.is_some_and(|hello| hello.offer.offers_ech() == Some(true))
 }
 
 /// Hosts by fate under one policy.

@@ -367,9 +367,9 @@ impl Direction {
 
     /// Takes what there is of an unfinished hello, and says why it is not whole.
     fn finish(&mut self, context: &mut Context<'_>) {
-        if let Some((kind, _)) = self.next_message() {
+        if let Some((kind, len)) = self.next_message() {
             let body = self.stream.prefix().get(self.read + MESSAGE_HEADER_LEN..);
-            self.facts.partial(kind, body.unwrap_or_default(), 0, context);
+            self.facts.partial(kind, len, body.unwrap_or_default(), 0, context);
         }
         let hellos = (&self.facts.client_hello, &self.facts.server_hello);
         let extent = match hellos {
