@@ -25,7 +25,6 @@ pub enum Sweep {
 const AHEAD: usize = 16;
 
 /// A frame on its way to what is known of its connection.
-#[expect(clippy::large_enum_variant, reason = "nearly all are segments")]
 enum Ready<'a> {
     Segment(Segment<'a>, Located),
     Datagram(Datagram<'a>),

@@ -38,7 +38,9 @@ pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
 };
-pub use hosts::{Contradiction, HostOutcome, HostRow, HostTable, HostTally, SilentHost, concerns};
+pub use hosts::{
+    Contradiction, HostOutcome, HostRow, HostTable, HostTally, NameSet, SilentHost, concerns,
+};
 pub use inventory::{Inventory, InventoryError, InventoryItem};
 pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};

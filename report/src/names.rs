@@ -133,7 +133,7 @@ pub(crate) fn place<'a>(
         .iter()
         .find_map(|(name, _)| endpoints.service_of_normal(name))
         .map(|service| (service, ServiceSource::Name));
-    let has_name = names.iter().any(|(name, _)| name.parse::<IpAddr>().is_err());
+    let has_name = names.iter().any(|(name, _)| !is_address(name));
 
     let mut overruled_by = None;
     let by_address = || {
@@ -165,7 +165,7 @@ pub(crate) fn place<'a>(
 
 type Name<'a> = (Cow<'a, str>, NameSource);
 
-/// The connection's names, the strongest first.
+/// The connection's names, the strongest first; without those that can't count beside it.
 fn names_of<'a>(
     facts: &'a FlowFacts,
     hearsay: Hearsay<'a>,
@@ -179,6 +179,14 @@ fn names_of<'a>(
         Upgrade::Xmpp => (facts.upgrade_name.as_deref(), NameSource::Xmpp),
         _ => (None, NameSource::Connect),
     };
+    if let Some(sni) = sni.map(normal)
+        && !sni.is_empty()
+        && !is_address(&sni)
+        && asked.is_none()
+    {
+        // Nothing outranks a name that was asked for.
+        return vec![(sni, NameSource::Sni)];
+    }
     let certificate = facts
         .certificate
         .as_deref()
@@ -198,6 +206,12 @@ fn names_of<'a>(
     .filter_map(|(name, source)| Some((normal(name?), source)))
     .filter(|(name, _)| !name.is_empty())
     .collect()
+}
+
+/// Whether a name is an address. Most names don't even begin like one.
+fn is_address(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_hexdigit() || first == ':')
+        && name.parse::<IpAddr>().is_ok()
 }
 
 /// The names that may decide: the one asked for, by SNI or by CONNECT, else the strongest of the
