@@ -10,6 +10,15 @@ use crate::tcp::Seq;
 use crate::udp::{Datagram, UdpTable};
 use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer, Timestamp};
 
+/// What the tables of a dissector hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Connections that are known: read, decided, or to be recognised.
+    pub connections: usize,
+    /// Bytes of their state, approximately.
+    pub bytes: usize,
+}
+
 /// What a sweep through the connections at hand reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sweep {
@@ -224,6 +233,15 @@ impl Dissector {
     #[must_use]
     pub fn take_counters(&mut self) -> Counters {
         std::mem::take(&mut self.counters)
+    }
+
+    /// What the tables of connections hold.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            connections: self.flows.count() + self.datagrams.flow_count(),
+            bytes: self.flows.used_bytes() + self.datagrams.used_bytes(),
+        }
     }
 
     /// Reports every connection that is still open: the input is over.

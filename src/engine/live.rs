@@ -7,7 +7,7 @@ use std::thread;
 
 use capture::Batch;
 use crossbeam_channel::{Sender, bounded, unbounded};
-use dissect::{Counters, FlowFacts, NameSeen, Steer, Sweep, Timestamp};
+use dissect::{Counters, FlowFacts, Held, HelloSeen, NameSeen, Steer, Sweep, Timestamp};
 use report::ClockInfo;
 
 use super::clock::Clock;
@@ -44,6 +44,8 @@ pub struct Harvest {
     pub flows: Vec<Box<FlowFacts>>,
     /// Connections that were decided, reported or not; each once in a run.
     pub decided: Vec<Box<FlowFacts>>,
+    /// ClientHellos that were read, in no particular order.
+    pub hellos: Vec<HelloSeen>,
     /// What DNS answers said, in no particular order.
     pub names: Vec<NameSeen>,
     /// What became of the frames.
@@ -54,6 +56,8 @@ pub struct Harvest {
     pub last_time: Option<Timestamp>,
     /// How time went on from frame to frame.
     pub clock: ClockInfo,
+    /// What the workers' tables hold still.
+    pub held: Held,
 }
 
 /// Follows frames until the director stops.
@@ -164,8 +168,11 @@ impl Log {
         for learned in learned {
             harvest.flows.extend(learned.flows);
             harvest.decided.extend(learned.decided);
+            harvest.hellos.extend(learned.hellos);
             harvest.names.extend(learned.names);
             harvest.counters.absorb(&learned.counters);
+            harvest.held.connections += learned.held.connections;
+            harvest.held.bytes += learned.held.bytes;
         }
         assert!(harvest.counters.balances(), "every frame is dissected or skipped for a reason");
         harvest

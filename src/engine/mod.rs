@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
 use dissect::{
-    Counters, Dissector, FlowFacts, HelloSeen, Limits, NameSeen, Observer, Sweep, Timestamp,
+    Counters, Dissector, FlowFacts, Held, HelloSeen, Limits, NameSeen, Observer, Side, Sweep,
+    Timestamp,
 };
 
 use clock::Clock;
@@ -163,8 +164,12 @@ struct Learned {
     flows: Vec<Box<FlowFacts>>,
     /// Copies of what was decided, for those who watch.
     decided: Vec<Box<FlowFacts>>,
+    /// The hellos, for those who watch.
+    hellos: Vec<HelloSeen>,
     names: Vec<NameSeen>,
     counters: Counters,
+    /// What the tables hold still.
+    held: Held,
 }
 
 impl<'a> Worker<'a> {
@@ -192,7 +197,8 @@ impl<'a> Worker<'a> {
     fn sweep(&mut self, now: Timestamp, kind: Sweep) -> Learned {
         self.dissector.sweep(now, kind, &mut self.seen);
         let counters = self.dissector.take_counters();
-        Learned { counters, ..std::mem::take(&mut self.seen.learned) }
+        let held = self.dissector.held();
+        Learned { counters, held, ..std::mem::take(&mut self.seen.learned) }
     }
 
     fn take(&mut self, batch: &Batch) {
@@ -231,6 +237,9 @@ impl Observer for Seen<'_> {
     }
 
     fn hello(&mut self, seen: HelloSeen) {
+        if self.keeps_decided && seen.from == Side::Client {
+            self.learned.hellos.push(seen);
+        }
         self.hosts.note(&seen);
     }
 }

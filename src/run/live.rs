@@ -3,14 +3,23 @@
 //! Three kinds of threads: this one takes frames and directs ([`patrol`]), workers dissect, and one
 //! judges and writes ([`recorder`]), so that no disk ever keeps a frame waiting.
 
+mod alarm;
 mod archive;
+mod board;
+#[cfg_attr(not(target_os = "linux"), path = "unconfined.rs")]
+mod confine;
 mod interval;
+mod metrics;
 mod patrol;
 mod recorder;
+mod service;
 mod signals;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::TcpListener;
 use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, available_parallelism};
 
 use capture::{LiveOptions, LiveSource};
@@ -20,11 +29,14 @@ use report::OutputFolder;
 
 use super::console::Console;
 use super::{Outcome, outputs};
-use crate::cli::LiveConfig;
+use crate::cli::{LiveConfig, Target};
 use crate::engine::{LiveHosts, Settings, watch};
 use crate::progress::say;
 
+use alarm::Alarm;
 use archive::Archive;
+use board::Board;
+use confine::Account;
 use patrol::Patrol;
 use recorder::{Place, Recorder};
 use signals::Signals;
@@ -66,7 +78,12 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
             Place::Once(folder.map_err(|error| error.to_string())?)
         }
     };
-    let recorder = Recorder::new(&config, place)?;
+    let account = config.user.as_deref().map(Account::of).transpose()?;
+    if let (Some(account), Some(out)) = (&account, &config.outputs.out) {
+        account.own(out)?;
+    }
+    let board = Arc::new(Mutex::new(Board::default()));
+    let recorder = Recorder::new(&config, place, Arc::clone(&board))?;
     let options = LiveOptions {
         buffer_bytes: config.buffer_bytes,
         snap_len: config.snap_len,
@@ -75,6 +92,19 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     };
     let source = LiveSource::open(&config.interfaces, &options);
     let source = source.map_err(|error| error.to_string())?;
+    let metrics = config.metrics.map(|place| {
+        TcpListener::bind(place)
+            .map_err(|error| format!("--metrics: can't serve at {place}: {error}"))
+    });
+    let metrics = metrics.transpose()?;
+    let alarm = config.on_break.as_deref().map(|command| Alarm::start(command, account.as_ref()));
+    let alarm = alarm.transpose().map_err(|error| format!("--on-break: no shell: {error}"))?;
+    let recorder = recorder.with_alarm(alarm);
+    let left = confine::confine(account.as_ref(), &written_folders(&config), config.is_confined)?;
+    console.notices(&left);
+    if let Some(listener) = metrics {
+        metrics::serve(listener, board, patrol::now());
+    }
     let settings = settings(&config);
     let hosts = LiveHosts::default();
     let (harvests, harvested) = bounded(QUEUED_HARVESTS_MAX);
@@ -87,6 +117,21 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     });
     console.outcome = outcome;
     Ok(())
+}
+
+/// The folders that outputs are written to.
+fn written_folders(config: &LiveConfig) -> Vec<PathBuf> {
+    let single = config.outputs.single.iter().filter_map(|(_, target)| match target {
+        // A link's target is replaced, where it is.
+        Target::File(path) => {
+            let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+            let is_special = path.exists() && !path.is_file();
+            Some(if is_special { path } else { path.parent()?.to_owned() })
+        }
+        Target::Stdout => None,
+    });
+    let here = |path: PathBuf| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
+    config.outputs.out.clone().into_iter().chain(single).map(here).collect()
 }
 
 /// Prints the interfaces.

@@ -126,6 +126,10 @@ impl Listener {
         text
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn said(&self) -> String {
         self.text("stderr")
     }

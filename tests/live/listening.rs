@@ -24,7 +24,9 @@ fn replayed_samples_get_the_verdicts_of_files() {
         let listener = net.listen(&["-i", "v1", "--out", &out]);
         net.replay(input);
         let (stdout, said) = listener.ends("INT", Some(0));
-        assert_eq!((stdout.as_str(), said.as_str()), ("", "tlsunset: listening on v1\n"));
+        let other = |line: &&str| !line.contains(" breaks (") && !line.contains("runs as root");
+        let said: Vec<&str> = said.lines().filter(other).collect();
+        assert_eq!((stdout.as_str(), &*said), ("", &["tlsunset: listening on v1"][..]));
         for table in ["flows.csv", "hosts.csv"] {
             let (offline, online) = [&offline, &online].map(|it| timeless(it.path(), table)).into();
             assert_eq!(online, offline, "{} {table}", sample.name);

@@ -10,3 +10,4 @@ mod kit;
 mod listening;
 mod rotation;
 mod trouble;
+mod watching;

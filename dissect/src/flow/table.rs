@@ -241,7 +241,8 @@ impl FlowTable {
                 return;
             };
             let facts = flow.join(&mut read, Coverage::COMPLETE);
-            flow.state = facts.map_or(State::Plain, |facts| {
+            flow.state = facts.map_or(State::Plain, |mut facts| {
+                flow.complete(&mut facts);
                 seen.decided(&facts);
                 State::Settled(facts)
             });
@@ -316,8 +317,13 @@ impl FlowTable {
         self.interner.refresh();
     }
 
+    /// Connections that have an entry.
+    pub(crate) fn count(&self) -> usize {
+        self.flows.len() - self.free.len()
+    }
+
     /// Bytes of flow state, approximately: tables by their capacity, flows by what they hold.
-    pub(super) fn used_bytes(&self) -> usize {
+    pub(crate) fn used_bytes(&self) -> usize {
         self.attempts.held_bytes()
             + self.index.held_bytes()
             + (self.flows.len() - self.free.len()) * size_of::<Flow>()

@@ -333,6 +333,7 @@ impl UdpTable {
             };
             let facts = flow.take_facts(Coverage::COMPLETE, &self.limits, &mut self.interner);
             let Some(facts) = facts else { return self.forget(slot) };
+            let facts = FlowFacts { first: flow.first, last: flow.last, ..facts };
             seen.decided(&facts);
             flow.state = State::Settled(Box::new(Settled { facts, opener, trials: 0 }));
         }
@@ -404,13 +405,12 @@ impl UdpTable {
     }
 
     /// Bytes of state, approximately.
-    pub(super) fn used_bytes(&self) -> usize {
+    pub(crate) fn used_bytes(&self) -> usize {
         self.index.len() * (size_of::<Flow>() + ENTRY_BYTES) + self.held_bytes
     }
 
     /// Connections at hand.
-    #[cfg(test)]
-    pub(super) fn flow_count(&self) -> usize {
+    pub(crate) fn flow_count(&self) -> usize {
         self.index.len()
     }
 }

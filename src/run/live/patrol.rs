@@ -7,7 +7,8 @@ use crossbeam_channel::Sender;
 use dissect::{Sweep, Timestamp};
 
 use super::interval::counted_since;
-use super::recorder::{Close, Message};
+use super::recorder::{Close, Message, Sight};
+use super::service::Service;
 use super::signals::Signals;
 use crate::cli::LiveConfig;
 use crate::engine::{Director, Harvest, Step};
@@ -38,6 +39,9 @@ pub(super) struct Patrol {
     flows: usize,
     flows_max: usize,
     now: Timestamp,
+    /// By how many nanoseconds frames were late at most since the last harvest.
+    lag_ns: i64,
+    service: Option<Service>,
 }
 
 impl Patrol {
@@ -65,6 +69,8 @@ impl Patrol {
             flows: 0,
             flows_max,
             now,
+            lag_ns: 0,
+            service: None,
         }
     }
 
@@ -94,11 +100,13 @@ impl Director for Patrol {
         for event in self.source.take_events() {
             say(event);
         }
+        self.service.get_or_insert_with(Service::ready).alive();
         if let Some(until) = self.drains_until {
             return self.drain(until);
         }
         if self.signals.is_stopped() {
             self.drains_until = Some(Instant::now() + DRAIN);
+            self.service.iter().for_each(Service::stopping);
             return Step::Idle;
         }
         if self.signals.take_reload() {
@@ -110,19 +118,29 @@ impl Director for Patrol {
             self.harvest_began = Instant::now();
             return Step::Harvest(self.now, if ends { Sweep::Cut } else { Sweep::Over });
         }
-        self.source.wait(WAIT).map_or(Step::Idle, Step::Frames)
+        let Some(batch) = self.source.wait(WAIT) else { return Step::Idle };
+        if let Some(first) = batch.descs().first() {
+            self.lag_ns = self.lag_ns.max(now().nanos_since(first.time));
+        }
+        Step::Frames(batch)
     }
 
     fn harvest(&mut self, harvest: Harvest, kind: Option<Sweep>) {
         self.flows += harvest.flows.len();
+        let interfaces = self.source.counts();
         let close = (kind != Some(Sweep::Over)).then(|| {
-            let counts = self.source.counts();
-            let capture = counted_since(&counts, &self.counts);
-            (self.counts, self.flows) = (counts, 0);
+            let capture = counted_since(&interfaces, &self.counts);
+            (self.counts, self.flows) = (interfaces.clone(), 0);
             self.boundary = self.interval_ns.map(|len| boundary_after(self.now, len));
             Close { at: self.now, capture }
         });
-        self.tell(Message::Harvest(Box::new(harvest), close));
+        let sight = Sight {
+            interfaces,
+            newest: self.source.newest(),
+            lag_ns: std::mem::take(&mut self.lag_ns),
+            now: self.now,
+        };
+        self.tell(Message::Harvest(Box::new(harvest), sight, close));
         let took = self.harvest_began.elapsed();
         self.next_harvest = Instant::now() + HARVEST_EVERY.max(took * HARVEST_SHARE);
     }

@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use capture::InterfaceCounts;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use dissect::Timestamp;
 use report::{
@@ -16,7 +18,9 @@ use report::{
     RunInfo,
 };
 
+use super::alarm::{self, Alarm};
 use super::archive::Archive;
+use super::board::Board;
 use super::interval::Interval;
 use super::patrol::now;
 use super::{Outcome, flows_max};
@@ -34,9 +38,17 @@ const NAMES_KEPT_NS: i64 = 3600 * 1_000_000_000;
 /// What the recorder is told.
 pub(super) enum Message {
     /// What was learned, and whether the interval ends with it.
-    Harvest(Box<Harvest>, Option<Close>),
+    Harvest(Box<Harvest>, Sight, Option<Close>),
     /// To read policies, endpoints and inventory again.
     Reload,
+}
+
+/// How the interfaces are.
+pub(super) struct Sight {
+    pub(super) interfaces: Vec<InterfaceCounts>,
+    pub(super) newest: Option<Timestamp>,
+    pub(super) lag_ns: i64,
+    pub(super) now: Timestamp,
 }
 
 /// The end of an interval.
@@ -71,6 +83,8 @@ pub(super) struct Recorder {
     flows_max: usize,
     /// When writing is tried again, after it failed.
     retry_at: Option<Instant>,
+    board: Arc<Mutex<Board>>,
+    alarm: Option<Alarm>,
     outcome: Outcome,
 }
 
@@ -80,7 +94,11 @@ impl Recorder {
     /// # Errors
     ///
     /// What is wrong with policies, endpoints or inventory, in words.
-    pub(super) fn new(config: &LiveConfig, place: Place) -> Result<Self, String> {
+    pub(super) fn new(
+        config: &LiveConfig,
+        place: Place,
+        board: Arc<Mutex<Board>>,
+    ) -> Result<Self, String> {
         Ok(Self {
             judge: judging::judge(&config.judging, &config.sensor)?,
             inventory: read_inventory(config)?,
@@ -91,8 +109,15 @@ impl Recorder {
             pending: VecDeque::new(),
             flows_max: flows_max(config),
             retry_at: None,
+            board,
+            alarm: None,
             outcome: Outcome::default(),
         })
+    }
+
+    /// A recorder that also runs a command for hosts that break.
+    pub(super) fn with_alarm(self, alarm: Option<Alarm>) -> Self {
+        Self { alarm, ..self }
     }
 
     /// Takes what is learned until nothing more comes, and writes the rest.
@@ -105,7 +130,7 @@ impl Recorder {
         }
         loop {
             match messages.recv_timeout(RETRY_AFTER) {
-                Ok(Message::Harvest(harvest, close)) => self.take(*harvest, close),
+                Ok(Message::Harvest(harvest, sight, close)) => self.take(*harvest, sight, close),
                 Ok(Message::Reload) => self.reload(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -117,10 +142,11 @@ impl Recorder {
         self.finish()
     }
 
-    fn take(&mut self, mut harvest: Harvest, close: Option<Close>) {
+    fn take(&mut self, mut harvest: Harvest, sight: Sight, close: Option<Close>) {
         let mut answers = std::mem::take(&mut harvest.names);
         answers.sort_by_key(|seen| seen.at);
         answers.iter().for_each(|seen| self.names.learn(seen));
+        self.show(&mut harvest, sight);
         self.open.absorb(harvest);
         let waiting: usize = self.pending.iter().map(|pending| pending.flows.len()).sum();
         if self.open.flows.len() + waiting > self.flows_max {
@@ -128,6 +154,26 @@ impl Recorder {
         }
         if let Some(close) = close {
             self.close(&close);
+        }
+    }
+
+    /// Brings the board up to date, and tells of hosts that break.
+    fn show(&mut self, harvest: &mut Harvest, sight: Sight) {
+        let decided = std::mem::take(&mut harvest.decided);
+        let breaks = {
+            let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+            board.counters.absorb(&harvest.counters);
+            board.held = harvest.held;
+            board.interfaces = sight.interfaces;
+            (board.newest, board.lag_ns) = (sight.newest, sight.lag_ns);
+            board.names = self.names.len();
+            board.pending =
+                self.open.flows.len() + self.pending.iter().map(|it| it.flows.len()).sum::<usize>();
+            board.note_hellos(&std::mem::take(&mut harvest.hellos), sight.now);
+            board.take(decided, sight.now, &self.judge, &self.names)
+        };
+        for found in &breaks {
+            alarm::tell(self.alarm.as_ref(), found, &self.config.sensor);
         }
     }
 
@@ -208,11 +254,14 @@ impl Recorder {
             ) {
                 Ok(any_breaks) => {
                     has_written = true;
+                    self.board.lock().unwrap_or_else(PoisonError::into_inner).intervals_written +=
+                        1;
                     self.outcome.check_failed |= self.config.outputs.check && any_breaks;
                     self.pending.pop_front();
                 }
                 Err(error) => {
                     let since = pending.start;
+                    self.board.lock().unwrap_or_else(PoisonError::into_inner).write_failures += 1;
                     if self.retry_at.is_none() {
                         say(format_args!(
                             "error: {error}; counting goes on, and what was seen since {since} is \
@@ -249,6 +298,9 @@ impl Recorder {
     }
 
     fn finish(mut self) -> Outcome {
+        if let Some(alarm) = self.alarm.take() {
+            alarm.finish();
+        }
         match &self.place {
             Place::Once(folder) => {
                 let mut console = Console::new(self.config.outputs.prints_notices);

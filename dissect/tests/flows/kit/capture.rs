@@ -41,7 +41,8 @@ impl Observer for Seen {
         self.flows.push(facts);
     }
 
-    fn decided(&mut self, _: &FlowFacts) {
+    fn decided(&mut self, facts: &FlowFacts) {
+        assert!(facts.first.frame > 0 && facts.last >= facts.first, "{facts:?}");
         self.decided += 1;
     }
 
