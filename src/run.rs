@@ -14,11 +14,12 @@ mod merge;
 mod outputs;
 mod policies;
 mod proof;
+mod review;
 mod saved;
 
 use std::process::ExitCode;
 
-use crate::cli::{Arguments, Command, MergeConfig, RunConfig, UsageError};
+use crate::cli::{Arguments, Command, MergeConfig, ReviewConfig, RunConfig, UsageError};
 use crate::progress::say;
 
 /// How a run ended.
@@ -53,6 +54,9 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Inventory(command) => inventory::inventory(&command),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
         Command::Policy(command) => policies::policy(&command),
+        Command::Review(arguments) => {
+            checked(ReviewConfig::from_arguments(*arguments), review::review)
+        }
     }
 }
 

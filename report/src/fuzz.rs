@@ -12,6 +12,11 @@ pub fn state(bytes: &[u8]) {
     read(&[b"tlsunset state 3\n", frame.as_slice()].concat());
 }
 
+/// A text in the shape that its first line tells: a table of any dialect, JSON, a log.
+pub fn review(bytes: &[u8]) {
+    crate::review::survive(bytes);
+}
+
 fn read(bytes: &[u8]) {
     let Ok(state) = State::read(bytes) else { return };
     let mut written = Vec::new();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{DiffArguments, ExplainArguments, MergeArguments, parse_memory};
+use super::{DiffArguments, ExplainArguments, MergeArguments, ReviewArguments, parse_memory};
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -17,6 +17,7 @@ Examples:
   tlsunset analyze --out report/ captures/
   tcpdump -i eth1 -w - 'tcp' | tlsunset analyze -
   tlsunset explain report/ 10.20.1.11
+  tlsunset review export.csv
 
 Exit status: 0 done; 1 only with --check, when some host breaks; 2 when something failed.")]
 pub struct Arguments {
@@ -45,6 +46,8 @@ pub enum Command {
     /// Show what can be enforced, and check policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Read what Wireshark, tshark, Zeek or Suricata exported instead of a capture
+    Review(Box<ReviewArguments>),
 }
 
 /// What to do with inventories.

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod config;
+mod review;
 mod saved;
 mod size;
 
@@ -12,5 +13,6 @@ pub use arguments::{
     FlowsFormat, InventoryCommand, JudgingArguments, OutputArguments, PolicyCommand,
 };
 pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
+pub use review::{ReviewArguments, ReviewConfig};
 pub use saved::{DiffArguments, ExplainArguments, MergeArguments, MergeConfig};
 pub use size::{MEMORY_MIN, parse_memory, parse_size};

@@ -69,6 +69,7 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
         counters,
         clock: analysis.clock,
         capture: None,
+        review: None,
     };
     let mut names = NameBook::default();
     let mut answers = analysis.names;

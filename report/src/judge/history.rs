@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dissect::{
-    CertificateNames, Coverage, Endpoint, FlowFacts, MessageKind, Protocol, Side, Timestamp,
+    CertificateNames, Coverage, Endpoint, Faults, FlowFacts, MessageKind, Protocol, Side, Timestamp,
     Upgrade, Version,
 };
 
@@ -183,7 +183,11 @@ fn is_unanswered(facts: &FlowFacts) -> bool {
     let server_spoke = facts.hello_retried
         || facts.established.is_some_and(|is_established| is_established)
         || facts.messages.iter().any(|message| message.from == Side::Server);
+    // Rows of a text are often a choice: that those of a server are not there means nothing.
+    let is_left_out = facts.quality.server.faults.contains(Faults::RETOLD)
+        && facts.quality.server.frames == 0;
     !client_went_on
         && !server_spoke
+        && !is_left_out
         && (facts.coverage.contains(Coverage::SERVER_SIDE_MISSING) || !may_be_lost)
 }

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
+use dissect::{Coverage, EndKind, Faults, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
@@ -57,6 +57,9 @@ impl Words {
         let mut draft = std::mem::take(&mut self.draft);
         draft.clear();
         write_reason(&mut draft, case, ruling);
+        if is_retold_in_part(case) {
+            draft.push_str("; known from text that leaves out the bytes of the handshake");
+        }
         if let Some((prefix, service)) = overruled {
             let service = service.name();
             put!(
@@ -89,6 +92,17 @@ impl Words {
         self.fixes.insert(about, Arc::clone(&shared));
         shared
     }
+}
+
+/// Whether the connection is known from a text that does not hold what its hellos say.
+fn is_retold_in_part(case: &Case<'_>) -> bool {
+    let facts = case.facts;
+    let is_bare = facts.client_hello.as_ref().is_none_or(|hello| {
+        hello.offer.extent == HelloExtent::Version && hello.offer.cipher_suites.is_empty()
+    });
+    let is_answer_bare =
+        facts.server_hello.as_ref().is_some_and(|hello| hello.cipher_suite.is_none());
+    facts.quality.client.faults.contains(Faults::RETOLD) && (is_bare || is_answer_bare)
 }
 
 fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
