@@ -66,10 +66,7 @@ mod tests {
     #[test]
     fn foreign_files_are_named() {
         let check = |head: &[u8], expect: &str| assert_eq!(describe(head), expect);
-        check(
-            b"\"No.\",\"Time\",\"Source\"\r\n\"1\",",
-            "CSV text; give it to `tlsunset review`",
-        );
+        check(b"\"No.\",\"Time\",\"Source\"\r\n\"1\",", "CSV text; give it to `tlsunset review`");
         check(
             "\u{feff}No.;Zeit;Quelle;Ziel\n".as_bytes(),
             "CSV text; give it to `tlsunset review`",

@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use crate::{JudgedFlow, NameSource, RunInfo};
 use frames::{FrameReader, FrameWriter};
 use rows::{CertificateRow, FactsRow, OfferRow};
-use run_row::{ReviewRow, RunRow};
 pub(crate) use run_row::bytes_of;
+use run_row::{ReviewRow, RunRow};
 
 /// A saved run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,7 +103,9 @@ enum Item {
     Offer(Box<OfferRow>),
     Certificate(CertificateRow),
     Flow(Box<FactsRow>),
-    End { flows: u64 },
+    End {
+        flows: u64,
+    },
     Part(Box<RunRow>),
     /// Of the run or part before it.
     Review(Box<ReviewRow>),

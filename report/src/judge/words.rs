@@ -5,7 +5,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dissect::{Coverage, EndKind, Faults, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
+use dissect::{
+    Coverage, EndKind, Faults, FlowFacts, HelloExtent, Protocol, PseudoTls, RefusalKind, Side,
+    Version,
+};
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
@@ -25,8 +28,9 @@ macro_rules! put {
 }
 pub(super) use put;
 
-/// Everything that a fix is made of: the policy by name, and the stack where it matters.
-type FixKey = (Arc<str>, Ruling, Coverage, Option<Family>);
+/// Everything that a fix is made of: the policy by name, whether a text told of the connection,
+/// and the stack where it matters.
+type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>);
 
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
@@ -82,7 +86,9 @@ impl Words {
     ) -> Arc<str> {
         let family = family.filter(|_| ruling.cause.is_some());
         // The texts are long, and few.
-        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage, family);
+        let facts = case.facts;
+        let name = Arc::clone(&case.policy.name);
+        let about = (name, *ruling, facts.coverage, is_retold(facts), family);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
@@ -94,6 +100,11 @@ impl Words {
     }
 }
 
+/// Whether the connection is known from a text of another program.
+pub(super) const fn is_retold(facts: &FlowFacts) -> bool {
+    facts.quality.client.faults.contains(Faults::RETOLD)
+}
+
 /// Whether the connection is known from a text that does not hold what its hellos say.
 fn is_retold_in_part(case: &Case<'_>) -> bool {
     let facts = case.facts;
@@ -102,7 +113,7 @@ fn is_retold_in_part(case: &Case<'_>) -> bool {
     });
     let is_answer_bare =
         facts.server_hello.as_ref().is_some_and(|hello| hello.cipher_suite.is_none());
-    facts.quality.client.faults.contains(Faults::RETOLD) && (is_bare || is_answer_bare)
+    is_retold(facts) && (is_bare || is_answer_bare)
 }
 
 fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
@@ -141,6 +152,15 @@ fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
                 out,
                 "; a retry within 60 s of a hello that reaches {minimum} and was \
                  refused or not answered: somebody on the way refuses the higher hello"
+            );
+            write_answer(out, case);
+        }
+        Ground::RetryUnsure => {
+            write_offer(out, case);
+            put!(
+                out,
+                "; another hello of it came within 60 s before, and whether that one reached \
+                 {minimum} and failed is not known"
             );
             write_answer(out, case);
         }

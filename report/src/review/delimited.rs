@@ -128,9 +128,8 @@ impl<R: Read> Rows<R> {
     fn take(&mut self, len: usize) -> io::Result<Found> {
         let text = &self.window[self.at..self.at + len];
         let is_last = self.is_drained && self.at + len == self.window.len();
-        let ends_whole = text.ends_with(b"\n")
-            || text.ends_with(b"\r")
-            || text.ends_with(&[self.dialect.quote]);
+        let ends_whole =
+            text.ends_with(b"\n") || text.ends_with(b"\r") || text.ends_with(&[self.dialect.quote]);
         let spans_lines = text.trim_ascii_end().contains(&b'\n');
         if is_last && !ends_whole {
             return self.give_up("the file ends within the row");
@@ -165,11 +164,8 @@ impl<R: Read> Rows<R> {
             if input.is_empty() && !self.is_drained {
                 return Parsed::More;
             }
-            let (result, taken, wrote, cells) = self.core.read_record(
-                input,
-                &mut self.output[written..],
-                &mut self.ends[ended..],
-            );
+            let (result, taken, wrote, cells) =
+                self.core.read_record(input, &mut self.output[written..], &mut self.ends[ended..]);
             (read, written, ended) = (read + taken, written + wrote, ended + cells);
             match result {
                 ReadRecordResult::InputEmpty if self.is_drained => {}

@@ -97,9 +97,8 @@ pub(super) fn client_hello(row: &Row, is_only: bool) -> Result<ClientHello, NotA
     let offer = if is_only { offer(row)? } else { unknown_offer() };
     let types = list(row, Column::ExtensionTypes, Kind::Plain)?;
     let lengths = list(row, Column::ExtensionLengths, Kind::Plain)?;
-    let is_filled = |wanted: u16| {
-        types.iter().zip(&lengths).any(|(number, len)| *number == wanted && *len > 0)
-    };
+    let is_filled =
+        |wanted: u16| types.iter().zip(&lengths).any(|(number, len)| *number == wanted && *len > 0);
     let session_id_len = first(row, Column::SessionIdLength)?;
     let is_sslv2 = offer.format == HelloFormat::SslV2;
     let record = list(row, Column::RecordVersion, Kind::Version)?.first().copied();

@@ -262,10 +262,7 @@ mod tests {
         assert_eq!(values("{}\nx\n{}\n"), ["1: {}", "2! no JSON object", "3: {}"]);
         assert_eq!(values("[{}"), ["1: {}", "1! the file ends before the list does"]);
         assert_eq!(values("[{},{\"a"), ["1: {}", "1! the file ends within a value"]);
-        assert_eq!(
-            values("{\"a\n{\"b\":1}\n"),
-            ["1! a text that is never closed", "2: {\"b\":1}"]
-        );
+        assert_eq!(values("{\"a\n{\"b\":1}\n"), ["1! a text that is never closed", "2: {\"b\":1}"]);
         let long = format!("{{\"a\":\"{}\"}}\n{{}}\n", "x".repeat(VALUE_LEN_MAX));
         assert_eq!(values(&long), ["1! a value of more than 16 MiB", "2: {}"]);
     }

@@ -252,10 +252,25 @@ mod tests {
             assert_eq!(found.sequence, sequence, "{info}");
         };
         let (yes, no) = (true, false);
-        check("443 \u{2192} 51234 [SYN, ACK] Seq=0 Ack=1", (443, 51234), [yes, yes, no, no], Some(0));
+        check(
+            "443 \u{2192} 51234 [SYN, ACK] Seq=0 Ack=1",
+            (443, 51234),
+            [yes, yes, no, no],
+            Some(0),
+        );
         check("51234 > 443 [SYN] Seq=0 Win=1", (51234, 443), [yes, no, no, no], Some(0));
-        check("51234 \u{393}\u{e5}\u{c6} 443 [RST] Seq=9", (51234, 443), [no, no, no, yes], Some(9));
-        check("[TCP Port numbers reused] 1 \u{2192} 2 [FIN, ACK]", (1, 2), [no, yes, yes, no], None);
+        check(
+            "51234 \u{393}\u{e5}\u{c6} 443 [RST] Seq=9",
+            (51234, 443),
+            [no, no, no, yes],
+            Some(9),
+        );
+        check(
+            "[TCP Port numbers reused] 1 \u{2192} 2 [FIN, ACK]",
+            (1, 2),
+            [no, yes, yes, no],
+            None,
+        );
         check("https(443) \u{2192} 51234 [ACK] Seq=1", (443, 51234), [no, yes, no, no], Some(1));
         for other in ["", "Client Hello", "443 \u{2192} x [SYN]", "443 [SYN]", "70000 > 1 [SYN]"] {
             assert_eq!(segment(other), None, "{other}");

@@ -97,10 +97,13 @@ fn read(row: &Row) -> Result<Taken, NotANumber> {
         let is_named = !matches!(spoken, Spoken::Other);
         let shown = row.text(Column::SourceShown);
         return Ok(match is_named && !shown.is_empty() {
-            true => Taken::Unreadable(Reason::Address, format!(
-                "{:?} is no address; switch name resolution off for the export",
-                shown.chars().take(40).collect::<String>()
-            )),
+            true => Taken::Unreadable(
+                Reason::Address,
+                format!(
+                    "{:?} is no address; switch name resolution off for the export",
+                    shown.chars().take(40).collect::<String>()
+                ),
+            ),
             false => Taken::NotIp,
         });
     };
@@ -121,8 +124,8 @@ fn read(row: &Row) -> Result<Taken, NotANumber> {
     };
     let of_tcp = ports(row, Column::SourcePort, Column::DestinationPort)?;
     let of_udp = ports(row, Column::UdpSourcePort, Column::UdpDestinationPort)?;
-    let is_udp = of_tcp.is_none() && of_udp.is_some()
-        || matches!(spoken, Spoken::Quic | Spoken::Dtls);
+    let is_udp =
+        of_tcp.is_none() && of_udp.is_some() || matches!(spoken, Spoken::Quic | Spoken::Dtls);
     let told_ports = segment.as_ref().map(|it| (it.source_port, it.destination_port));
     let flags = hello::first(row, Column::Flags)?.unwrap_or_default();
     let flag = |column, bit: u64| -> Result<bool, NotANumber> {
@@ -203,8 +206,11 @@ impl Packet {
         self.read_request(row, spoken);
         let contents = hello::list(row, Column::ContentType, Kind::ContentType)?;
         let opaque = hello::list(row, Column::OpaqueType, Kind::ContentType)?;
-        let is_tls =
-            !types.is_empty() || !contents.is_empty() || !opaque.is_empty() || told.is_some();
+        let is_tls = !types.is_empty()
+            || !contents.is_empty()
+            || !opaque.is_empty()
+            || !row.text(Column::AlertLevel).is_empty()
+            || told.is_some();
         if !is_tls {
             return Ok(());
         }

@@ -88,8 +88,7 @@ impl Table {
         sight: Sight,
     ) -> Option<u64> {
         if let Some(&id) = self.by_ends.get(&ends) {
-            let is_over =
-                self.talks.get(&id).is_none_or(|talk| talk.is_over_before(packet, file));
+            let is_over = self.talks.get(&id).is_none_or(|talk| talk.is_over_before(packet, file));
             if !is_over {
                 return Some(id);
             }
@@ -100,13 +99,7 @@ impl Table {
         begins.then(|| self.open(packet, at, file, sight))
     }
 
-    fn by_addresses(
-        &mut self,
-        packet: &Packet,
-        at: Mark,
-        file: u32,
-        sight: Sight,
-    ) -> Option<u64> {
+    fn by_addresses(&mut self, packet: &Packet, at: Mark, file: u32, sight: Sight) -> Option<u64> {
         if packet.speech == Speech::Nothing {
             return None;
         }

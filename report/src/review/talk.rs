@@ -168,7 +168,9 @@ impl Talk {
     }
 
     fn is_answered(&self) -> bool {
-        self.halves.iter().any(|half| half.answer.is_some() || half.alerts(Side::Client).count() > 0)
+        self.halves
+            .iter()
+            .any(|half| half.answer.is_some() || half.alerts(Side::Client).count() > 0)
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -322,9 +324,7 @@ impl Half {
             self.application_rows += 1;
             self.rows_behind += u32::from(is_behind);
             self.has_sent_behind |= is_behind
-                && (packet.long_record
-                    || self.rows_behind > 1
-                    || packet.len > ALERT_FRAME_LEN_MAX);
+                && (packet.long_record || self.rows_behind > 1 || packet.len > ALERT_FRAME_LEN_MAX);
         }
         if !packet.certificate_names.is_empty() && self.names.is_empty() {
             self.names = packet.certificate_names;
@@ -428,7 +428,9 @@ impl Ends {
         }
         let version = server.answer.as_ref()?.version();
         let is_over = self.end.is_some()
-            || [client, server].iter().any(|half| half.alerts(Side::Client).any(|it| it.is_fatal()));
+            || [client, server]
+                .iter()
+                .any(|half| half.alerts(Side::Client).any(|it| it.is_fatal()));
         let may_send_early = client.hello.as_ref().is_none_or(|hello| {
             hello.offer.extent < HelloExtent::Whole || hello.offer.has_extension(EARLY_DATA)
         });

@@ -202,7 +202,9 @@ impl ReviewRow {
         Self {
             sources: sources.collect(),
             rows_read: info.rows_read,
-            rows_not_understood: reasons.map(|(it, count)| (it.name().to_owned(), *count)).collect(),
+            rows_not_understood: reasons
+                .map(|(it, count)| (it.name().to_owned(), *count))
+                .collect(),
             rows_of_others: info.rows_of_others,
             ambiguous_rows: info.ambiguous_rows,
             grouped_flows: info.grouped_flows,
