@@ -17,11 +17,14 @@ mod merge;
 mod outputs;
 mod policies;
 mod proof;
+mod review;
 mod saved;
 
 use std::process::ExitCode;
 
-use crate::cli::{Arguments, Command, LiveConfig, MergeConfig, RunConfig, UsageError};
+use crate::cli::{
+    Arguments, Command, LiveConfig, MergeConfig, ReviewConfig, RunConfig, UsageError,
+};
 use crate::progress::say;
 
 /// How a run ended.
@@ -58,6 +61,9 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Live(arguments) => checked(LiveConfig::from_arguments(*arguments), live),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
         Command::Policy(command) => policies::policy(&command),
+        Command::Review(arguments) => {
+            checked(ReviewConfig::from_arguments(*arguments), review::review)
+        }
     }
 }
 

@@ -199,7 +199,7 @@ impl Judge {
                     server_is_inside: self.home.contains(facts.server.addr),
                     in_scope: policy.scope.covers(destination),
                     way: way_of(policy, &facts),
-                    is_retry: history.is_retry(index, &facts),
+                    retry: history.retry(index, &facts),
                     foreign_certificate,
                     offers_more_elsewhere: history.offers(client, policy.minimum),
                 };

@@ -22,6 +22,7 @@ mod output;
 mod paths;
 mod policy;
 mod products;
+pub mod review;
 pub mod rows;
 mod run;
 mod services;

@@ -96,6 +96,9 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         run.clock.steps_ahead += part.clock.steps_ahead;
         run.clock.steps.extend_from_slice(&part.clock.steps);
         run.capture = added(run.capture.take(), part.capture.clone());
+        if let Some(review) = &part.review {
+            run.review.get_or_insert_default().absorb(review);
+        }
     }
     run.sensor = joined(sensors);
     run.endpoints = match endpoints.len() {

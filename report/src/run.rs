@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use dissect::{Counters, Timestamp};
 
+use crate::review::ReviewInfo;
+
 /// A run's circumstances and totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunInfo {
@@ -38,6 +40,8 @@ pub struct RunInfo {
     pub clock: ClockInfo,
     /// What a live capture reported; `None` for files.
     pub capture: Option<CaptureCounts>,
+    /// What was counted while foreign texts were read; `None` for captures.
+    pub review: Option<ReviewInfo>,
 }
 
 /// How the times of the frames went on, in the order of the input.

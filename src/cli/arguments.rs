@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    DiffArguments, ExplainArguments, GenerateArguments, LiveArguments, MergeArguments, parse_memory,
+    DiffArguments, ExplainArguments, GenerateArguments, LiveArguments, MergeArguments,
+    ReviewArguments, parse_memory,
 };
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
@@ -19,6 +20,7 @@ Examples:
   tlsunset analyze --out report/ captures/
   tcpdump -i eth1 -w - 'tcp' | tlsunset analyze -
   tlsunset explain report/ 10.20.1.11
+  tlsunset review export.csv
   tlsunset live -i eth1 --out /var/lib/tlsunset --rotate 1h
   tlsunset analyze --help                   options and examples of a command
 
@@ -53,6 +55,8 @@ pub enum Command {
     /// Show what can be enforced, and check policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Read what Wireshark, tshark, Zeek or Suricata exported instead of a capture
+    Review(Box<ReviewArguments>),
 }
 
 /// What to do with inventories.

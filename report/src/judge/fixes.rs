@@ -12,11 +12,15 @@ use super::advice::{
     WINDOWS_XP, WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
-use super::words::put;
+use super::words::{is_retold, put};
 use crate::iana;
 use crate::judged::{Cause, Verdict};
 use crate::policy::{Accepted, Policy, Way};
 use crate::stack::Family;
+
+/// What helps where a text of another program left out what decides.
+const RETOLD: &str = "Give the capture itself to `tlsunset analyze`, or export its packets with \
+     all fields (`tshark -T ek`) for `tlsunset review`.";
 
 pub(super) fn write_fix(
     out: &mut String,
@@ -162,6 +166,13 @@ fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
             return;
         }
         _ => {}
+    }
+    if is_retold(case.facts) && !case.facts.coverage.is_complete() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(RETOLD);
+        return;
     }
     let advice = [
         (Coverage::MIDSTREAM, "Begin the capture before the connection."),

@@ -7,6 +7,7 @@ use dissect::{
     FlowFacts, MessageKind, Protocol, PseudoTls, RefusalKind, ServerHello, Side, Version,
 };
 
+use super::history::Retry;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{
     Choice, Concerns, Policy, Undecided, Way, certain_top, is_tls12_suite, may_reach, reaches,
@@ -23,8 +24,8 @@ pub(super) struct Case<'a> {
     pub(super) in_scope: bool,
     /// How the offer fares, when there is one.
     pub(super) way: Option<Way>,
-    /// A hello with a way through failed at the same server shortly before.
-    pub(super) is_retry: bool,
+    /// Whether a hello with a way through failed at the same server shortly before.
+    pub(super) retry: Retry,
     /// The name on the certificate, when it is none of the service that was asked for.
     pub(super) foreign_certificate: Option<&'a str>,
     /// The client offers the minimum in some connection.
@@ -74,6 +75,8 @@ pub(super) enum Ground {
     RefusedThough,
     /// A higher hello was refused before.
     Retry,
+    /// A hello came before of which too little is told to say whether this is its retry.
+    RetryUnsure,
     /// The server's choice is enough.
     ServerChoseEnough,
     /// The server chose less although more was offered.
@@ -141,12 +144,19 @@ impl Case<'_> {
     fn by_client(&self) -> Ruling {
         let chosen = self.facts.server_hello.as_ref();
         match (self.way, chosen) {
-            (Some(Way::NoVersion), _) if self.is_retry => middlebox(Ground::Retry),
+            (Some(Way::NoVersion), _) if self.retry != Retry::No => self.of_retry(),
             (Some(Way::Through { .. }), _) => self.offer_passes(),
             (Some(Way::Unknown(why)), _) => self.offer_undecided(why),
             (Some(_), _) => self.offer_fails(),
             (None, Some(chosen)) => self.client_by_choice(chosen),
             (None, None) => plain(Verdict::Unknown, Ground::NothingSeen),
+        }
+    }
+
+    fn of_retry(&self) -> Ruling {
+        match self.retry {
+            Retry::Maybe => plain(Verdict::Unknown, Ground::RetryUnsure),
+            _ => middlebox(Ground::Retry),
         }
     }
 
@@ -233,8 +243,8 @@ impl Case<'_> {
     }
 
     fn by_server(&self) -> Ruling {
-        if self.is_retry && self.way == Some(Way::NoVersion) {
-            return middlebox(Ground::Retry);
+        if self.retry != Retry::No && self.way == Some(Way::NoVersion) {
+            return self.of_retry();
         }
         match &self.facts.server_hello {
             Some(chosen) => self.server_by_choice(chosen),

@@ -5,7 +5,10 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
+use dissect::{
+    Coverage, EndKind, Faults, FlowFacts, HelloExtent, Protocol, PseudoTls, RefusalKind, Side,
+    Version,
+};
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
@@ -25,8 +28,9 @@ macro_rules! put {
 }
 pub(super) use put;
 
-/// Everything that a fix is made of: the policy by name, and the stack where it matters.
-type FixKey = (Arc<str>, Ruling, Coverage, Option<Family>);
+/// Everything that a fix is made of: the policy by name, whether a text told of the connection,
+/// and the stack where it matters.
+type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>);
 
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
@@ -57,6 +61,9 @@ impl Words {
         let mut draft = std::mem::take(&mut self.draft);
         draft.clear();
         write_reason(&mut draft, case, ruling);
+        if is_retold_in_part(case) {
+            draft.push_str("; known from text that leaves out the bytes of the handshake");
+        }
         if let Some((prefix, service)) = overruled {
             let service = service.name();
             put!(
@@ -82,7 +89,9 @@ impl Words {
     ) -> Arc<str> {
         let family = family.filter(|_| ruling.cause.is_some());
         // The texts are long, and few.
-        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage, family);
+        let facts = case.facts;
+        let name = Arc::clone(&case.policy.name);
+        let about = (name, *ruling, facts.coverage, is_retold(facts), family);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
@@ -92,6 +101,22 @@ impl Words {
         self.fixes.insert(about, Arc::clone(&shared));
         shared
     }
+}
+
+/// Whether the connection is known from a text of another program.
+pub(super) const fn is_retold(facts: &FlowFacts) -> bool {
+    facts.quality.client.faults.contains(Faults::RETOLD)
+}
+
+/// Whether the connection is known from a text that does not hold what its hellos say.
+fn is_retold_in_part(case: &Case<'_>) -> bool {
+    let facts = case.facts;
+    let is_bare = facts.client_hello.as_ref().is_none_or(|hello| {
+        hello.offer.extent == HelloExtent::Version && hello.offer.cipher_suites.is_empty()
+    });
+    let is_answer_bare =
+        facts.server_hello.as_ref().is_some_and(|hello| hello.cipher_suite.is_none());
+    is_retold(facts) && (is_bare || is_answer_bare)
 }
 
 fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
@@ -130,6 +155,15 @@ fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
                 out,
                 "; a retry within 60 s of a hello that reaches {minimum} and was \
                  refused or not answered: somebody on the way refuses the higher hello"
+            );
+            write_answer(out, case);
+        }
+        Ground::RetryUnsure => {
+            write_offer(out, case);
+            put!(
+                out,
+                "; another hello of it came within 60 s before, and whether that one reached \
+                 {minimum} and failed is not known"
             );
             write_answer(out, case);
         }

@@ -12,6 +12,7 @@ use dissect::SkipReason;
 use serde::Serialize;
 
 use super::Report;
+use crate::review::{Reason, ReviewInfo, SourceKind};
 use crate::{
     AccessPath, Bucket, CaptureCounts, CoverageLedger, Finding, HostTally, InterfaceCounts,
     JudgedFlow, Passage, PathTable, RunInfo, Scenario, Verdict,
@@ -56,6 +57,8 @@ struct Summary<'a> {
     counters: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<CapturePart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review: Option<ReviewPart>,
 }
 
 impl<'a> Summary<'a> {
@@ -103,6 +106,34 @@ impl<'a> Summary<'a> {
             inventory: report.inventory_rows.map(|rows| InventoryPart::of(report, rows)),
             counters: counters(run),
             capture: run.capture.as_ref().map(CapturePart::of),
+            review: run.review.as_ref().map(ReviewPart::of),
+        }
+    }
+}
+
+/// What was read of foreign texts.
+#[derive(Serialize)]
+struct ReviewPart {
+    /// Texts by kind.
+    sources: Ordered<4>,
+    rows_read: u64,
+    rows_not_understood: Ordered<4>,
+    rows_of_others: u64,
+    rows_ambiguous: u64,
+    flows_grouped_by_address: u64,
+}
+
+impl ReviewPart {
+    fn of(info: &ReviewInfo) -> Self {
+        let of_kind = |kind| info.sources.get(&kind).copied().unwrap_or_default();
+        let of_reason = |reason| info.rows_not_understood.get(&reason).copied().unwrap_or_default();
+        Self {
+            sources: Ordered(SourceKind::ALL.map(|kind| (kind.name(), of_kind(kind)))),
+            rows_read: info.rows_read,
+            rows_not_understood: Ordered(Reason::ALL.map(|it| (it.name(), of_reason(it)))),
+            rows_of_others: info.rows_of_others,
+            rows_ambiguous: info.ambiguous_rows,
+            flows_grouped_by_address: info.grouped_flows,
         }
     }
 }
