@@ -8,6 +8,7 @@ mod console;
 mod diff;
 mod endpoints;
 mod explain;
+mod generate;
 mod inventory;
 mod judging;
 #[cfg(feature = "libpcap")]
@@ -16,11 +17,14 @@ mod merge;
 mod outputs;
 mod policies;
 mod proof;
+mod review;
 mod saved;
 
 use std::process::ExitCode;
 
-use crate::cli::{Arguments, Command, LiveConfig, MergeConfig, RunConfig, UsageError};
+use crate::cli::{
+    Arguments, Command, LiveConfig, MergeConfig, ReviewConfig, RunConfig, UsageError,
+};
 use crate::progress::say;
 
 /// How a run ended.
@@ -52,10 +56,14 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Diff(arguments) => diff::diff(arguments),
         Command::Endpoints(command) => endpoints::endpoints(&command),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Generate(arguments) => generate::generate(&arguments),
         Command::Inventory(command) => inventory::inventory(&command),
         Command::Live(arguments) => checked(LiveConfig::from_arguments(*arguments), live),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
         Command::Policy(command) => policies::policy(&command),
+        Command::Review(arguments) => {
+            checked(ReviewConfig::from_arguments(*arguments), review::review)
+        }
     }
 }
 

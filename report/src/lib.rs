@@ -3,6 +3,7 @@
 //! The crate takes the facts of connections ([`dissect::FlowFacts`]) or foreign CSV, never frames.
 #![forbid(unsafe_code)]
 
+mod base64;
 mod coverage;
 pub mod diff;
 mod doctor;
@@ -21,9 +22,12 @@ mod output;
 mod paths;
 mod policy;
 mod products;
+pub mod review;
 pub mod rows;
 mod run;
 mod services;
+#[cfg(test)]
+mod sources;
 mod stack;
 pub mod state;
 #[cfg(test)]
@@ -35,7 +39,9 @@ pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
 };
-pub use hosts::{Contradiction, HostOutcome, HostRow, HostTable, HostTally, SilentHost, concerns};
+pub use hosts::{
+    Contradiction, HostOutcome, HostRow, HostTable, HostTally, NameSet, SilentHost, concerns,
+};
 pub use inventory::{Inventory, InventoryError, InventoryItem};
 pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};

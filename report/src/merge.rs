@@ -81,6 +81,10 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         sensors.insert(part.sensor.as_str());
         endpoints.insert(part.endpoints.as_str());
         run.policies.extend_from_slice(&part.policies);
+        for (name, text) in &part.policy_texts {
+            // Where two differ, each is still with its part.
+            run.policy_texts.entry(name.clone()).or_insert_with(|| text.clone());
+        }
         run.inputs.extend_from_slice(&part.inputs);
         run.errors.extend_from_slice(&part.errors);
         run.bytes_read += part.bytes_read;
@@ -92,6 +96,9 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         run.clock.steps_ahead += part.clock.steps_ahead;
         run.clock.steps.extend_from_slice(&part.clock.steps);
         run.capture = added(run.capture.take(), part.capture.clone());
+        if let Some(review) = &part.review {
+            run.review.get_or_insert_default().absorb(review);
+        }
     }
     run.sensor = joined(sensors);
     run.endpoints = match endpoints.len() {

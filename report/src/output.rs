@@ -12,6 +12,7 @@ mod files;
 mod flows;
 mod handshakes;
 mod hosts;
+mod html;
 mod json_lines;
 mod layout;
 mod summary;
@@ -67,6 +68,8 @@ pub struct Report<'a> {
     /// Rows of the inventory that was joined.
     inventory_rows: Option<usize>,
     findings: Vec<Finding>,
+    /// The policies that judged, where the page is to say what they ask.
+    policies: Vec<Policy>,
 }
 
 impl<'a> Report<'a> {
@@ -88,7 +91,15 @@ impl<'a> Report<'a> {
             paths,
             inventory_rows: None,
             findings: crate::findings(flows, run),
+            policies: Vec::new(),
         }
+    }
+
+    /// The report with what the policies ask, for people to read.
+    #[must_use]
+    pub fn with_policies(mut self, policies: &[Policy]) -> Self {
+        self.policies = policies.to_vec();
+        self
     }
 
     /// The report with an inventory joined in, under the policies of the run.
@@ -178,6 +189,15 @@ impl<'a> Report<'a> {
         let first_flow = || self.flows.iter().map(|flow| flow.facts.first.time).min();
         let first_time = self.run.first_time.or_else(first_flow).unwrap_or_default();
         handshakes::write_handshakes(out, self.flows, first_time)
+    }
+
+    /// Writes `report.html`, the report for people in one file.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_html<W: Write>(&self, out: W) -> io::Result<()> {
+        html::write_html(out, self)
     }
 
     /// Writes `summary.json`.

@@ -3,7 +3,11 @@
 //! Filled by whoever drives the run, carried into the summary and the saved state. It holds plain
 //! values only; nothing here is derived from connections.
 
+use std::collections::BTreeMap;
+
 use dissect::{Counters, Timestamp};
+
+use crate::review::ReviewInfo;
 
 /// A run's circumstances and totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub struct RunInfo {
     pub sensor: String,
     /// Names of the policies, in the order they were given.
     pub policies: Vec<String>,
+    /// Texts of those of them that are not built in, by name.
+    pub policy_texts: BTreeMap<String, String>,
     /// What counts as inside, as CIDR blocks.
     pub home: Vec<String>,
     /// The file of the endpoint list, as it was named; empty for the built-in one.
@@ -34,6 +40,8 @@ pub struct RunInfo {
     pub clock: ClockInfo,
     /// What a live capture reported; `None` for files.
     pub capture: Option<CaptureCounts>,
+    /// What was counted while foreign texts were read; `None` for captures.
+    pub review: Option<ReviewInfo>,
 }
 
 /// How the times of the frames went on, in the order of the input.

@@ -4,7 +4,7 @@
 //! those are made anew with the policies of the reader. Layout:
 //!
 //! ```text
-//! "tlsunset state 2\n" | frame | frame | ...
+//! "tlsunset state 4\n" | frame | frame | ...
 //! frame = length u32 | CRC-32 of payload u32 | payload      (little endian)
 //! payload = items, each an `Item` in postcard's encoding
 //! ```
@@ -30,7 +30,7 @@ use crate::{JudgedFlow, NameSource, RunInfo};
 use frames::{FrameReader, FrameWriter};
 use rows::{CertificateRow, FactsRow, OfferRow};
 pub(crate) use run_row::bytes_of;
-use run_row::{InterfaceRow, RunRow};
+use run_row::{InterfaceRow, ReviewRow, RunRow};
 
 /// A saved run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub enum StateError {
 }
 
 const MAGIC: &[u8] = b"tlsunset state ";
-const VERSION: &str = "3";
+const VERSION: &str = "4";
 
 /// One thing in the file. Offers, certificates and sensors are numbered as they come, from 0, and
 /// come before the first connection that has them.
@@ -109,6 +109,7 @@ enum Item {
     Part(Box<RunRow>),
     /// Of the run or part before it.
     Interfaces(Vec<InterfaceRow>),
+    Review(Box<ReviewRow>),
 }
 
 /// A connection to be written: sensor, DNS name, part and facts.
@@ -179,6 +180,7 @@ fn write_items<'a, W: Write>(
     let mut frames = FrameWriter::new(out);
     frames.push(&Item::Run(Box::new(RunRow::of(run))))?;
     push_interfaces(&mut frames, run)?;
+    push_review(&mut frames, run)?;
     let (mut sensors, mut offers, mut certificates) =
         (Numbers::default(), Numbers::default(), Numbers::default());
     let mut count = 0;
@@ -187,6 +189,7 @@ fn write_items<'a, W: Write>(
         while let Some((_, run)) = parts.next_if(|(index, _)| *index <= part) {
             frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
             push_interfaces(&mut frames, run)?;
+            push_review(&mut frames, run)?;
         }
         let sensor =
             sensors.of(sensor, |sensor| frames.push(&Item::Sensor((*sensor).to_owned())))?;
@@ -209,6 +212,7 @@ fn write_items<'a, W: Write>(
     for (_, run) in parts {
         frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
         push_interfaces(&mut frames, run)?;
+        push_review(&mut frames, run)?;
     }
     frames.push(&Item::End { flows: count })?;
     frames.finish()
@@ -222,6 +226,14 @@ fn push_interfaces<W: Write>(frames: &mut FrameWriter<W>, run: &RunInfo) -> io::
             frames.push(&Item::Interfaces(rows))
         }
         _ => Ok(()),
+    }
+}
+
+/// What was counted of texts stands behind the run that it is of.
+fn push_review<W: Write>(frames: &mut FrameWriter<W>, run: &RunInfo) -> io::Result<()> {
+    match &run.review {
+        Some(review) => frames.push(&Item::Review(Box::new(ReviewRow::of(review)))),
+        None => Ok(()),
     }
 }
 
@@ -333,6 +345,13 @@ impl Reader {
                 let run = self.state.parts.last_mut().unwrap_or(&mut self.state.run);
                 let capture = run.capture.as_mut().ok_or("files have no interfaces")?;
                 capture.interfaces = rows.into_iter().map(InterfaceRow::into_counts).collect();
+            }
+            Item::Review(row) => {
+                let run = self.state.parts.last_mut().unwrap_or(&mut self.state.run);
+                if run.review.is_some() {
+                    return Err("a run has two counts of texts");
+                }
+                run.review = Some(row.into_info()?);
             }
             Item::Sensor(name) => self.sensors.push(name.into()),
             Item::Offer(row) => self.offers.push(Arc::new(row.into_offer()?)),

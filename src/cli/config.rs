@@ -76,6 +76,8 @@ pub enum Output {
     Handshakes,
     /// `summary.json`.
     Summary,
+    /// `report.html`.
+    Html,
 }
 
 /// Where an output goes.
@@ -188,6 +190,7 @@ fn single_outputs(arguments: &OutputArguments) -> Vec<(Output, Target)> {
         (Output::Hosts, &arguments.hosts),
         (Output::Handshakes, &arguments.handshakes),
         (Output::Summary, &arguments.summary),
+        (Output::Html, &arguments.html),
     ];
     let given = files.into_iter().filter_map(|(output, path)| Some((output, path.as_ref()?)));
     given.map(|(output, path)| (output, Target::of(path))).collect()

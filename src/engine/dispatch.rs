@@ -73,7 +73,8 @@ pub(super) fn work(
 pub(super) enum Work {
     /// Frames as they were captured.
     Frames(Batch),
-    /// A packet put together from fragments, as the frame that completed it.
+    /// A packet put together from fragments, as the frame that completed it; or one of several in
+    /// a frame.
     Datagram(Batch),
     /// To report what is known, as of a time.
     Sweep(Timestamp, Sweep, Sender<Learned>),
@@ -107,12 +108,14 @@ impl HandOut {
                 }
                 Steering::Kept => continue,
                 Steering::Datagram { hash, bytes } => {
-                    let worker = usize::try_from(hash % count).unwrap_or(0);
-                    // After the frames that came before it.
-                    self.send(worker, batch.region())?;
-                    let Frame { time, number, wire_len, .. } = frame;
-                    let packet = Batch::owned(LinkType::RAW, time, number, wire_len, bytes);
-                    self.deliver(worker, Work::Datagram(packet))?;
+                    self.deliver_packet(hash, LinkType::RAW, bytes, &frame, batch.region())?;
+                    continue;
+                }
+                Steering::Several(packets) => {
+                    for (hash, bytes) in packets {
+                        let link = LinkType::ETHERNET;
+                        self.deliver_packet(hash, link, bytes, &frame, batch.region())?;
+                    }
                     continue;
                 }
             };
@@ -121,6 +124,22 @@ impl HandOut {
             }
         }
         (0..self.queues.len()).try_for_each(|worker| self.send(worker, batch.region()))
+    }
+
+    /// Sends a packet that is not the frame itself, after the frames that came before it.
+    fn deliver_packet(
+        &mut self,
+        hash: u64,
+        link: LinkType,
+        bytes: Vec<u8>,
+        frame: &Frame<'_>,
+        region: &Arc<Region>,
+    ) -> Result<(), SendError<Work>> {
+        // The remainder is below the number of queues.
+        let worker = usize::try_from(hash % self.queues.len() as u64).unwrap_or(0);
+        self.send(worker, region)?;
+        let packet = Batch::owned(link, frame.time, frame.number, frame.wire_len, bytes);
+        self.deliver(worker, Work::Datagram(packet))
     }
 
     /// Asks every worker what it learned, after all frames that were handed out.

@@ -202,9 +202,7 @@ impl<'a> Worker<'a> {
     }
 
     fn take(&mut self, batch: &Batch) {
-        for frame in batch.frames() {
-            self.dissector.push(&frame, &mut self.seen);
-        }
+        self.dissector.push_all(batch.frames(), &mut self.seen);
     }
 
     fn take_datagram(&mut self, packet: &Batch) {
@@ -221,7 +219,11 @@ impl<'a> Worker<'a> {
 
 impl Observer for Seen<'_> {
     fn flow(&mut self, facts: FlowFacts) {
-        self.learned.flows.push(Box::new(facts));
+        self.boxed_flow(Box::new(facts));
+    }
+
+    fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
+        self.learned.flows.push(facts);
     }
 
     fn decided(&mut self, facts: &FlowFacts) {

@@ -55,10 +55,9 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let mut counters = analysis.counters;
     counters.frames += timeline.progress().filtered;
     counters.skipped[dissect::SkipReason::Filtered as usize] += timeline.progress().filtered;
-    let run = RunInfo {
+    let mut run = RunInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sensor: config.sensor.clone(),
-        policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
         home: config.judging.home.clone(),
         endpoints: config.judging.endpoints.as_ref().map(shown).unwrap_or_default(),
         inputs: config.inputs.iter().map(shown).collect(),
@@ -68,21 +67,26 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
         last_time: analysis.last_time,
         counters,
         clock: analysis.clock,
-        capture: None,
+        ..RunInfo::default()
     };
+    judge.sign(&mut run);
     let mut names = NameBook::default();
     let mut answers = analysis.names;
     // Workers finish in any order; past its bound the book keeps the earliest.
     answers.sort_by_key(|seen| seen.at);
     answers.iter().for_each(|seen| names.learn(seen));
     let flows = judge.judge_all_named(analysis.flows, &names);
-    let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let mut report = report.with_policies(judge.policies());
     if let Some(inventory) = &inventory {
         report = report.with_inventory(inventory, judge.policies());
     }
     let workers = settings(config).workers;
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
+    // The process ends next: giving back what it holds, piece by piece, would be for nothing.
+    std::mem::forget(report);
+    std::mem::forget(flows);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use report::state::State;
 use report::{OutputFolder, Report};
 
 use super::console::Console;
-use super::{Outcome, judging, outputs, saved};
+use super::{Outcome, outputs, saved};
 use crate::cli::MergeConfig;
 
 /// Merges saved runs.
@@ -38,11 +38,12 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
               --endpoints names another",
         );
     }
-    let judge = judging::judge(&saved::judging(&config.judging, &state.run), &state.run.sensor)?;
+    let judge = saved::judge(&config.judging, &state)?;
     let (run, flows) = saved::judged(state.clone(), &judge);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let report = report.with_policies(judge.policies());
     if state.parts.is_empty() {
-        state.run.policies.clone_from(&run.policies);
+        judge.sign(&mut state.run);
     }
     let content: &outputs::Content<'_> = &|out| state.write(out);
     let workers = available_parallelism().map_or(1, NonZero::get);

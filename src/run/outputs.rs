@@ -66,14 +66,15 @@ pub(super) fn fill(
     report: &Report<'_>,
     state: &Content<'_>,
     workers: usize,
-) -> [Result<(), OutputError>; 5] {
+) -> [Result<(), OutputError>; 6] {
     let format = format(outputs);
     let of = |output| move |out: &mut dyn Write| write_one(report, output, format, out);
     // The longest first, so that none is left to the end alone.
-    let files: [(&str, &Content<'_>); 5] = [
+    let files: [(&str, &Content<'_>); 6] = [
         ("handshakes.csv", &of(Output::Handshakes)),
         (format.file_name(), &of(Output::Flows)),
         ("state.tlsunset", state),
+        ("report.html", &of(Output::Html)),
         ("hosts.csv", &of(Output::Hosts)),
         ("summary.json", &of(Output::Summary)),
     ];
@@ -98,6 +99,7 @@ fn write_one(
         Output::Hosts => report.write_hosts(out),
         Output::Handshakes => report.write_handshakes(out),
         Output::Summary => report.write_summary(out),
+        Output::Html => report.write_html(out),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) use connection::Segment;
 pub(crate) use join::Halves;
 pub(crate) use key::{Key, Way};
 pub(crate) use side::SideFacts;
-pub(crate) use table::FlowTable;
+pub(crate) use table::{FlowTable, Located};
 
 use crate::tcp::Place;
 use crate::tls::Interner;

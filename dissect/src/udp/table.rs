@@ -184,7 +184,10 @@ impl UdpTable {
         match (recognised, &mut flow.state) {
             (Recognised::Dtls { records, .. }, State::Dtls(_) | State::Settled(_)) => {
                 let other = dtls::hello_random(records);
-                other.is_none() || random.is_none() || other == random.as_ref()
+                match random {
+                    Some(_) => other.is_none() || other == random.as_ref(),
+                    None => other.is_none() || !flow.is_midstream(),
+                }
             }
             (Recognised::QuicLong, State::Settled(settled)) => {
                 let (payload, cut) = (datagram.payload, datagram.cut as usize);
@@ -213,7 +216,10 @@ impl UdpTable {
             {
                 State::Quic(Box::default())
             }
-            Recognised::Dtls { records, cut } if dtls::opens_conversation(records, cut) => {
+            Recognised::Dtls { records, cut }
+                if dtls::opens_conversation(records, cut)
+                    || dtls::sealed_data(records, cut).is_some() =>
+            {
                 State::Dtls(Box::default())
             }
             _ => return None,
@@ -426,6 +432,15 @@ impl Flow {
             _ => Way::BOTH.iter().find_map(|&way| self.facts(way)?.client_hello.as_ref()),
         };
         hello.map(|hello| hello.random)
+    }
+
+    /// Whether it is a DTLS connection that is known by its application data alone.
+    fn is_midstream(&self) -> bool {
+        match &self.state {
+            State::Dtls(conversation) => conversation.is_midstream(),
+            State::Settled(settled) => settled.facts.messages.is_empty(),
+            State::Quic(_) | State::Free => false,
+        }
     }
 
     /// Takes the facts out; `None` when there are none.

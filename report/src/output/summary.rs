@@ -12,6 +12,7 @@ use dissect::SkipReason;
 use serde::Serialize;
 
 use super::Report;
+use crate::review::{Reason, ReviewInfo, SourceKind};
 use crate::{
     AccessPath, Bucket, CaptureCounts, CoverageLedger, Finding, HostTally, InterfaceCounts,
     JudgedFlow, Passage, PathTable, RunInfo, Scenario, Verdict,
@@ -39,6 +40,7 @@ struct Summary<'a> {
     bytes_read: u64,
     flows: usize,
     flows_watched: u64,
+    flows_ech_offered: usize,
     hosts: u64,
     hosts_judged: u64,
     hosts_break: u64,
@@ -55,6 +57,8 @@ struct Summary<'a> {
     counters: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture: Option<CapturePart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review: Option<ReviewPart>,
 }
 
 impl<'a> Summary<'a> {
@@ -82,6 +86,7 @@ impl<'a> Summary<'a> {
             bytes_read: run.bytes_read,
             flows: report.flows().len(),
             flows_watched: watched.total(),
+            flows_ech_offered: report.flows().iter().filter(|flow| offers_ech(flow)).count(),
             hosts: of_first(|tally| tally.total),
             hosts_judged: of_first(|tally| tally.judged),
             hosts_break: of_first(|tally| tally.hosts(Verdict::Breaks)),
@@ -101,6 +106,34 @@ impl<'a> Summary<'a> {
             inventory: report.inventory_rows.map(|rows| InventoryPart::of(report, rows)),
             counters: counters(run),
             capture: run.capture.as_ref().map(CapturePart::of),
+            review: run.review.as_ref().map(ReviewPart::of),
+        }
+    }
+}
+
+/// What was read of foreign texts.
+#[derive(Serialize)]
+struct ReviewPart {
+    /// Texts by kind.
+    sources: Ordered<4>,
+    rows_read: u64,
+    rows_not_understood: Ordered<4>,
+    rows_of_others: u64,
+    rows_ambiguous: u64,
+    flows_grouped_by_address: u64,
+}
+
+impl ReviewPart {
+    fn of(info: &ReviewInfo) -> Self {
+        let of_kind = |kind| info.sources.get(&kind).copied().unwrap_or_default();
+        let of_reason = |reason| info.rows_not_understood.get(&reason).copied().unwrap_or_default();
+        Self {
+            sources: Ordered(SourceKind::ALL.map(|kind| (kind.name(), of_kind(kind)))),
+            rows_read: info.rows_read,
+            rows_not_understood: Ordered(Reason::ALL.map(|it| (it.name(), of_reason(it)))),
+            rows_of_others: info.rows_of_others,
+            rows_ambiguous: info.ambiguous_rows,
+            flows_grouped_by_address: info.grouped_flows,
         }
     }
 }
@@ -136,6 +169,12 @@ impl<'a> CapturePart<'a> {
             interfaces: capture.interfaces.iter().map(part).collect(),
         }
     }
+}
+
+/// Whether the name that the client sent may be the one of a front.
+fn offers_ech(flow: &JudgedFlow) -> bool {
+    let hello = flow.facts.client_hello.as_ref();
+    hello.is_some_and(|hello| hello.offer.offers_ech() == Some(true))
 }
 
 /// Hosts by fate under one policy.

@@ -62,7 +62,7 @@ pub(super) fn write_text<W: Write>(
 }
 
 /// The answer in one sentence.
-fn headline(tally: &HostTally) -> String {
+pub(super) fn headline(tally: &HostTally) -> String {
     let (breaks, judged, hidden) = (tally.hosts(Verdict::Breaks), tally.judged, tally.unseen_max());
     let verb = if breaks == 1 || judged == 1 { "breaks" } else { "break" };
     let hosts = if judged == 1 { "host" } else { "hosts" };

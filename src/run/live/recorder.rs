@@ -221,10 +221,9 @@ impl Recorder {
                 interval.repeats
             ));
         }
-        RunInfo {
+        let mut run = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sensor: config.sensor.clone(),
-            policies: self.judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
             home: config.judging.home.clone(),
             endpoints: config.judging.endpoints.as_ref().map(shown).unwrap_or_default(),
             inputs: config.interfaces.clone(),
@@ -235,7 +234,10 @@ impl Recorder {
             counters: interval.counters.clone(),
             clock: interval.clock.clone(),
             capture: Some(capture),
-        }
+            ..RunInfo::default()
+        };
+        self.judge.sign(&mut run);
+        run
     }
 
     /// Writes what waits, the oldest first; at the first failure the rest waits on.
@@ -348,6 +350,7 @@ fn read_inventory(config: &LiveConfig) -> Result<Option<Inventory>, String> {
 
 fn report<'a>(interval: &'a Pending, judge: &Judge, inventory: Option<&Inventory>) -> Report<'a> {
     let report = Report::new(&interval.flows, &interval.run, |addr| judge.home().contains(addr));
+    let report = report.with_policies(judge.policies());
     match inventory {
         Some(inventory) => report.with_inventory(inventory, judge.policies()),
         None => report,
