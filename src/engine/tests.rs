@@ -208,7 +208,10 @@ fn months_take_no_more_memory_than_days() {
             let held = harvests[24 * days.start..24 * days.end].iter().map(|(_, it)| it.held);
             (held.clone().map(|it| it.connections).max(), held.map(|it| it.bytes).max())
         };
-        assert_eq!(most(40..60), most(3..23), "{workers} workers");
+        let (early, late) = (most(3..23), most(40..60));
+        assert_eq!(late.0, early.0, "{workers} workers");
+        // Tables grow by halves, at a moment that depends on the seed.
+        assert!(late.1 < early.1.map(|bytes| bytes * 3 / 2), "{early:?} {late:?}");
         // A day of connections that never ended is known still.
         assert!(most(0..60).0 <= Some(2 * 26 + 2), "{:?}", most(0..60));
     }
