@@ -125,12 +125,11 @@ fn frames_of(sample: &str) -> Vec<Batch> {
 
 /// What tells connections apart, without where their report fell in time.
 fn told<'a>(flows: impl IntoIterator<Item = &'a Box<FlowFacts>>) -> Vec<String> {
-    let told = |facts: &Box<FlowFacts>| {
-        let FlowFacts { first, client, server, client_hello, server_hello, coverage, .. } =
-            &**facts;
+    let told = |facts: &FlowFacts| {
+        let FlowFacts { first, client, server, client_hello, server_hello, coverage, .. } = facts;
         format!("{first:?} {client:?} {server:?} {client_hello:?} {server_hello:?} {coverage:?}")
     };
-    let mut told: Vec<String> = flows.into_iter().map(told).collect();
+    let mut told: Vec<String> = flows.into_iter().map(|facts| told(facts)).collect();
     told.sort();
     told
 }
@@ -162,7 +161,7 @@ fn harvests_add_up_to_one_analysis() {
         let names: usize = all().map(|harvest| harvest.names.len()).sum();
         assert_eq!(names, whole.names.len());
         assert_eq!(all().find_map(|it| it.first_time), whole.first_time);
-        assert_eq!(all().filter_map(|it| it.last_time).last(), whole.last_time);
+        assert_eq!(all().filter_map(|it| it.last_time).next_back(), whole.last_time);
     }
 }
 

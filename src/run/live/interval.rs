@@ -119,6 +119,8 @@ pub(super) fn counted_since(now: &[Counted], before: &[Counted]) -> CaptureCount
 
 #[cfg(test)]
 mod tests {
+    use capture::Source as _;
+
     use super::*;
 
     fn counted(name: &str, received: u64, outages: u64) -> Counted {
@@ -147,7 +149,6 @@ mod tests {
         let mut source = capture::open(&[input], &capture::Options::default()).unwrap();
         let mut dissector = dissect::Dissector::new(dissect::Limits::default(), 1);
         let mut flows = Flows(Vec::new());
-        use capture::Source as _;
         while let Some(batch) = source.next_batch() {
             batch.unwrap().frames().for_each(|frame| dissector.push(&frame, &mut flows));
         }
@@ -166,7 +167,7 @@ mod tests {
         interval.compact();
         let left = interval.flows.len();
         assert!(left <= 4 * sample.len(), "{left}");
-        assert_eq!(interval.repeats as usize + left, 50 * sample.len());
+        assert_eq!(usize::try_from(interval.repeats).unwrap() + left, 50 * sample.len());
         let clients = |flows: &[Box<FlowFacts>]| {
             let mut clients: Vec<_> = flows.iter().map(|it| (it.client.addr, it.server)).collect();
             clients.sort_unstable();
