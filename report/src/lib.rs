@@ -25,6 +25,8 @@ mod products;
 pub mod rows;
 mod run;
 mod services;
+#[cfg(test)]
+mod sources;
 mod stack;
 pub mod state;
 #[cfg(test)]
@@ -36,7 +38,9 @@ pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
 };
-pub use hosts::{Contradiction, HostOutcome, HostRow, HostTable, HostTally, SilentHost, concerns};
+pub use hosts::{
+    Contradiction, HostOutcome, HostRow, HostTable, HostTally, NameSet, SilentHost, concerns,
+};
 pub use inventory::{Inventory, InventoryError, InventoryItem};
 pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
@@ -47,6 +51,6 @@ pub use policy::{
     Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
 };
 pub use products::{PRODUCTS, Product, ProductKind, Requirement, Standing};
-pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, InterfaceCounts, RunInfo};
 pub use services::Service;
 pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};

@@ -4,6 +4,8 @@
 
 mod arguments;
 mod config;
+mod generate;
+mod live;
 mod saved;
 mod size;
 
@@ -12,5 +14,7 @@ pub use arguments::{
     FlowsFormat, InventoryCommand, JudgingArguments, OutputArguments, PolicyCommand,
 };
 pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
+pub use generate::{GenerateArguments, Kind};
+pub use live::{Keep, LiveArguments, LiveConfig, parse_time};
 pub use saved::{DiffArguments, ExplainArguments, MergeArguments, MergeConfig};
 pub use size::{MEMORY_MIN, parse_memory, parse_size};

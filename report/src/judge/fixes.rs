@@ -184,6 +184,7 @@ fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 #[cfg(test)]
 mod tests {
     use super::super::advice::ALL;
+    use crate::sources::linked;
 
     /// docs/fixes.md as the sentences make it.
     fn table() -> String {
@@ -194,7 +195,7 @@ mod tests {
                 "| {} | {} | {} |\n",
                 name.to_lowercase(),
                 cell(advice.text),
-                cell(advice.source)
+                cell(&linked(advice.source))
             ));
         }
         text
@@ -204,7 +205,9 @@ mod tests {
 # What fixes say, and where it comes from
 
 The column `fix` is put together from these sentences, by cause and stack; a test holds this table and
-the program together.
+the program together. Beside them a fix may list what the policy accepts (`tlsunset policy show` names
+the policy's sources) or name the version that it requires, and where a verdict is `unknown` it says
+what the capture lacks.
 
 | sentence | text | source |
 |---|---|---|
@@ -219,7 +222,8 @@ the program together.
         let written = std::fs::read_to_string(path).expect("docs/fixes.md is there");
         assert_eq!(written, table(), "run with TLSUNSET_WRITE_DOCS=1 to write it anew");
         for (name, advice) in ALL {
-            assert!(advice.text.ends_with('.') && !advice.source.is_empty(), "{name}");
+            assert!(advice.text.ends_with('.'), "{name}");
+            assert!(linked(advice.source).contains("](https://"), "{name} has no link");
         }
     }
 }

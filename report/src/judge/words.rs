@@ -151,6 +151,7 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
                  somebody else answers",
                 selected(case)
             );
+            write_strangeness(out, case);
             write_abort(out, case);
         }
         Ground::ServerChoseLess => {
@@ -387,6 +388,14 @@ fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     write_offer(out, case);
     put!(out, "; version, suite and group are shared with {}", case.policy.requirer);
     write_shadow(out, case);
+    if let Some(name) = case.foreign_certificate {
+        put!(
+            out,
+            "; warning: the certificate is for {name}, which is no name of the service: who shows \
+             it speaks to {} with a hello of its own, which was not seen",
+            case.policy.requirer
+        );
+    }
     if is_answered_in_clear(case) {
         out.push_str("; answered in the clear, by something that is no TLS");
     } else if case.facts.hello_retried && case.facts.server_hello.is_none() {
@@ -465,6 +474,24 @@ fn write_alert_after(out: &mut String, case: &Case<'_>) {
     } else if let Some(end) = case.facts.end {
         let kind = if end.kind == EndKind::Reset { "RST" } else { "FIN" };
         put!(out, " by the {}, {kind}", side(end.by));
+    }
+}
+
+/// What else shows that the service itself did not answer, or not to this hello.
+fn write_strangeness(out: &mut String, case: &Case<'_>) {
+    let who = &case.policy.requirer;
+    if case.is_marked_down() {
+        out.push_str(
+            "; its random carries the downgrade mark of RFC 8446, so the hello that reached the \
+             server asked for less: it was changed on the way",
+        );
+    }
+    if let Some((chosen, better)) = case.preferred_instead() {
+        let [chosen, better] = [chosen, better].map(CipherSuite);
+        put!(out, "; {chosen} was selected although {better} was offered, which {who} prefers");
+    }
+    if let Some(name) = case.foreign_certificate {
+        put!(out, "; the certificate is for {name}, which is no name of the service");
     }
 }
 

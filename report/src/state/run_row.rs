@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dissect::{Counters, SkipReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
+use crate::{CaptureCounts, ClockInfo, ClockStep, InterfaceCounts, RunInfo};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RunRow {
@@ -73,7 +73,7 @@ impl RunRow {
             last_time: run.last_time.map(Timestamp::as_nanos),
             counters: CountersRow::of(&run.counters),
             clock: ClockRow::of(&run.clock),
-            capture: run.capture.map(|c| (c.received, c.kernel_drops, c.interface_drops)),
+            capture: run.capture.as_ref().map(|c| (c.received, c.kernel_drops, c.interface_drops)),
             endpoints: run.endpoints.clone(),
         }
     }
@@ -96,6 +96,7 @@ impl RunRow {
                 received,
                 kernel_drops,
                 interface_drops,
+                interfaces: Vec::new(),
             }),
             endpoints: self.endpoints,
         })
@@ -182,6 +183,23 @@ impl CountersRow {
             quic_unopened: self.quic_unopened,
             names: self.names,
         })
+    }
+}
+
+/// An interface's name, and its counts: received, dropped by the kernel, dropped by the interface,
+/// outages.
+#[derive(Serialize, Deserialize)]
+pub(super) struct InterfaceRow(String, [u64; 4]);
+
+impl InterfaceRow {
+    pub(super) fn of(counts: &InterfaceCounts) -> Self {
+        let InterfaceCounts { name, received, kernel_drops, interface_drops, outages } = counts;
+        Self(name.clone(), [*received, *kernel_drops, *interface_drops, *outages])
+    }
+
+    pub(super) fn into_counts(self) -> InterfaceCounts {
+        let Self(name, [received, kernel_drops, interface_drops, outages]) = self;
+        InterfaceCounts { name, received, kernel_drops, interface_drops, outages }
     }
 }
 
