@@ -379,7 +379,7 @@ pub(crate) fn fragments((index, ip): (u16, Ip), size: usize, reversed: bool) -> 
         } else {
             bytes[4..6].copy_from_slice(&id.to_be_bytes()[2..]);
             let flags = if more { 0x2000 } else { 0 };
-            bytes[6..8].copy_from_slice(&(offset / 8 | flags).to_be_bytes());
+            bytes[6..8].copy_from_slice(&((offset / 8) | flags).to_be_bytes());
         }
         bytes.extend(part);
         set_len(&mut bytes);
