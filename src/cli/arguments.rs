@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{DiffArguments, ExplainArguments, GenerateArguments, MergeArguments, parse_memory};
+use super::{
+    DiffArguments, ExplainArguments, GenerateArguments, LiveArguments, MergeArguments,
+    ReviewArguments, parse_memory,
+};
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -17,6 +20,8 @@ Examples:
   tlsunset analyze --out report/ captures/
   tcpdump -i eth1 -w - 'tcp' | tlsunset analyze -
   tlsunset explain report/ 10.20.1.11
+  tlsunset review export.csv
+  tlsunset live -i eth1 --out /var/lib/tlsunset --rotate 1h
   tlsunset analyze --help                   options and examples of a command
 
 Exit status: 0 done; 1 only with --check, when some host breaks; 2 when something failed.")]
@@ -43,11 +48,15 @@ pub enum Command {
     /// Compare products and versions with what TLS 1.2 needs, without a capture
     #[command(subcommand)]
     Inventory(InventoryCommand),
+    /// Listen on interfaces: mirror ports, for as long as it takes
+    Live(Box<LiveArguments>),
     /// Make one report of several runs or sensors
     Merge(MergeArguments),
     /// Show what can be enforced, and check policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Read what Wireshark, tshark, Zeek or Suricata exported instead of a capture
+    Review(Box<ReviewArguments>),
 }
 
 /// What to do with inventories.

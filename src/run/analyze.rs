@@ -84,6 +84,9 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let workers = settings(config).workers;
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
+    // The process ends next: giving back what it holds, piece by piece, would be for nothing.
+    std::mem::forget(report);
+    std::mem::forget(flows);
     Ok(())
 }
 

@@ -282,7 +282,7 @@ impl Roles<'_> {
         let was_aborted = |side: &SideFacts| side.alerts.iter().any(|alert| alert.level == 2);
         // A Finished is longer than an alert, so a first record of that length is one.
         let is_refused = self.negotiated() == Some(Version::Tls13) && self.client.alert_record;
-        self.end.is_some() || was_aborted(&self.client) || was_aborted(&self.server) || is_refused
+        self.end.is_some() || was_aborted(self.client) || was_aborted(self.server) || is_refused
     }
 
     /// Whether the connection came to its end after a HelloRetryRequest, and nothing that the
@@ -391,8 +391,8 @@ impl Roles<'_> {
             alerts.map(with_sender).collect::<SmallVec<[Alert; 4]>>()
         };
         let mut all: SmallVec<[Alert; 1]> = SmallVec::new();
-        all.extend(alerts(&self.client, Side::Client));
-        all.extend(alerts(&self.server, Side::Server));
+        all.extend(alerts(self.client, Side::Client));
+        all.extend(alerts(self.server, Side::Server));
         all.sort_by_key(|alert| alert.at);
         all
     }
