@@ -7,7 +7,7 @@ use dissect::SkipReason;
 use super::super::text::headline;
 use super::View;
 use super::entries::ACTED_ON;
-use super::markup::{Count, Text, count_of};
+use super::markup::{Count, Text, capital, count_of};
 use super::words::{verdict_meaning, verdict_title};
 use crate::{HostTally, Policy, Verdict};
 
@@ -132,7 +132,7 @@ fn write_policy(out: &mut dyn Write, view: &View<'_>, name: &str) -> io::Result<
     if !title.is_empty() {
         write!(out, ": {}", Text(title))?;
     }
-    write!(out, ". {} requires at least {}", Text(requirer), minimum.name())?;
+    write!(out, ". {} requires at least {}", capital(requirer), minimum.name())?;
     if let Some(since) = since {
         write!(out, " from {}", Text(since))?;
     }

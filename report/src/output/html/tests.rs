@@ -280,6 +280,17 @@ fn every_policy_has_its_answer_fixes_and_paths() {
 }
 
 #[test]
+fn a_connection_counts_once_for_what_several_policies_say_of_it() {
+    let mut flows = vec![flow(1, Verdict::Unknown)];
+    let again = flows[0].judgements[0].clone();
+    flows[0].judgements.push(again);
+    let mut run = run();
+    run.policies.push("tls13-only".to_owned());
+    let unseen = Page::parse(&html_of(&flows, &run)).with_id("unseen").text();
+    assert!(unseen.contains("1 connection: offers TLSv1.0, nothing newer"), "{unseen}");
+}
+
+#[test]
 fn a_capture_of_nothing_makes_a_page_that_says_so() {
     let page = Page::parse(&html_of(&[], &run()));
     assert!(page.with_id("answer").text().contains("nothing was seen that could be judged"));
