@@ -5,7 +5,7 @@ CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 TLSUNSET := target/release/tlsunset
 
-.PHONY: all demo test unit lint docs fuzz bench bench-peers setup corpus
+.PHONY: all demo test unit lint docs fuzz bench bench-peers setup corpus packages
 
 all: $(TLSUNSET)
 
@@ -40,6 +40,13 @@ bench: $(TLSUNSET)
 # tlsunset beside its peers, on the captures in the folder BENCH_INPUTS.
 bench-peers: $(TLSUNSET)
 	benches/peers
+
+# A Debian package in target/debian/; needs `cargo install cargo-deb`.
+packages: $(TLSUNSET)
+	mkdir -p target/package/man
+	$(TLSUNSET) generate man --out target/package/man
+	for shell in bash zsh fish; do $(TLSUNSET) generate complete-$$shell --out target/package; done
+	$(CARGO) deb --no-build --locked
 
 # libpcap compiles and applies --filter expressions.
 setup:

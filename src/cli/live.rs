@@ -54,7 +54,7 @@ pub struct LiveArguments {
 
     /// Write a report folder for each stretch of time, such as 1h, into the folder of --out
     #[arg(long, value_name = "TIME", requires = "out", value_parser = parse_interval,
-          conflicts_with_all = ["flows", "hosts", "handshakes", "summary"])]
+          conflicts_with_all = ["flows", "hosts", "handshakes", "summary", "html"])]
     pub rotate: Option<Duration>,
 
     /// Remove older report folders: keep this many, or those of a time such as 90d
@@ -261,6 +261,7 @@ mod tests {
             "-i a --out o --rotate 0s",
             "-i a --out o --rotate 1h --keep 0",
             "-i a --out o --rotate 1h --hosts -",
+            "-i a --out o --rotate 1h --html x",
             "-i a --buffer 10",
             "-i a --buffer 3G",
             "-i a --metrics x",

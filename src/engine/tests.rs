@@ -89,3 +89,130 @@ fn a_worker_that_is_gone_ends_the_handing_out() {
         assert!(hand_out.take(syn(2).unwrap(), &mut steer).is_err());
     });
 }
+
+/// Gives frames, harvests on the way, and notes what comes.
+struct Script {
+    steps: VecDeque<Step>,
+    harvests: Vec<(Option<Sweep>, Harvest)>,
+}
+
+impl Script {
+    fn run(steps: impl IntoIterator<Item = Step>, workers: usize) -> Vec<(Option<Sweep>, Harvest)> {
+        let mut script = Self { steps: steps.into_iter().collect(), harvests: Vec::new() };
+        watch(&mut script, &settings(workers), &LiveHosts::default());
+        script.harvests
+    }
+}
+
+impl Director for Script {
+    fn step(&mut self) -> Step {
+        self.steps.pop_front().unwrap_or(Step::Stop)
+    }
+
+    fn harvest(&mut self, harvest: Harvest, kind: Option<Sweep>) {
+        self.harvests.push((kind, harvest));
+    }
+}
+
+/// The frames of a sample, a batch each.
+fn frames_of(sample: &str) -> Vec<Batch> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample);
+    let input = capture::Input::parse(folder.join("input.pcap"));
+    let options = capture::Options { batch_frames_max: 1, ..capture::Options::default() };
+    let mut source = capture::open(&[input], &options).unwrap();
+    std::iter::from_fn(|| source.next_batch()).map(Result::unwrap).collect()
+}
+
+/// What tells connections apart, without where their report fell in time.
+fn told<'a>(flows: impl IntoIterator<Item = &'a Box<FlowFacts>>) -> Vec<String> {
+    let told = |facts: &Box<FlowFacts>| {
+        let FlowFacts { first, client, server, client_hello, server_hello, coverage, .. } =
+            &**facts;
+        format!("{first:?} {client:?} {server:?} {client_hello:?} {server_hello:?} {coverage:?}")
+    };
+    let mut told: Vec<String> = flows.into_iter().map(told).collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn harvests_add_up_to_one_analysis() {
+    let frames = frames_of("demo");
+    let mut source = Steps(frames.iter().cloned().map(Ok).collect());
+    let whole = analyze(&mut source, &settings(1), &LiveHosts::default(), &mut Notes::default());
+    for (workers, every) in [(1, 1), (1, 7), (2, 7), (3, 50), (2, 10_000)] {
+        let steps = frames.iter().enumerate().flat_map(|(at, batch)| {
+            let kind = if at % 2 == 0 { Sweep::Cut } else { Sweep::Over };
+            let now = batch.descs()[0].time;
+            let harvest = ((at + 1) % every == 0).then_some(Step::Harvest(now, kind));
+            [Some(Step::Frames(batch.clone())), Some(Step::Idle), harvest].into_iter().flatten()
+        });
+        let harvests = Script::run(steps, workers);
+        assert_eq!(harvests.len(), frames.len() / every + 1);
+        assert_eq!(harvests.last().unwrap().0, None);
+        let all = || harvests.iter().map(|(_, harvest)| harvest);
+        let what = format!("{workers} workers, harvests every {every} frames");
+        assert_eq!(told(all().flat_map(|it| &it.flows)), told(&whole.flows), "{what}");
+        let decided: usize = all().map(|it| it.decided.len()).sum();
+        assert_eq!(decided, whole.flows.len(), "{what}");
+        let mut counters = Counters::default();
+        all().for_each(|harvest| counters.absorb(&harvest.counters));
+        assert_eq!(counters.frames, whole.counters.frames);
+        assert_eq!(counters.skipped, whole.counters.skipped);
+        let names: usize = all().map(|harvest| harvest.names.len()).sum();
+        assert_eq!(names, whole.names.len());
+        assert_eq!(all().find_map(|it| it.first_time), whole.first_time);
+        assert_eq!(all().filter_map(|it| it.last_time).last(), whole.last_time);
+    }
+}
+
+/// The frames of a connection, of another client and at another time.
+fn again(frames: &[Batch], client: u16, at_ns: i64) -> impl Iterator<Item = Batch> {
+    let begin = frames[0].descs()[0].time.as_nanos();
+    frames.iter().map(move |batch| {
+        let frame = batch.frame(0).unwrap();
+        let mut bytes = frame.data.to_vec();
+        // Whichever of the two addresses is inside, behind Ethernet's header.
+        for place in [26, 30] {
+            if bytes[place] == 10 {
+                bytes[place + 2..place + 4].copy_from_slice(&client.to_be_bytes());
+            }
+        }
+        let time = Timestamp::from_nanos(frame.time.as_nanos() - begin + at_ns);
+        Batch::owned(frame.link, time, frame.number, frame.wire_len, bytes)
+    })
+}
+
+#[test]
+fn months_take_no_more_memory_than_days() {
+    const HOUR_NS: i64 = 3600 * 1_000_000_000;
+    let whole = frames_of("tls10-client-outlook");
+    // Half of the connections never end: the printer that was unplugged.
+    let unended = &whole[..whole.len() - 3];
+    for workers in [1, 2] {
+        let mut steps = Vec::new();
+        for hour in 0..24 * 60 {
+            let begin = hour * HOUR_NS;
+            for number in 0..4 {
+                let frames = if number % 2 == 0 { &whole[..] } else { unended };
+                let client = u16::try_from((hour * 7 + number) % 50_000).unwrap();
+                let at = begin + number * 1_000_000;
+                steps.extend(again(frames, client, at).map(Step::Frames));
+            }
+            steps.push(Step::Harvest(Timestamp::from_nanos(begin + HOUR_NS - 1), Sweep::Cut));
+        }
+        let harvests = Script::run(steps, workers);
+        let flows: usize = harvests.iter().map(|(_, harvest)| harvest.flows.len()).sum();
+        assert_eq!(flows, 4 * 24 * 60, "each connection in one interval");
+        let most = |days: std::ops::Range<usize>| {
+            let held = harvests[24 * days.start..24 * days.end].iter().map(|(_, it)| it.held);
+            (held.clone().map(|it| it.connections).max(), held.map(|it| it.bytes).max())
+        };
+        let (early, late) = (most(3..23), most(40..60));
+        assert_eq!(late.0, early.0, "{workers} workers");
+        // Tables grow by halves, at a moment that depends on the seed.
+        assert!(late.1 < early.1.map(|bytes| bytes * 3 / 2), "{early:?} {late:?}");
+        // A day of connections that never ended is known still.
+        assert!(most(0..60).0 <= Some(2 * 26 + 2), "{:?}", most(0..60));
+    }
+}

@@ -39,6 +39,7 @@ use board::Board;
 use confine::Account;
 use patrol::Patrol;
 use recorder::{Place, Recorder};
+use service::Service;
 use signals::Signals;
 
 /// Harvests that wait for the recorder: minutes of a disk that hangs. Past that frames wait too,
@@ -100,6 +101,7 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     let alarm = config.on_break.as_deref().map(|command| Alarm::start(command, account.as_ref()));
     let alarm = alarm.transpose().map_err(|error| format!("--on-break: no shell: {error}"))?;
     let recorder = recorder.with_alarm(alarm);
+    let service = Service::find();
     let left = confine::confine(account.as_ref(), &written_folders(&config), config.is_confined)?;
     console.notices(&left);
     if let Some(listener) = metrics {
@@ -110,7 +112,7 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     let (harvests, harvested) = bounded(QUEUED_HARVESTS_MAX);
     let outcome = thread::scope(|scope| {
         let recorder = scope.spawn(move || recorder.run(&harvested));
-        let mut patrol = Patrol::new(&config, source, signals, harvests, flows_max(&config));
+        let mut patrol = Patrol::new(&config, source, signals, service, harvests);
         watch(&mut patrol, &settings, &hosts);
         drop(patrol);
         recorder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -39,6 +39,10 @@ impl Net {
         Some(net)
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Lays a cable.
     pub fn cable(&self, one: &str, other: &str) {
         self.ip(&format!("link add name {one} type veth peer name {other}"));

@@ -8,6 +8,7 @@
 mod common;
 mod kit;
 mod listening;
+mod peers;
 mod rotation;
 mod trouble;
 mod watching;

@@ -6,6 +6,7 @@ use capture::{InterfaceCounts, LiveSource};
 use crossbeam_channel::Sender;
 use dissect::{Sweep, Timestamp};
 
+use super::flows_max;
 use super::interval::counted_since;
 use super::recorder::{Close, Message, Sight};
 use super::service::Service;
@@ -41,7 +42,7 @@ pub(super) struct Patrol {
     now: Timestamp,
     /// By how many nanoseconds frames were late at most since the last harvest.
     lag_ns: i64,
-    service: Option<Service>,
+    service: Service,
 }
 
 impl Patrol {
@@ -49,8 +50,8 @@ impl Patrol {
         config: &LiveConfig,
         source: LiveSource,
         signals: Signals,
+        service: Service,
         recorder: Sender<Message>,
-        flows_max: usize,
     ) -> Self {
         let interval_ns =
             config.rotate.map(|time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
@@ -67,10 +68,10 @@ impl Patrol {
             drains_until: None,
             counts: Vec::new(),
             flows: 0,
-            flows_max,
+            flows_max: flows_max(config),
             now,
             lag_ns: 0,
-            service: None,
+            service,
         }
     }
 
@@ -100,13 +101,13 @@ impl Director for Patrol {
         for event in self.source.take_events() {
             say(event);
         }
-        self.service.get_or_insert_with(Service::ready).alive();
+        self.service.alive();
         if let Some(until) = self.drains_until {
             return self.drain(until);
         }
         if self.signals.is_stopped() {
             self.drains_until = Some(Instant::now() + DRAIN);
-            self.service.iter().for_each(Service::stopping);
+            self.service.stopping();
             return Step::Idle;
         }
         if self.signals.take_reload() {

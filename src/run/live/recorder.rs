@@ -70,12 +70,14 @@ struct Pending {
     start: Timestamp,
     run: RunInfo,
     flows: Vec<JudgedFlow>,
+    /// Who judged them: it may be another one by the time they are written.
+    judge: Arc<Judge>,
 }
 
 pub(super) struct Recorder {
     config: LiveConfig,
     place: Place,
-    judge: Judge,
+    judge: Arc<Judge>,
     inventory: Option<Inventory>,
     names: NameBook,
     open: Interval,
@@ -100,7 +102,7 @@ impl Recorder {
         board: Arc<Mutex<Board>>,
     ) -> Result<Self, String> {
         Ok(Self {
-            judge: judging::judge(&config.judging, &config.sensor)?,
+            judge: Arc::new(judging::judge(&config.judging, &config.sensor)?),
             inventory: read_inventory(config)?,
             config: config.clone(),
             place,
@@ -182,7 +184,12 @@ impl Recorder {
         let interval = std::mem::replace(&mut self.open, Interval::new(close.at));
         let run = self.run_info(&interval, close.capture.clone());
         let flows = self.judge.judge_all_named(interval.flows, &self.names);
-        self.pending.push_back(Pending { start: interval.start, run, flows });
+        self.pending.push_back(Pending {
+            start: interval.start,
+            run,
+            flows,
+            judge: Arc::clone(&self.judge),
+        });
         let oldest = close.at.as_nanos().saturating_sub(NAMES_KEPT_NS);
         self.names.forget_before(Timestamp::from_nanos(oldest));
     }
@@ -245,13 +252,7 @@ impl Recorder {
         let Place::Intervals(archive) = &self.place else { return };
         let mut has_written = false;
         while let Some(pending) = self.pending.front() {
-            match write_interval(
-                archive,
-                pending,
-                &self.judge,
-                self.inventory.as_ref(),
-                &self.config,
-            ) {
+            match write_interval(archive, pending, self.inventory.as_ref(), &self.config) {
                 Ok(any_breaks) => {
                     has_written = true;
                     self.board.lock().unwrap_or_else(PoisonError::into_inner).intervals_written +=
@@ -290,7 +291,7 @@ impl Recorder {
         let judge = judging::judge(&self.config.judging, &self.config.sensor);
         match judge.and_then(|judge| Ok((judge, read_inventory(&self.config)?))) {
             Ok((judge, inventory)) => {
-                (self.judge, self.inventory) = (judge, inventory);
+                (self.judge, self.inventory) = (Arc::new(judge), inventory);
                 say("policies, endpoints and inventory were read again");
             }
             Err(error) => say(format_args!("error: {error}; what was read before stays in use")),
@@ -305,7 +306,7 @@ impl Recorder {
             Place::Once(folder) => {
                 let mut console = Console::new(self.config.outputs.prints_notices);
                 if let Some(last) = self.pending.pop_front() {
-                    let report = report(&last, &self.judge, self.inventory.as_ref());
+                    let report = report(&last, self.inventory.as_ref());
                     let state: &outputs::Content<'_> = &|out| report.write_state(out);
                     let outputs = &self.config.outputs;
                     outputs::write(
@@ -348,7 +349,8 @@ fn read_inventory(config: &LiveConfig) -> Result<Option<Inventory>, String> {
     inventory.map_err(|error| format!("--inventory: {error}"))
 }
 
-fn report<'a>(interval: &'a Pending, judge: &Judge, inventory: Option<&Inventory>) -> Report<'a> {
+fn report<'a>(interval: &'a Pending, inventory: Option<&Inventory>) -> Report<'a> {
+    let judge = &interval.judge;
     let report = Report::new(&interval.flows, &interval.run, |addr| judge.home().contains(addr));
     let report = report.with_policies(judge.policies());
     match inventory {
@@ -361,11 +363,10 @@ fn report<'a>(interval: &'a Pending, judge: &Judge, inventory: Option<&Inventory
 fn write_interval(
     archive: &Archive,
     interval: &Pending,
-    judge: &Judge,
     inventory: Option<&Inventory>,
     config: &LiveConfig,
 ) -> Result<bool, OutputError> {
-    let report = report(interval, judge, inventory);
+    let report = report(interval, inventory);
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     archive.write(interval.start, |folder| {
         outputs::fill(folder, &config.outputs, &report, state, workers()).into_iter().collect()
