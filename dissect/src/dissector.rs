@@ -8,7 +8,26 @@ use crate::net::{
 };
 use crate::tcp::Seq;
 use crate::udp::{Datagram, UdpTable};
-use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
+use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer, Timestamp};
+
+/// What the tables of a dissector hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Connections that are known: read, decided, or to be recognised.
+    pub connections: usize,
+    /// Bytes of their state, approximately.
+    pub bytes: usize,
+}
+
+/// What a sweep through the connections at hand reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    /// What is over.
+    Over,
+    /// What is over or decided: an interval ends. Nothing is reported again in a later one, so
+    /// what goes on has its last frame as of the cut.
+    Cut,
+}
 
 /// Frames that are decoded before the first of them is followed. What connections know lies
 /// anywhere in memory; the processor fetches it for all of them at a time.
@@ -202,6 +221,27 @@ impl Dissector {
             }
         }
         ready.clear();
+    }
+
+    /// Reports connections while the input goes on, as of a time: that of the newest frames.
+    pub fn sweep(&mut self, now: Timestamp, kind: Sweep, seen: &mut impl Observer) {
+        self.flows.sweep(now, kind, &mut self.counters, seen);
+        self.datagrams.sweep(now, kind, seen);
+    }
+
+    /// What was counted since the last call, or the beginning.
+    #[must_use]
+    pub fn take_counters(&mut self) -> Counters {
+        std::mem::take(&mut self.counters)
+    }
+
+    /// What the tables of connections hold.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            connections: self.flows.count() + self.datagrams.flow_count(),
+            bytes: self.flows.used_bytes() + self.datagrams.used_bytes(),
+        }
     }
 
     /// Reports every connection that is still open: the input is over.

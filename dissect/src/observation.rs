@@ -23,6 +23,10 @@ pub trait Observer {
         self.flow(*facts);
     }
 
+    /// A connection was decided, and may go on; or it is over undecided. For live displays: called
+    /// once a connection, before [`flow`](Self::flow) reports it.
+    fn decided(&mut self, _facts: &FlowFacts) {}
+
     /// A hello was read. For live displays; the same facts come again with the flow.
     fn hello(&mut self, _seen: HelloSeen) {}
 

@@ -26,7 +26,7 @@ use self::rules::{Case, proven};
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{Direction, JudgedFlow, Judgement};
-use crate::names::{Hearsay, NameBook, Place, host_of, place};
+use crate::names::{Hearsay, NameBook, Place, foreign_certificate, host_of, place};
 use crate::paths;
 use crate::policy::{Destination, Policy, Way};
 use crate::run::RunInfo;
@@ -185,6 +185,7 @@ impl Judge {
             client_serves_sip: history.serves_sip(client),
             family,
         };
+        let foreign_certificate = foreign_certificate(&facts, &place, &self.endpoints);
         let (path, scenario) = (way.path(), way.scenario());
         let judgements = self
             .policies
@@ -198,7 +199,8 @@ impl Judge {
                     server_is_inside: self.home.contains(facts.server.addr),
                     in_scope: policy.scope.covers(destination),
                     way: way_of(policy, &facts),
-                    is_retry: history.is_retry(index, &facts),
+                    retry: history.retry(index, &facts),
+                    foreign_certificate,
                     offers_more_elsewhere: history.offers(client, policy.minimum),
                 };
                 let ruling = case.rule();

@@ -22,9 +22,12 @@ mod output;
 mod paths;
 mod policy;
 mod products;
+pub mod review;
 pub mod rows;
 mod run;
 mod services;
+#[cfg(test)]
+mod sources;
 mod stack;
 pub mod state;
 #[cfg(test)]
@@ -49,6 +52,6 @@ pub use policy::{
     Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
 };
 pub use products::{PRODUCTS, Product, ProductKind, Requirement, Standing};
-pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, InterfaceCounts, RunInfo};
 pub use services::Service;
 pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};

@@ -16,7 +16,7 @@ use dissect::Timestamp;
 use crate::endpoints::DEFAULT_HOME;
 use crate::judge;
 use crate::state::{SavedFlow, State, bytes_of};
-use crate::{CaptureCounts, Home, RunInfo};
+use crate::{CaptureCounts, Home, InterfaceCounts, RunInfo};
 
 /// What orders runs: time, then everything else.
 type RunKey = (Option<Timestamp>, Vec<u8>);
@@ -95,7 +95,10 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         run.clock.steps_back += part.clock.steps_back;
         run.clock.steps_ahead += part.clock.steps_ahead;
         run.clock.steps.extend_from_slice(&part.clock.steps);
-        run.capture = added(run.capture, part.capture);
+        run.capture = added(run.capture.take(), part.capture.clone());
+        if let Some(review) = &part.review {
+            run.review.get_or_insert_default().absorb(review);
+        }
     }
     run.sensor = joined(sensors);
     run.endpoints = match endpoints.len() {
@@ -120,10 +123,20 @@ fn added(one: Option<CaptureCounts>, other: Option<CaptureCounts>) -> Option<Cap
         (Some(one), Some(other)) => [one, other],
         (one, other) => return one.or(other),
     };
+    let mut interfaces: BTreeMap<String, InterfaceCounts> = BTreeMap::new();
+    for counts in one.interfaces.into_iter().chain(other.interfaces) {
+        let sum = interfaces.entry(counts.name.clone()).or_default();
+        sum.received += counts.received;
+        sum.kernel_drops += counts.kernel_drops;
+        sum.interface_drops += counts.interface_drops;
+        sum.outages += counts.outages;
+        sum.name = counts.name;
+    }
     Some(CaptureCounts {
         received: one.received + other.received,
         kernel_drops: one.kernel_drops + other.kernel_drops,
         interface_drops: one.interface_drops + other.interface_drops,
+        interfaces: interfaces.into_values().collect(),
     })
 }
 

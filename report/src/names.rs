@@ -69,6 +69,29 @@ impl NameBook {
         (before <= *until).then_some(name)
     }
 
+    /// Forgets the answers that nobody believes any more at a time: in a run without end the book
+    /// stays small.
+    pub fn forget_before(&mut self, time: Timestamp) {
+        self.answers.retain(|_, answers| {
+            answers.retain(|(.., until)| *until >= time);
+            !answers.is_empty()
+        });
+        self.answers.shrink_to(2 * self.answers.len());
+        self.len = self.answers.values().map(Vec::len).sum();
+    }
+
+    /// How many answers there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no answer.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// How many answers were dropped.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
@@ -216,6 +239,38 @@ fn certificate_name<'a>(
         .or_else(|| names.first())
         .or(certificate.common_name.as_ref())
         .map(|name| &**name)
+}
+
+/// The name on the connection's own certificate, when it is none of the service that was asked for
+/// by name: it covers neither that name nor any endpoint.
+pub(crate) fn foreign_certificate<'a>(
+    facts: &'a FlowFacts,
+    place: &Place<'_>,
+    endpoints: &Endpoints,
+) -> Option<&'a str> {
+    let (asked, source) = place.server_name.as_ref()?;
+    let is_asked = matches!(source, NameSource::Sni | NameSource::Connect);
+    let (_, by) = place.service?;
+    if !is_asked || by != ServiceSource::Name || place.direction != Direction::ToOffice365 {
+        return None;
+    }
+    let certificate = facts.certificate.as_deref()?;
+    let shown = certificate_name(certificate, endpoints)?;
+    let mut names: Vec<&str> = certificate.alternative_names.iter().map(|name| &**name).collect();
+    if names.is_empty() {
+        names.push(shown);
+    }
+    let is_its_own = |name: &&str| endpoints.service_of_name(name).is_some() || covers(name, asked);
+    (!names.iter().any(is_its_own)).then_some(shown)
+}
+
+/// Whether a name on a certificate is for a host (RFC 6125 §6.4): itself, or a `*` for one label.
+fn covers(name: &str, host: &str) -> bool {
+    let name = normal(name);
+    match name.strip_prefix("*.") {
+        Some(domain) => host.split_once('.').is_some_and(|(_, rest)| rest == domain),
+        None => name == host,
+    }
 }
 
 /// The address whose network may tell the service: the server's, and through a proxy the one

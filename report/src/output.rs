@@ -80,7 +80,7 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
         let hosts = HostTable::new(flows, inside);
-        let tallies = HostTally::of(&hosts, &run.policies);
+        let tallies = tallies(&hosts, run);
         let paths = (0..run.policies.len()).map(|policy| PathTable::of(flows, policy)).collect();
         Self {
             flows,
@@ -106,7 +106,7 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn with_inventory(mut self, inventory: &Inventory, policies: &[Policy]) -> Self {
         self.hosts.join(inventory, policies);
-        self.tallies = HostTally::of(&self.hosts, &self.run.policies);
+        self.tallies = tallies(&self.hosts, self.run);
         self.inventory_rows = Some(inventory.items().len());
         self
     }
@@ -232,4 +232,10 @@ impl<'a> Report<'a> {
     pub fn any_breaks(&self) -> bool {
         self.tallies.iter().any(|tally| tally.hosts(crate::Verdict::Breaks) > 0)
     }
+}
+
+fn tallies(hosts: &HostTable<'_>, run: &RunInfo) -> Vec<HostTally> {
+    let drops = run.capture.as_ref().map_or(0, crate::CaptureCounts::drops);
+    let tallies = HostTally::of(hosts, &run.policies).into_iter();
+    tallies.map(|tally| tally.with_drops(drops)).collect()
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use dissect::{Counters, Timestamp};
 
+use crate::review::ReviewInfo;
+
 /// A run's circumstances and totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunInfo {
@@ -38,6 +40,8 @@ pub struct RunInfo {
     pub clock: ClockInfo,
     /// What a live capture reported; `None` for files.
     pub capture: Option<CaptureCounts>,
+    /// What was counted while foreign texts were read; `None` for captures.
+    pub review: Option<ReviewInfo>,
 }
 
 /// How the times of the frames went on, in the order of the input.
@@ -65,7 +69,7 @@ pub struct ClockStep {
 }
 
 /// What a live capture reports of itself, in frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureCounts {
     /// Delivered to the program; drops are not among them.
     pub received: u64,
@@ -73,4 +77,41 @@ pub struct CaptureCounts {
     pub kernel_drops: u64,
     /// Dropped by the interface or its driver.
     pub interface_drops: u64,
+    /// The same for each interface; they add up to the above.
+    pub interfaces: Vec<InterfaceCounts>,
+}
+
+impl CaptureCounts {
+    /// What several interfaces add up to.
+    #[must_use]
+    pub fn of(interfaces: Vec<InterfaceCounts>) -> Self {
+        let sum = |count: fn(&InterfaceCounts) -> u64| interfaces.iter().map(count).sum();
+        Self {
+            received: sum(|counts| counts.received),
+            kernel_drops: sum(|counts| counts.kernel_drops),
+            interface_drops: sum(|counts| counts.interface_drops),
+            interfaces,
+        }
+    }
+
+    /// Frames that were there and not delivered.
+    #[must_use]
+    pub const fn drops(&self) -> u64 {
+        self.kernel_drops + self.interface_drops
+    }
+}
+
+/// What a live capture reports of one interface, in frames.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InterfaceCounts {
+    /// The interface's name.
+    pub name: String,
+    /// Delivered to the program.
+    pub received: u64,
+    /// Dropped by the kernel because the program was too slow.
+    pub kernel_drops: u64,
+    /// Dropped by the interface or its driver.
+    pub interface_drops: u64,
+    /// How often the interface went down or away.
+    pub outages: u64,
 }

@@ -101,6 +101,12 @@ impl Target {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UsageError {
+    /// An interface is named twice.
+    #[error("interface {name} is given twice; its frames would count twice")]
+    InterfaceTwice {
+        /// The interface.
+        name: String,
+    },
     /// Two outputs would be mixed on standard output.
     #[error("only one output can go to standard output")]
     StdoutTwice,

@@ -5,12 +5,12 @@ use std::thread;
 
 use capture::{Batch, FrameDesc, Region};
 use crossbeam_channel::{Receiver, SendError, Sender, bounded, unbounded};
-use dissect::{Frame, LinkType, Steer, Steering};
+use dissect::{Frame, LinkType, Steer, Steering, Sweep, Timestamp};
 
 use super::{Feed, Learned, Settings, Worker};
 
 /// Batches that wait for one worker: enough to ride out a pause, little enough to stay in cache.
-const QUEUED_BATCHES_MAX: usize = 8;
+pub(super) const QUEUED_BATCHES_MAX: usize = 8;
 
 /// Reads in this thread, dissects in others.
 pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
@@ -48,7 +48,12 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
     feed.analysis.counters.absorb(steer.counters());
 }
 
-fn work(mut worker: Worker<'_>, works: &Receiver<Work>, used: &Sender<Batch>) -> Learned {
+/// A worker's life: frames in, and at the end what it learned.
+pub(super) fn work(
+    mut worker: Worker<'_>,
+    works: &Receiver<Work>,
+    used: &Sender<Batch>,
+) -> Learned {
     for work in works {
         match work {
             Work::Frames(batch) => {
@@ -57,6 +62,8 @@ fn work(mut worker: Worker<'_>, works: &Receiver<Work>, used: &Sender<Batch>) ->
                 let _ = used.send(batch);
             }
             Work::Datagram(packet) => worker.take_datagram(&packet),
+            // Who asked waits for the answer, or is gone with a panic of its own.
+            Work::Sweep(now, kind, answer) => drop(answer.send(worker.sweep(now, kind))),
         }
     }
     worker.finish()
@@ -69,6 +76,8 @@ pub(super) enum Work {
     /// A packet put together from fragments, as the frame that completed it; or one of several in
     /// a frame.
     Datagram(Batch),
+    /// To report what is known, as of a time.
+    Sweep(Timestamp, Sweep, Sender<Learned>),
 }
 
 /// The workers' queues, and the frames of the current batch that go to each.
@@ -131,6 +140,20 @@ impl HandOut {
         self.send(worker, region)?;
         let packet = Batch::owned(link, frame.time, frame.number, frame.wire_len, bytes);
         self.deliver(worker, Work::Datagram(packet))
+    }
+
+    /// Asks every worker what it learned, after all frames that were handed out.
+    pub(super) fn sweep(
+        &self,
+        now: Timestamp,
+        kind: Sweep,
+    ) -> Result<Vec<Learned>, SendError<Work>> {
+        let (answer, answers) = bounded(self.queues.len());
+        for worker in 0..self.queues.len() {
+            self.deliver(worker, Work::Sweep(now, kind, answer.clone()))?;
+        }
+        drop(answer);
+        Ok(answers.iter().collect())
     }
 
     /// Sends a worker its share of the current batch so far.

@@ -11,6 +11,7 @@ mod join;
 mod key;
 mod reader;
 mod side;
+mod sweep;
 mod table;
 mod watch;
 

@@ -112,6 +112,12 @@ impl SideFacts {
         self.client_hello.is_some() || self.server_hello.is_some()
     }
 
+    /// Where a hello was complete.
+    pub(crate) fn hello_at(&self) -> Option<Mark> {
+        let client = self.client_hello.as_ref().map(|hello| hello.at);
+        client.or_else(|| self.server_hello.as_ref().map(|hello| hello.at))
+    }
+
     /// Whether an encrypted record longer than an alert came after this answer: any, but for early
     /// data, which doesn't wait for the answer and therefore acknowledges nothing of it.
     pub(crate) fn has_sent_behind(&self, answer: &Self) -> bool {

@@ -222,7 +222,7 @@ impl FlowTable {
         if !had_hello && conversation.reader(way).facts.has_hello() {
             report_hello(flow.key, way, conversation.reader(way), segment.at, seen);
         }
-        Self::settle(flow);
+        Self::settle(flow, seen);
         let held = flow.state.held_bytes();
         let held_before = std::mem::replace(&mut flow.held_bytes, held);
         self.held_bytes = self.held_bytes + held - held_before;
@@ -232,7 +232,7 @@ impl FlowTable {
     }
 
     /// Stops reading a flow that is decided.
-    fn settle(flow: &mut Flow) {
+    fn settle(flow: &mut Flow, seen: &mut impl Observer) {
         let State::Open(conversation) = &mut flow.state else { return };
         if conversation.is_plain() {
             flow.state = State::Plain;
@@ -241,7 +241,11 @@ impl FlowTable {
                 return;
             };
             let facts = flow.join(&mut read, Coverage::COMPLETE);
-            flow.state = facts.map_or(State::Plain, State::Settled);
+            flow.state = facts.map_or(State::Plain, |mut facts| {
+                flow.complete(&mut facts);
+                seen.decided(&facts);
+                State::Settled(facts)
+            });
         }
     }
 
@@ -284,7 +288,12 @@ impl FlowTable {
                     interner: &mut self.interner,
                 };
                 conversation.finish(counters, &mut context);
-                flow.join(&mut conversation, missing)
+                let mut facts = flow.join(&mut conversation, missing);
+                if let Some(facts) = &mut facts {
+                    flow.complete(facts);
+                    seen.decided(facts);
+                }
+                facts
             }
         };
         if let Some(mut facts) = facts {
@@ -303,8 +312,18 @@ impl FlowTable {
         }
     }
 
+    /// Forgets what is shared between connections, before it is full of what nobody sends any more.
+    pub(super) fn refresh(&mut self) {
+        self.interner.refresh();
+    }
+
+    /// Connections that have an entry.
+    pub(crate) fn count(&self) -> usize {
+        self.flows.len() - self.free.len()
+    }
+
     /// Bytes of flow state, approximately: tables by their capacity, flows by what they hold.
-    pub(super) fn used_bytes(&self) -> usize {
+    pub(crate) fn used_bytes(&self) -> usize {
         self.attempts.held_bytes()
             + self.index.held_bytes()
             + (self.flows.len() - self.free.len()) * size_of::<Flow>()

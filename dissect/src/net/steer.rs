@@ -66,6 +66,12 @@ impl Steer {
         &self.counters
     }
 
+    /// What [`counters`](Self::counters) counted since the last call, or the beginning.
+    #[must_use]
+    pub fn take_counters(&mut self) -> Counters {
+        std::mem::take(&mut self.counters)
+    }
+
     /// Says where a frame goes.
     #[inline]
     pub fn steer(&mut self, frame: &Frame<'_>) -> Steering {

@@ -109,6 +109,20 @@ impl Interner {
         }
     }
 
+    /// Forgets everything when half of the room is taken, so that a run without end goes on
+    /// sharing what is sent now. Connections keep what they share.
+    pub(crate) fn refresh(&mut self) {
+        if self.offers.len() > ENTRIES_MAX / 2 {
+            self.offers = HashTable::new();
+        }
+        if self.imprints.len() > IMPRINTS_MAX / 2 {
+            self.imprints = HashTable::new();
+        }
+        if self.certificates.len() > ENTRIES_MAX / 2 {
+            self.certificates = HashTable::new();
+        }
+    }
+
     /// The shared form of an offer, with its fingerprints.
     pub(crate) fn offer(&mut self, mut offer: Offer, transport: Transport) -> Arc<Offer> {
         let hash = self.hasher.hash_one((&offer, transport));

@@ -9,6 +9,7 @@ use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::Concerns;
 
 mod across;
+mod contract;
 mod stacks;
 
 use Verdict::{AtRisk, Breaks, Degrades, FailsToday, OutOfScope, Passes, Unaffected, Unknown};
@@ -246,6 +247,23 @@ fn less_chosen_than_offered_to_office365_is_a_middlebox() {
     check(lower().port(25), AtRisk, Cause::Middlebox, words);
     let all13 = Flow::to_exchange().good_hello().versions(&[0x0304, 0x0303]);
     check(all13.selects(0x0302, 0x002f, None), AtRisk, Cause::Middlebox, &["TLSv1.1"]);
+    // What else tells that the service did not answer this hello is said.
+    let seen = Flow::to_exchange()
+        .hello(0x0303, &[0xc02f, 0xc014, 0x002f], Some(&GOOD_GROUPS))
+        .sni("outlook.office365.com")
+        .selects(0x0301, 0x002f, None);
+    let order = "TLS_RSA_WITH_AES_128_CBC_SHA was selected although \
+                 TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA was offered, which Office 365 prefers";
+    let foreign = "the certificate is for proxy.contoso.com, which is no name of the service";
+    let marked = seen.clone().mark(0).certificate(&["proxy.contoso.com"]);
+    let all = &[words[0], words[1], order, foreign, "it was changed on the way"];
+    check(marked, AtRisk, Cause::Middlebox, all);
+    let own = seen.certificate(&["attachments.office.net", "*.office365.com"]);
+    let (_, judgement) = judge_one(&own);
+    assert!(judgement.reason.contains(order), "{}", judgement.reason);
+    for not_so in ["certificate", "on the way"] {
+        assert!(!judgement.reason.contains(not_so), "{}", judgement.reason);
+    }
     // The suites may be undecided, the version that was offered is not.
     check(
         Flow::to_exchange().hello(0x0303, &[0xc02f], None).selects(0x0301, 0x002f, None),
@@ -260,6 +278,24 @@ fn less_chosen_than_offered_to_office365_is_a_middlebox() {
         Cause::NoCommonSuite,
         &[],
     );
+}
+
+#[test]
+fn a_certificate_of_somebody_else_is_a_warning_beside_a_good_offer() {
+    let to = |names: &[&str]| {
+        let flow = Flow::to_exchange().good_hello().sni("outlook.office365.com");
+        flow.selects(0x0303, 0xc02f, Some(23)).established(true).certificate(names)
+    };
+    let warning = "warning: the certificate is for proxy.contoso.com";
+    check(to(&["proxy.contoso.com"]), Passes, None, &[warning]);
+    for own in ["outlook.office365.com", "*.OFFICE365.com", "outlook.office.com"] {
+        let (_, judgement) = judge_one(&to(&["first.contoso.com", own]));
+        assert!(!judgement.reason.contains("warning"), "{own}: {}", judgement.reason);
+    }
+    // A vanity name has a certificate of its own.
+    let vanity = Flow::new("10.0.0.5:50000", "52.112.9.9:443").good_hello().sni("sip.contoso.com");
+    let vanity = vanity.selects(0x0303, 0xc02f, Some(23)).certificate(&["sip.contoso.com"]);
+    assert!(!judge_one(&vanity).1.reason.contains("warning"));
 }
 
 #[test]
@@ -380,6 +416,12 @@ fn from_office365_the_servers_choice_decides() {
         Unknown,
         None,
         &["TLS_RSA_WITH_AES_256_CBC_SHA", "may hold others"],
+    );
+    check(
+        from().selects(0x0303, 0x0035, None).aborted_by(Side::Client, 40),
+        Unknown,
+        None,
+        &["which is none of Office 365's", "may hold others"],
     );
     check(
         from().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)),

@@ -169,9 +169,6 @@ impl Row<'_> {
             cell.push_str(name);
             cell.push(')');
         }
-        if hello.is_some_and(|hello| hello.offer.offers_ech() == Some(true)) {
-            cell.push_str(" (ECH offered)");
-        }
     }
 }
 
@@ -286,15 +283,6 @@ mod tests {
             })
             .collect();
         testkit::judged(facts, Verdict::Unknown, None)
-    }
-
-    #[test]
-    fn an_offered_encrypted_hello_shows() {
-        let mut flow = testkit::old_client();
-        let hello = flow.facts.client_hello.as_mut().unwrap();
-        std::sync::Arc::make_mut(&mut hello.offer).extensions = Some(vec![0, 0xfe0d]);
-        let expect = "Client Hello (SNI=outlook.office365.com) (ECH offered)";
-        assert!(csv(&[flow])[0].contains(expect));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sources::linked;
 
 fn check(product: &str, version: &str, expect: Standing) {
     let found = Product::find(product)
@@ -117,7 +118,9 @@ fn systems_and_programs_have_theirs() {
 #[test]
 fn every_product_is_found_by_its_own_name_and_has_a_source() {
     for product in PRODUCTS {
-        assert!(!product.source.is_empty(), "{}", product.name);
+        let source = linked(product.source);
+        let is_found = source.contains("](https://") || source.contains("manual");
+        assert!(is_found, "{}: {source}", product.name);
         if let Requirement::Minimum(version) = product.requirement {
             assert_eq!(product.assess(version, product.name), Standing::Meets, "{}", product.name);
             assert_eq!(product.assess("0.0.1", product.name), Standing::Below, "{}", product.name);
@@ -148,8 +151,9 @@ fn the_documentation_shows_the_tables() {
     for product in PRODUCTS {
         let Product { name, requirement, note, source, .. } = product;
         text.push_str(&format!(
-            "| {name} | {} | {requirement} | {note} | {source} |\n",
-            product.kind.name()
+            "| {name} | {} | {requirement} | {note} | {} |\n",
+            product.kind.name(),
+            linked(source)
         ));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/products.md");

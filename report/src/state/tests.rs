@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testkit::{any_facts, old_client};
+use crate::{CaptureCounts, InterfaceCounts};
 
 fn bytes(state: &State) -> Vec<u8> {
     let mut out = Vec::new();
@@ -40,6 +41,31 @@ fn offers_are_shared_again() {
     let state = State::read(&*bytes(&sample())).unwrap();
     let offer = |index: usize| &state.flows[index].facts.client_hello.as_ref().unwrap().offer;
     assert!(Arc::ptr_eq(offer(0), offer(1)));
+}
+
+#[test]
+fn what_interfaces_counted_is_saved_with_each_run() {
+    let live = |name: &str, received| RunInfo {
+        capture: Some(CaptureCounts::of(vec![InterfaceCounts {
+            name: name.to_owned(),
+            received,
+            kernel_drops: 1,
+            interface_drops: 2,
+            outages: 3,
+        }])),
+        first_time: Some(dissect::Timestamp::from_nanos(i64::try_from(received).unwrap())),
+        ..RunInfo::default()
+    };
+    let [one, other, third] = [live("eth1", 5), live("eth2", 6), live("eth1", 7)];
+    let single = State { run: one.clone(), ..State::default() };
+    assert_eq!(State::read(&*bytes(&single)).unwrap(), single);
+    let states = [one, other, third].map(|run| State { run, ..State::default() });
+    let merged = State::merge(states);
+    assert_eq!(State::read(&*bytes(&merged)).unwrap(), merged);
+    let capture = merged.run.capture.unwrap();
+    let sums: Vec<_> = capture.interfaces.iter().map(|it| (&*it.name, it.received)).collect();
+    assert_eq!(sums, [("eth1", 12), ("eth2", 6)]);
+    assert_eq!((capture.received, capture.drops()), (18, 9));
 }
 
 #[test]

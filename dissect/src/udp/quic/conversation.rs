@@ -307,7 +307,7 @@ impl Conversation {
     }
 
     /// Takes the frames of a packet.
-    fn read(
+    pub(super) fn read(
         &mut self,
         way: Way,
         frames: &[u8],

@@ -67,7 +67,7 @@ const columns = [
   { id: "side", title: "Side", key: (host) => host.side, cell: (host) => host.side },
   { id: "verdict", title: "Verdict", key: (host) => host.outcome(chosen.policy).verdict },
   {
-    id: "cause", title: "Cause", key: (host) => host.outcome(chosen.policy).cause || "~",
+    id: "cause", title: "Cause", style: "short", key: (host) => host.outcome(chosen.policy).cause || "~",
     cell: (host) => host.outcome(chosen.policy).cause,
   },
   {
@@ -87,7 +87,7 @@ const columns = [
     cell: (host) => host.outcome(chosen.policy).stack,
   },
   {
-    id: "last", title: "Last seen (UTC)", style: "when", key: (host) => host.last,
+    id: "last", title: "Last seen (UTC)", style: "short", key: (host) => host.last,
     cell: (host) => (host.flows === 0 ? "never" : time(host.last)),
   },
 ];

@@ -208,7 +208,7 @@ pub(super) fn write_about(out: &mut dyn Write, view: &View<'_>) -> io::Result<()
     };
     writeln!(out, "<dt>Endpoints</dt><dd>{}</dd>", Text(endpoints))?;
     writeln!(out, "<dt>Frames</dt><dd>{}</dd>", frames(&run.counters))?;
-    if let Some(capture) = run.capture {
+    if let Some(capture) = &run.capture {
         writeln!(
             out,
             "<dt>Live capture</dt><dd>{} received, {} dropped by the kernel, {} by the \

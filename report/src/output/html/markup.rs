@@ -242,7 +242,7 @@ mod tests {
             let ends = json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
             prop_assert!(!ends);
             let read: String = serde_json::from_str(&json).unwrap();
-            prop_assert_eq!(read, printable(&text));
+            prop_assert_eq!(read, shown(&text));
         }
     }
 }

@@ -141,11 +141,11 @@ function enrichLinks() {
   }
 }
 
-/** On paper everything that can be opened is open. */
+/** On paper all details are open but the numbers that the plot shows. */
 function enrichPrint() {
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details:not([open], .numbers)")];
     for (const part of opened) part.open = true;
   });
   addEventListener("afterprint", () => { for (const part of opened) part.open = false; });

@@ -96,6 +96,8 @@ const HEIGHT: i64 = 240;
 const LEFT: i64 = 56;
 const TOP: i64 = 12;
 const BOTTOM: i64 = 204;
+/// What a label of a column takes.
+const LABEL: i64 = 76;
 
 fn write_over_time(
     out: &mut dyn Write,
@@ -169,7 +171,7 @@ fn write_columns(out: &mut dyn Write, over_time: &OverTime, top: u64) -> io::Res
                 )?;
             }
         }
-        if place % labels_every == 0 {
+        if place % labels_every == 0 && x + LABEL <= WIDTH {
             let begin = over_time.start.saturating_add(place.saturating_mul(over_time.width));
             writeln!(
                 out,
@@ -203,7 +205,7 @@ fn write_numbers(out: &mut dyn Write, over_time: &OverTime, total: &Versions) ->
     let used = || (0..VERSION_NAMES.len()).filter(|place| total[*place] > 0);
     write!(
         out,
-        "<details><summary>The numbers of this plot</summary><table><thead><tr><th \
+        "<details class=\"numbers\"><summary>The numbers of this plot</summary><table><thead><tr><th \
          scope=\"col\">From (UTC)</th>"
     )?;
     for place in used() {
@@ -248,8 +250,8 @@ fn round_up(count: u64) -> u64 {
 fn width_in_words(seconds: i64) -> String {
     let (unit, noun) = match seconds {
         ..60 => (1, "second"),
-        ..3_600 => (60, "minute"),
-        ..86_400 => (3_600, "hour"),
+        60..3_600 => (60, "minute"),
+        3_600..86_400 => (3_600, "hour"),
         _ => (86_400, "day"),
     };
     count_of((seconds / unit).unsigned_abs(), noun)
@@ -267,8 +269,10 @@ fn clock(second: i64, width: i64) -> String {
     let (day, clock) = text.split_once(' ').unwrap_or((&text, ""));
     match width {
         ..60 => clock.to_owned(),
-        ..3_600 => clock.get(..5).unwrap_or(clock).to_owned(),
-        ..86_400 => format!("{} {}", day.get(5..).unwrap_or(day), clock.get(..5).unwrap_or(clock)),
+        60..3_600 => clock.get(..5).unwrap_or(clock).to_owned(),
+        3_600..86_400 => {
+            format!("{} {}", day.get(5..).unwrap_or(day), clock.get(..5).unwrap_or(clock))
+        }
         _ => day.to_owned(),
     }
 }

@@ -24,7 +24,9 @@ pub(super) struct Tallies<'t> {
 impl Tallies<'_> {
     /// Writes the table; kinds that no row has are left out.
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let used: Vec<usize> = (0..self.kinds.len())
+        // Of one kind alone the sum says all.
+        let kinds = if self.kinds.len() == 1 { 0 } else { self.kinds.len() };
+        let used: Vec<usize> = (0..kinds)
             .filter(|kind| self.rows.iter().any(|(_, counts)| counts.get(*kind) > Some(&0)))
             .collect();
         let sum = |counts: &[u64]| counts.iter().sum::<u64>();
@@ -150,7 +152,7 @@ fn write_passages<const N: usize>(
 }
 
 /// With a capital, as a heading begins.
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| {
         let rest = Text(characters.as_str()).to_string();

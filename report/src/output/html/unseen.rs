@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::View;
 use super::entries::by_frequency;
 use super::markup::{Count, Text, count_of};
-use super::tables::Tallies;
+use super::tables::{Tallies, capital};
 use super::words::bucket_meaning;
 use crate::{AccessPath, Bucket, Scenario, Verdict};
 
@@ -67,7 +67,7 @@ fn write_coverage(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         caption: "Connections to and from Office 365, by how much of them was captured",
         head: "Captured",
         kinds: &[("count".to_owned(), "connections")],
-        sum: "in all",
+        sum: "connections",
         rows: &rows,
     }
     .write(out)
@@ -123,7 +123,7 @@ fn write_never_seen(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     writeln!(out, "<h3>Ways that were never seen</h3><ul>")?;
     for title in unseen {
-        writeln!(out, "<li>{}</li>", Text(title))?;
+        writeln!(out, "<li>{}</li>", capital(title))?;
     }
     writeln!(out, "</ul>")
 }

@@ -31,7 +31,7 @@ pub(super) const fn verdict_meaning(verdict: Verdict) -> &'static str {
 
 pub(super) const fn cause_title(cause: Option<Cause>) -> &'static str {
     match cause {
-        Some(Cause::ClientTooOld) => "The client is too old, or is not told to use TLS 1.2",
+        Some(Cause::ClientTooOld) => "The client is too old, or is set to old versions",
         Some(Cause::ClientCapped) => "The client could do more, but something holds it back",
         Some(Cause::ServerTooOld) => "The server selects too old a version",
         Some(Cause::NoCommonSuite) => "No cipher suite in common",
