@@ -118,6 +118,10 @@ pub(super) fn client_hello(row: &Row, is_only: bool) -> Result<ClientHello, NotA
 fn offer(row: &Row) -> Result<Offer, NotANumber> {
     let ja3 = Ja3::of(row.text(Column::Ja3Full));
     let versions = list(row, Column::Version, Kind::Version)?;
+    if versions.len() > 1 {
+        // Of another hello, whose type the export left out.
+        return Ok(unknown_offer());
+    }
     let legacy_version = versions.first().copied().or(ja3.as_ref().map(|ja3| ja3.version));
     let supported = list(row, Column::SupportedVersions, Kind::Version)?;
     let Some(legacy_version) = legacy_version.or((!supported.is_empty()).then_some(0x0303)) else {
@@ -275,8 +279,11 @@ pub(super) fn server_hello(row: &Row, is_only: bool) -> Result<Option<Answer>, N
     if random == RETRY_RANDOM && is_only {
         return Ok(Some(Answer::Retry));
     }
-    let version = list(row, Column::Version, Kind::Version)?.first().copied();
-    let Some(legacy_version) = version.filter(|_| is_only) else { return Ok(None) };
+    let versions = list(row, Column::Version, Kind::Version)?;
+    let [legacy_version] = versions[..] else { return Ok(None) };
+    if !is_only {
+        return Ok(None);
+    }
     let types = list(row, Column::ExtensionTypes, Kind::Plain)?;
     let selected_version = list(row, Column::SupportedVersions, Kind::Version)?.first().copied();
     let suites = list(row, Column::Suites, Kind::Suite)?;
