@@ -122,9 +122,11 @@ fn offer(row: &Row) -> Result<Offer, NotANumber> {
         // Of another hello, whose type the export left out.
         return Ok(unknown_offer());
     }
-    let legacy_version = versions.first().copied().or(ja3.as_ref().map(|ja3| ja3.version));
+    let of_ja3 = || ja3.as_ref().map(|ja3| ja3.version);
+    let legacy_version = versions.first().copied().or_else(of_ja3);
     let supported = list(row, Column::SupportedVersions, Kind::Version)?;
-    let Some(legacy_version) = legacy_version.or((!supported.is_empty()).then_some(0x0303)) else {
+    let Some(legacy_version) = legacy_version.or_else(|| (!supported.is_empty()).then_some(0x0303))
+    else {
         return Ok(unknown_offer());
     };
     if !row.text(Column::Sslv2Specs).is_empty() {

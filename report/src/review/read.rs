@@ -370,7 +370,7 @@ fn missing_columns(row: &Row, kind: SourceKind) -> Vec<String> {
     let has_flags = row.knows(Column::Reset) && row.knows(Column::Fin);
     let missing: Vec<&str> = wanted
         .into_iter()
-        .filter(|column| !row.knows(*column) && !(*column == Column::Flags && has_flags))
+        .filter(|column| !(row.knows(*column) || *column == Column::Flags && has_flags))
         .map(Column::name)
         .collect();
     if !missing.is_empty() {
