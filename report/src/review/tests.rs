@@ -255,7 +255,7 @@ fn addresses_of_both_families_may_have_columns_of_their_own() {
 
 #[test]
 fn every_row_is_counted_once() {
-    let text = "{\"index\":{}}\n{\"layers\":{\"ip\":{\"ip_ip_src\":\"10.0.0.7\",\"ip_ip_dst\":\"52.97.1.1\"}}}\n\
+    let text = "{\"index\":{\"_type\":\"doc\"}}\n{\"layers\":{\"ip\":{\"ip_ip_src\":\"10.0.0.7\",\"ip_ip_dst\":\"52.97.1.1\"}}}\n\
                 nonsense\n{\"event_type\":\"dns\"}\n{\"layers\":{\"arp\":{\"arp_arp_opcode\":\"1\"}}}\n";
     let reviewed = reviewed(&[text]);
     let info = &reviewed.info;
