@@ -53,10 +53,9 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         }
     }
     let reviewed = reviewer.finish();
-    let run = RunInfo {
+    let mut run = RunInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sensor: config.sensor.clone(),
-        policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
         home: config.judging.home.clone(),
         endpoints: config
             .judging
@@ -73,8 +72,10 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         review: Some(reviewed.info),
         ..RunInfo::default()
     };
+    judge.sign(&mut run);
     let flows = judge.judge_all_named(reviewed.flows, &NameBook::default());
-    let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let mut report = report.with_policies(judge.policies());
     if let Some(inventory) = &inventory {
         report = report.with_inventory(inventory, judge.policies());
     }
