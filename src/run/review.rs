@@ -74,7 +74,8 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         ..RunInfo::default()
     };
     let flows = judge.judge_all_named(reviewed.flows, &NameBook::default());
-    let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let mut report = report.with_policies(judge.policies());
     if let Some(inventory) = &inventory {
         report = report.with_inventory(inventory, judge.policies());
     }
