@@ -76,6 +76,7 @@ fn compare(one: &SavedFlow, other: &SavedFlow) -> Ordering {
 fn sum(parts: &[RunInfo]) -> RunInfo {
     let mut run = RunInfo::default();
     let (mut sensors, mut endpoints) = (BTreeSet::new(), BTreeSet::new());
+    let marks = parts.iter().map(|part| part.anonymized.as_str()).collect();
     for part in parts {
         run.version = run.version.max(part.version.clone());
         sensors.insert(part.sensor.as_str());
@@ -94,6 +95,7 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         run.capture = added(run.capture, part.capture);
     }
     run.sensor = joined(sensors);
+    run.anonymized = joined(marks);
     run.endpoints = match endpoints.len() {
         1 => endpoints.into_iter().collect(),
         // Runs that were judged by different lists have none in common.

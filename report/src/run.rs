@@ -34,6 +34,9 @@ pub struct RunInfo {
     pub clock: ClockInfo,
     /// What a live capture reported; `None` for files.
     pub capture: Option<CaptureCounts>,
+    /// The mark of the key that gave the pseudonyms; empty where names and addresses are real. Of
+    /// runs under several keys the marks, joined by `;`.
+    pub anonymized: String,
 }
 
 /// How the times of the frames went on, in the order of the input.

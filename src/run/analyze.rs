@@ -1,5 +1,6 @@
 //! `analyze`: capture files in, every output out.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZero;
 use std::path::Path;
@@ -11,7 +12,7 @@ use dissect::Limits;
 use report::{NameBook, OutputFolder, Report, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, inventory, judging, outputs};
+use super::{Outcome, anonymizing, inventory, judging, outputs};
 use crate::cli::RunConfig;
 use crate::engine::{LiveHosts, Settings, analyze as analyze_frames};
 use crate::progress::{ProgressBar, say};
@@ -33,6 +34,7 @@ pub(super) fn analyze(config: RunConfig) -> Outcome {
 /// An error ends the run; what is said on the way does not.
 fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let judge = judging::judge(&config.judging, &config.sensor)?;
+    let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     let inventory = config.inventory.as_deref().map(inventory::read).transpose();
     let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
     let begin = Instant::now();
@@ -69,6 +71,7 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
         counters,
         clock: analysis.clock,
         capture: None,
+        anonymized: String::new(),
     };
     let mut names = NameBook::default();
     let mut answers = analysis.names;
@@ -76,9 +79,15 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     answers.sort_by_key(|seen| seen.at);
     answers.iter().for_each(|seen| names.learn(seen));
     let flows = judge.judge_all_named(analysis.flows, &names);
-    let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
+    let anonymizing::Judged { run, flows, home } = &judged;
+    let mut report = Report::new(flows, run, |addr| home.contains(addr));
     if let Some(inventory) = &inventory {
-        report = report.with_inventory(inventory, judge.policies());
+        let inventory = match &anonymizer {
+            Some(anonymizer) => Cow::Owned(anonymizer.inventory(inventory)),
+            None => Cow::Borrowed(inventory),
+        };
+        report = report.with_inventory(&inventory, judge.policies());
     }
     let workers = settings(config).workers;
     let state: &outputs::Content<'_> = &|out| report.write_state(out);

@@ -27,6 +27,13 @@ fn run(arguments: DiffArguments, console: &mut Console) -> Result<(), String> {
     for path in &arguments.runs {
         states.push((path.display().to_string(), saved::read(path)?));
     }
+    let is_other = |state: &State| state.run.anonymized != states[0].1.run.anonymized;
+    if states.iter().any(|(_, state)| is_other(state)) {
+        console.notice(
+            &"not all of the runs are anonymized, or not all by one key: a host of one is not found \
+              in another",
+        );
+    }
     let mut typed: Judging = arguments.judging.into();
     if typed.policies.is_empty() {
         // Each run under every policy, or there would be nothing to compare.
@@ -68,7 +75,7 @@ fn run(arguments: DiffArguments, console: &mut Console) -> Result<(), String> {
 
 /// What a run says, and the names of the policies it was judged by.
 fn snapshot(label: &str, state: State, typed: &Judging) -> Result<(Snapshot, Vec<String>), String> {
-    let judging = saved::judging(typed, &state.run);
+    let judging = saved::judging(typed, &state.run).map_err(|error| format!("{label}: {error}"))?;
     let judge =
         judging::judge(&judging, &state.run.sensor).map_err(|error| format!("{label}: {error}"))?;
     let (run, flows) = saved::judged(state, &judge);

@@ -27,17 +27,28 @@ pub(super) fn read(path: &Path) -> Result<State, String> {
 }
 
 /// What judges a saved run: what was typed, else what judged it then.
-pub(super) fn judging(typed: &Judging, run: &RunInfo) -> Judging {
+///
+/// # Errors
+///
+/// When the run does not say any more where its endpoint list is.
+pub(super) fn judging(typed: &Judging, run: &RunInfo) -> Result<Judging, String> {
+    if typed.endpoints.is_none() && !run.endpoints.is_empty() && !run.anonymized.is_empty() {
+        return Err(
+            "the run was judged by an endpoint list of its own, and is anonymized: say with \
+                    --endpoints where the list is"
+                .to_owned(),
+        );
+    }
     let or = |typed: &Vec<String>, saved: &Vec<String>| match typed.is_empty() {
         true => saved.clone(),
         false => typed.clone(),
     };
     let endpoints = || Some(run.endpoints.as_str()).filter(|path| !path.is_empty());
-    Judging {
+    Ok(Judging {
         policies: or(&typed.policies, &run.policies),
         endpoints: typed.endpoints.clone().or_else(|| endpoints().map(Into::into)),
         home: or(&typed.home, &run.home),
-    }
+    })
 }
 
 /// Judges a saved run anew; its policies become those of the judge.

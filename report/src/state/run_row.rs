@@ -23,6 +23,7 @@ pub(super) struct RunRow {
     /// Received, dropped by the kernel, dropped by the interface.
     capture: Option<(u64, u64, u64)>,
     endpoints: String,
+    anonymized: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +74,7 @@ impl RunRow {
             clock: ClockRow::of(&run.clock),
             capture: run.capture.map(|c| (c.received, c.kernel_drops, c.interface_drops)),
             endpoints: run.endpoints.clone(),
+            anonymized: run.anonymized.clone(),
         }
     }
 
@@ -95,6 +97,7 @@ impl RunRow {
                 interface_drops,
             }),
             endpoints: self.endpoints,
+            anonymized: self.anonymized,
         })
     }
 }
