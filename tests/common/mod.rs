@@ -13,6 +13,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub mod pcap;
+pub mod schema;
 
 /// The repository.
 pub fn root() -> &'static Path {
