@@ -179,7 +179,7 @@ impl<'a> Document<'a> {
             tls: Tls::of(event),
             related: Related {
                 ip: ips,
-                hosts: own.server_name.into_iter().collect(),
+                hosts: event.hostname().into_iter().collect(),
                 hash: event.ja3().into_iter().collect(),
             },
             tlsunset: own,

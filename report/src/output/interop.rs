@@ -6,6 +6,7 @@
 //! of `flows.csv`. Policies are parallel lists, as one connection is one event.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use dissect::{FlowFacts, Timestamp, Version, is_grease};
 use serde::Serialize;
@@ -34,6 +35,13 @@ impl<'a> Event<'a> {
     /// The name that the client asked for.
     pub(super) fn sni(&self) -> Option<&'a str> {
         self.facts.client_hello.as_ref()?.server_name.as_deref()
+    }
+
+    /// The server's name where it is the name of one host: no wildcard and no address.
+    pub(super) fn hostname(&self) -> Option<&'a str> {
+        let (name, _) = self.row.server_name?;
+        let is_host = !name.contains('*') && name.parse::<IpAddr>().is_err();
+        is_host.then_some(name)
     }
 
     /// The suites that the client offers, by name, without GREASE (RFC 8701).

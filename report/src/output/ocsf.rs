@@ -161,7 +161,7 @@ impl<'a> NetworkActivity<'a> {
                 product: Product { name: "tlsunset", vendor_name: "tlsunset", version },
             },
             src_endpoint: place(row.client.addr, row.client.port, None),
-            dst_endpoint: place(row.server.addr, row.server.port, own.server_name),
+            dst_endpoint: place(row.server.addr, row.server.port, event.hostname()),
             is_src_dst_assignment_known: event.facts.role_from != RoleFrom::Ports,
             connection_info: ConnectionInfo::of(event),
             tls: Tls::of(event),

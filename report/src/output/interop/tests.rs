@@ -126,7 +126,7 @@ fn a_connection_is_one_event_under_any_number_of_policies() {
     flow.judgements.push(other);
     for events in all(&[flow]) {
         assert_eq!(events.len(), 1);
-        let own = events[0].get("tlsunset").unwrap_or(&events[0]["unmapped"]["tlsunset"]);
+        let own = events[0].get("tlsunset").unwrap_or_else(|| &events[0]["unmapped"]["tlsunset"]);
         assert_eq!(own["policy"], json!(["office365-tls12", "tls13"]));
         assert_eq!(own["verdict"], json!(["breaks", "unknown"]));
         assert_eq!(own["cause"], json!(["client-too-old", ""]));
@@ -141,7 +141,7 @@ proptest! {
         for events in all(&flows) {
             prop_assert_eq!(events.len(), flows.len());
             for (event, flow) in events.iter().zip(&flows) {
-                let own = event.get("tlsunset").unwrap_or(&event["unmapped"]["tlsunset"]);
+                let own = event.get("tlsunset").unwrap_or_else(|| &event["unmapped"]["tlsunset"]);
                 prop_assert!(own.get("offered_max").is_some() && own.get("negotiated").is_some());
                 let row = FlowRow::new(flow, &flow.judgements[0]);
                 let offered = row.offered_max.map(Version::name);
