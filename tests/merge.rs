@@ -199,6 +199,33 @@ fn within_a_tunnel_and_without_a_connection_counts_once() {
 }
 
 #[test]
+fn a_run_that_was_judged_twice_counts_once() {
+    let demo = sample("demo");
+    let judged = |policy: &str| {
+        let folder = Folder::new("merge");
+        let policy = ["--policy", policy].map(std::ffi::OsStr::new);
+        analyze_to(folder.path(), [demo.as_os_str()].into_iter().chain(policy)).expect(0);
+        folder
+    };
+    let (one, other) = (judged("office365-tls12"), judged("tls13-only"));
+    let merged = merge(&[one.path(), other.path()]);
+    let frames = |folder: &Folder| {
+        let summary = fs::read_to_string(folder.join("summary.json")).unwrap();
+        let line = summary.lines().find(|line| line.contains("\"frames_read\"")).unwrap();
+        line.trim().to_owned()
+    };
+    assert_eq!(frames(&merged), frames(&one));
+    assert_eq!(flows(&merged).len(), 2 * flows(&one).len());
+    let mut policies: Vec<String> =
+        flows(&merged).into_iter().map(|mut row| row.remove("policy").unwrap()).collect();
+    policies.sort();
+    policies.dedup();
+    assert_eq!(policies, ["office365-tls12", "tls13-only"]);
+    let again = merge(&[merged.path(), one.path()]);
+    assert!(state(&again) == state(&merged));
+}
+
+#[test]
 fn files_that_are_no_sound_runs_are_told_by_name() {
     let folder = Folder::new("merge");
     let run = saved("a", &pcap::read(&sample("tls12-ok")));

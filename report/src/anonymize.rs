@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dissect::{CertificateNames, Endpoint, FlowFacts};
+use dissect::{CertificateNames, Endpoint, FlowFacts, Upgrade};
 
 use self::crypto_pan::CryptoPan;
 pub use self::key::{AnonymizeKey, AnonymizeKeyError};
@@ -183,7 +183,10 @@ impl Anonymizer {
             *end = Endpoint { addr: self.address(end.addr), port: end.port };
         }
         if let Some(name) = &mut facts.upgrade_name {
-            *name = self.authority(name).into();
+            *name = match facts.upgrade {
+                Upgrade::HttpConnect | Upgrade::Socks => self.authority(name).into(),
+                _ => self.name(name).into(),
+            };
         }
         if let Some(hello) = &mut facts.client_hello {
             hello.server_name = hello.server_name.take().map(|name| self.name(&name).into());
@@ -196,12 +199,11 @@ impl Anonymizer {
     /// `host:port` with the pseudonym of the host.
     fn authority(&self, authority: &str) -> String {
         let host = host_of(authority);
-        match authority.split_once(host) {
-            Some((before, after)) if !host.is_empty() => {
-                format!("{before}{}{after}", self.name(host))
-            }
-            _ => authority.to_owned(),
-        }
+        // Where the host stands in what it is a part of.
+        let begin = host.as_ptr().addr() - authority.as_ptr().addr();
+        let (before, rest) = authority.split_at(begin);
+        let (_, after) = rest.split_at(host.len());
+        format!("{before}{}{after}", self.name(host))
     }
 }
 

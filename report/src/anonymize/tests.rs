@@ -153,6 +153,16 @@ fn what_was_asked_of_a_proxy_keeps_its_port() {
     check("contoso.com", &anonymizer.name("contoso.com"));
     check("", "");
     check(":443", ":443");
+    check("[[]:443", &format!("[{}]:443", anonymizer.name("[")));
+}
+
+#[test]
+fn a_domain_of_xmpp_is_a_name_whatever_is_in_it() {
+    let mut flow = old_client();
+    (flow.facts.upgrade, flow.facts.upgrade_name) = (Upgrade::Xmpp, Some("contoso:5061".into()));
+    let [flow] = &anonymizer().flows(vec![flow])[..] else { panic!("one connection") };
+    let name = flow.facts.upgrade_name.as_deref();
+    assert_eq!(name, Some(&*anonymizer().name("contoso:5061")));
 }
 
 #[test]
