@@ -32,8 +32,10 @@ docs:
 fuzz:
 	fuzz/run
 
-bench:
+# Times of the parts, and instructions of whole runs beside what is recorded.
+bench: $(TLSUNSET)
 	$(CARGO) bench --locked
+	benches/instructions
 
 # tlsunset beside its peers, on the captures in the folder BENCH_INPUTS.
 bench-peers: $(TLSUNSET)

@@ -9,17 +9,23 @@ mod console;
 mod diff;
 mod endpoints;
 mod explain;
+mod generate;
 mod inventory;
 mod judging;
+#[cfg(feature = "libpcap")]
+mod live;
 mod merge;
 mod outputs;
 mod policies;
 mod proof;
+mod review;
 mod saved;
 
 use std::process::ExitCode;
 
-use crate::cli::{Arguments, Command, MergeConfig, RunConfig, UsageError};
+use crate::cli::{
+    Arguments, Command, LiveConfig, MergeConfig, ReviewConfig, RunConfig, UsageError,
+};
 use crate::progress::say;
 
 /// How a run ended.
@@ -51,10 +57,28 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Diff(arguments) => diff::diff(arguments),
         Command::Endpoints(command) => endpoints::endpoints(&command),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Generate(arguments) => generate::generate(&arguments),
         Command::Inventory(command) => inventory::inventory(&command),
+        Command::Live(arguments) => checked(LiveConfig::from_arguments(*arguments), live),
         Command::Merge(arguments) => checked(MergeConfig::from_arguments(arguments), merge::merge),
         Command::Policy(command) => policies::policy(&command),
+        Command::Review(arguments) => {
+            checked(ReviewConfig::from_arguments(*arguments), review::review)
+        }
     }
+}
+
+/// Listens on interfaces.
+#[cfg(feature = "libpcap")]
+fn live(config: LiveConfig) -> Outcome {
+    live::live(config)
+}
+
+/// Says that this build can't listen.
+#[cfg(not(feature = "libpcap"))]
+fn live(_: LiveConfig) -> Outcome {
+    say("error: this build has no libpcap to listen on interfaces with");
+    Outcome::FAILED
 }
 
 /// Runs a command whose arguments don't contradict each other.

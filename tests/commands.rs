@@ -385,3 +385,74 @@ fn every_command_helps() {
         assert!(ran.stdout.contains("Examples:") || command == "endpoints");
     }
 }
+
+// policies of files
+
+#[test]
+fn a_run_is_judged_again_by_the_policy_file_that_is_gone() {
+    let folder = Folder::new("commands");
+    let strict = "name = \"house\"\nminimum = \"TLSv1.3\"\ndirection = \"office365\"\n";
+    let file = folder.write("house.toml", strict.as_bytes().to_vec());
+    let run = |name: &str| {
+        let out = folder.join(name);
+        let policy = ["--policy".into(), file.clone().into_os_string(), "--policy".into()];
+        let more = ["office365-tls12".into(), sample("demo").into_os_string()];
+        analyze_to(&out, policy.into_iter().chain(more)).expect(0);
+        out
+    };
+    let (one, other) = (run("one"), run("other"));
+    let before = flows(&one);
+    assert!(before.iter().any(|row| row["policy"] == "house" && row["verdict"] == "breaks"));
+
+    fs::remove_file(&file).unwrap();
+    let words = "Verdict under house: breaks";
+    explain(&one, "10.20.1.11", &[]).expect(0).shows(&[words]);
+    assert!(diff(&[&one, &other], &["--csv", "-"]).expect(0).stdout.contains(",house,"));
+    let merged = folder.join("merged");
+    let merge = |out: &Path, runs: &[&Path]| -> Ran {
+        tlsunset().arg("merge").args(runs).arg("--out").arg(out).output().unwrap().into()
+    };
+    merge(&merged, &[&one]).expect(0);
+    assert_eq!(flows(&merged), before);
+    // What was merged can be merged and explained as well.
+    let again = folder.join("again");
+    merge(&again, &[&merged, &other]).expect(0);
+    explain(&again, "10.20.1.11", &[]).expect(0).shows(&[words]);
+
+    // Another policy of the same name is no way to compare.
+    fs::write(&file, strict.replace("TLSv1.3", "TLSv1.1")).unwrap();
+    let third = run("third");
+    let differ = ["two different policies called `house`", "--policy"];
+    diff(&[&one, &third], &[]).expect(2).says(&differ);
+    merge(&folder.join("mixed"), &[&one, &third]).expect(2).says(&differ);
+    diff(&[&one, &third], &["--policy", "office365-tls12"]).expect(0);
+}
+
+#[test]
+fn a_shown_policy_is_a_sound_file_that_judges_alike() {
+    let shown = |name: &str| tlsunset().args(["policy", "show", name]).output().unwrap().stdout;
+    let list = tlsunset().args(["policy", "list"]).output().unwrap().stdout;
+    let list = String::from_utf8(list).unwrap();
+    assert_eq!(list.lines().count(), 8);
+    let folder = Folder::new("commands");
+    for line in list.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let file = folder.write("policy.toml", shown(name));
+        let ran: Ran = tlsunset().args(["policy", "check"]).arg(&file).output().unwrap().into();
+        ran.expect(0).shows(&[name, "a sound policy"]);
+        let judged = |policy: &std::ffi::OsStr| -> Ran {
+            let input = sample("demo");
+            let arguments = ["--flows", "-", "-q", "--policy"];
+            tlsunset()
+                .arg("analyze")
+                .args(arguments)
+                .arg(policy)
+                .arg(input)
+                .output()
+                .unwrap()
+                .into()
+        };
+        let (by_name, by_file) = (judged(name.as_ref()), judged(file.as_os_str()));
+        assert_eq!(by_name.expect(0).stdout, by_file.expect(0).stdout, "{name}");
+    }
+}

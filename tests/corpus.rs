@@ -9,12 +9,13 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Row, analyze, table};
+use common::{Folder, Row, analyze, analyze_to, csv_file, table};
 
 const ENDS: [&str; 4] = ["client_ip", "client_port", "server_ip", "server_port"];
 
@@ -72,6 +73,52 @@ fn real_captures_are_as_their_tables_say() {
         problems.push_str(&format!("{file}: {connection}: listed, but does not differ\n"));
     }
     assert!(problems.is_empty(), "\n{problems}");
+}
+
+#[test]
+fn proofs_of_real_captures_give_the_same_verdicts() {
+    /// Of each capture as many hosts are proven; the samples prove all of theirs.
+    const HOSTS_MAX: usize = 2;
+    let Some(root) = std::env::var_os("TLSUNSET_CORPUS").map(PathBuf::from) else {
+        return eprintln!("SKIPPED: set TLSUNSET_CORPUS to a folder of captures with tables");
+    };
+    let corpus = Corpus { overrides: Vec::new(), root };
+    let mut proven = 0;
+    for file in corpus.files() {
+        let folder = Folder::new("corpus");
+        let policies = ["--policy", "office365-tls12", "--policy", "tls13-only"];
+        let run = |input: &Path, name: &str| {
+            let arguments = policies.iter().map(AsRef::as_ref).chain([input.as_os_str()]);
+            let ran = analyze_to(&folder.join(name), arguments);
+            assert!(matches!(ran.status, Some(0 | 2)), "{file}: {}", ran.stderr);
+            csv_file(&folder.join(name).join("flows.csv"))
+        };
+        let rows = run(&corpus.capture(&file), "all");
+        let hosts: BTreeSet<String> = csv_file(&folder.join("all/hosts.csv"))
+            .into_iter()
+            .map(|row| row["host_ip"].clone())
+            .collect();
+        for host in hosts.iter().take(HOSTS_MAX) {
+            let (all, proof) = (folder.join("all"), folder.join("proof.pcapng"));
+            let of_host: [&OsStr; 3] = [all.as_os_str(), host.as_ref(), "--proof".as_ref()];
+            let ran = common::run(
+                ["explain".as_ref()].into_iter().chain(of_host).chain([proof.as_os_str()]),
+            );
+            assert!(matches!(ran.status, Some(0 | 2)), "{file} {host}: {}", ran.stderr);
+            let verdicts = |rows: &[Row]| {
+                let of_host = rows
+                    .iter()
+                    .filter(|row| [&row["client_ip"], &row["server_ip"]].contains(&host));
+                let columns =
+                    ["client_ip", "client_port", "server_ip", "policy", "verdict", "cause"];
+                let cells = |row: &Row| columns.map(|column| row[column].clone());
+                of_host.map(cells).collect::<Vec<_>>()
+            };
+            assert_eq!(verdicts(&run(&proof, "proof")), verdicts(&rows), "{file}: {host}");
+            proven += 1;
+        }
+    }
+    assert!(proven > 0, "no host was proven");
 }
 
 impl Corpus {

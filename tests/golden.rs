@@ -66,7 +66,14 @@ fn outputs_are_as_accepted() {
 fn outputs_have_their_names() {
     let folder = Folder::new("golden");
     analyze_to(folder.path(), [common::sample("demo")]).expect(0);
-    let names = ["flows.csv", "handshakes.csv", "hosts.csv", "state.tlsunset", "summary.json"];
+    let names = [
+        "flows.csv",
+        "handshakes.csv",
+        "hosts.csv",
+        "report.html",
+        "state.tlsunset",
+        "summary.json",
+    ];
     let found = folder.names();
     assert!(names.iter().all(|name| found.iter().any(|found| found == name)), "{found:?}");
     assert!(found.iter().all(|name| !name.starts_with('.')), "{found:?}");

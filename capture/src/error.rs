@@ -75,11 +75,45 @@ pub enum CaptureError {
         /// The file.
         file: PathBuf,
     },
+    /// An interface that can't be captured on.
+    #[error("{name}: {message}")]
+    Interface {
+        /// Its name.
+        name: String,
+        /// What libpcap says.
+        message: String,
+    },
+    /// An interface that is not up.
+    #[error("{name} is down; bring it up with `ip link set {name} up`")]
+    InterfaceDown {
+        /// Its name.
+        name: String,
+    },
     /// A directory in which nothing is a capture.
     #[error("{}: no capture file in this directory or below it", directory.display())]
     NoCaptures {
         /// The directory.
         directory: PathBuf,
+    },
+    /// Capturing needs a privilege.
+    #[error(
+        "no permission to capture on {name}: the capability CAP_NET_RAW is needed; run as root, or \
+         grant it with `sudo setcap cap_net_raw+ep {}`",
+        program.display()
+    )]
+    NoPermission {
+        /// The interface.
+        name: String,
+        /// This program's file.
+        program: PathBuf,
+    },
+    /// No interface has this name.
+    #[error("there is no interface {name}; there are {}", known.join(", "))]
+    NoSuchInterface {
+        /// The name.
+        name: String,
+        /// The names of those that are there.
+        known: Vec<String>,
     },
     /// A file of another kind.
     #[error("{}: expected a pcap, pcapng or snoop capture, found {found}", file.display())]

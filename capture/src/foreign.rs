@@ -16,11 +16,11 @@ pub(crate) fn describe(head: &[u8]) -> String {
         let line = text.lines().next().unwrap_or_default();
         let is_csv = line.contains("\",\"") || line.matches([',', ';', '\t']).count() >= 3;
         return if text.starts_with('{') || text.starts_with("[{") {
-            "JSON text".to_owned()
+            "JSON text; `tlsunset review` reads what tshark, Zeek and Suricata write".to_owned()
         } else if text.starts_with('<') {
             "XML or HTML text".to_owned()
         } else if is_csv {
-            "CSV text; the capture it was exported from is needed".to_owned()
+            "CSV text; give it to `tlsunset review`".to_owned()
         } else {
             "text".to_owned()
         };
@@ -46,7 +46,7 @@ fn text_of(head: &[u8]) -> Option<&str> {
 const MAGICS: &[(&[u8], &str)] = &[
     (b"\x7fELF", "a program"),
     (b"\xfd7zXZ\0", "an xz archive; unpack it with `xz -d` first"),
-    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xff\xfe", "UTF-16 text; when it is an export, give it to `tlsunset review`"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"BZh", "a bzip2 archive; unpack it with `bzip2 -d` first"),
     (b"GMBU", "a Network Monitor capture; convert it with `editcap -F pcapng`"),
@@ -66,16 +66,16 @@ mod tests {
     #[test]
     fn foreign_files_are_named() {
         let check = |head: &[u8], expect: &str| assert_eq!(describe(head), expect);
-        check(
-            b"\"No.\",\"Time\",\"Source\"\r\n\"1\",",
-            "CSV text; the capture it was exported from is needed",
-        );
+        check(b"\"No.\",\"Time\",\"Source\"\r\n\"1\",", "CSV text; give it to `tlsunset review`");
         check(
             "\u{feff}No.;Zeit;Quelle;Ziel\n".as_bytes(),
-            "CSV text; the capture it was exported from is needed",
+            "CSV text; give it to `tlsunset review`",
         );
         check(b"hello", "text");
-        check(b"{\"a\": 1}", "JSON text");
+        check(
+            b"{\"a\": 1}",
+            "JSON text; `tlsunset review` reads what tshark, Zeek and Suricata write",
+        );
         check(b"<!DOCTYPE html>", "XML or HTML text");
         check(b"PK\x03\x04....", "a zip archive; unpack it first");
         check(&[1, 2, 3], "a file that begins with the bytes 01 02 03");

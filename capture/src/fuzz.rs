@@ -17,6 +17,19 @@ pub fn file(bytes: &[u8]) {
     assert_eq!(whole, pieces, "the size of the blocks shows nowhere");
 }
 
+/// What is inside of a packed file, `codec u8 | bytes`: behind a header that leads to the codec, so
+/// that no input is spent on finding one.
+pub fn packed(bytes: &[u8]) {
+    let Some((codec, rest)) = bytes.split_first() else { return };
+    let header: &[u8] = match codec % 4 {
+        0 => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3],
+        1 => &[0x28, 0xb5, 0x2f, 0xfd],
+        2 => &[0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82],
+        _ => &[0x02, 0x21, 0x4c, 0x18],
+    };
+    file(&[header, rest].concat());
+}
+
 /// What the frames add up to: how many, their captured bytes, a sum over all that they say.
 fn read(bytes: &[u8], options: &Options) -> (u64, u64, u64) {
     // An unpacked file may be large where the packed one is small.
@@ -55,14 +68,24 @@ const FRAMES_MAX: u64 = 1 << 15;
 mod tests {
     use std::path::Path;
 
-    #[test]
-    fn files_of_the_corpus_are_survived() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/file");
+    #[track_caller]
+    fn check(target: &str, body: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
         let mut count = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
-            super::file(&std::fs::read(entry.unwrap().path()).unwrap());
+            body(&std::fs::read(entry.unwrap().path()).unwrap());
             count += 1;
         }
         assert!(count > 0, "the corpus is there");
+    }
+
+    #[test]
+    fn files_of_the_corpus_are_survived() {
+        check("file", super::file);
+    }
+
+    #[test]
+    fn packed_files_of_the_corpus_are_survived() {
+        check("packed", super::packed);
     }
 }

@@ -8,6 +8,7 @@
 //! A packet stays in the block of bytes it was read into: a [`Batch`] is that block ([`Region`])
 //! and a list of spans. Damage is an error that says where and what, after the frames before it
 //! and, where the reader finds the next sound packet, before the frames behind it.
+//! `LiveSource` gives the same batches from live interfaces.
 //!
 //! ```no_run
 //! use capture::{Input, Options, Source};
@@ -41,6 +42,8 @@ mod format;
 pub mod fuzz;
 mod gather;
 mod input;
+#[cfg(feature = "libpcap")]
+mod live;
 mod open;
 mod region;
 mod resync;
@@ -51,6 +54,8 @@ mod timeline;
 pub use batch::{Batch, FrameDesc};
 pub use error::{CaptureError, Codec, Recovery};
 pub use input::{Input, Notice};
+#[cfg(feature = "libpcap")]
+pub use live::{InterfaceCounts, InterfaceInfo, LiveEvent, LiveOptions, LiveSource, interfaces};
 pub use region::Region;
 pub use source::{Options, Progress, Source};
 pub use timeline::{Timeline, open, open_reader};

@@ -1,10 +1,43 @@
 //! The way of a frame: link, IP, flow table.
 
-use crate::flow::{FlowTable, Segment};
-use crate::net::{Decoded, Defragmenter, Packet, TransportHeader, decode, whole_packet};
+use smallvec::SmallVec;
+
+use crate::flow::{FlowTable, Key, Located, Segment};
+use crate::net::{
+    Decoded, Defragmenter, Packet, Swift, TransportHeader, decode, swift, whole_packet,
+};
 use crate::tcp::Seq;
 use crate::udp::{Datagram, UdpTable};
-use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer};
+use crate::{Counters, Endpoint, Frame, Limits, Mark, Observer, Timestamp};
+
+/// What the tables of a dissector hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Connections that are known: read, decided, or to be recognised.
+    pub connections: usize,
+    /// Bytes of their state, approximately.
+    pub bytes: usize,
+}
+
+/// What a sweep through the connections at hand reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    /// What is over.
+    Over,
+    /// What is over or decided: an interval ends. Nothing is reported again in a later one, so
+    /// what goes on has its last frame as of the cut.
+    Cut,
+}
+
+/// Frames that are decoded before the first of them is followed. What connections know lies
+/// anywhere in memory; the processor fetches it for all of them at a time.
+const AHEAD: usize = 16;
+
+/// A frame on its way to what is known of its connection.
+enum Ready<'a> {
+    Segment(Segment<'a>, Located),
+    Datagram(Datagram<'a>),
+}
 
 /// Follows the connections in a series of frames.
 ///
@@ -35,51 +68,115 @@ impl Dissector {
 
     /// Follows one frame.
     pub fn push(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
-        self.counters.frames += 1;
-        self.counters.bytes += frame.data.len() as u64;
-        self.counters.cut_frames += u64::from(frame.is_cut());
-        match decode(frame, &mut self.defrag, &mut self.counters) {
-            Decoded::Packet(packet) => {
-                self.counters.dissected += 1;
-                // An IP length beyond what was on the wire is a lie, and no cut.
-                let behind_cut = frame.wire_len.saturating_sub(len_u32(frame.data));
-                self.packet(&packet, behind_cut, frame, seen);
-            }
-            Decoded::Datagram(datagram) => {
-                self.counters.dissected += 1;
-                self.packet(&datagram.packet(), u32::MAX, frame, seen);
-            }
-            Decoded::FragmentKept => self.counters.dissected += 1,
-            Decoded::Skip(reason) => self.counters.skip(reason),
-        }
+        self.push_all(std::iter::once(*frame), seen);
     }
 
-    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments.
+    /// Follows frames, one after the other: what one [`push`](Self::push) for each does, faster.
+    pub fn push_all<'a>(
+        &mut self,
+        frames: impl IntoIterator<Item = Frame<'a>>,
+        seen: &mut impl Observer,
+    ) {
+        let mut ready: SmallVec<[Ready<'a>; AHEAD]> = SmallVec::new();
+        for frame in frames {
+            self.counters.frames += 1;
+            self.counters.bytes += frame.data.len() as u64;
+            self.counters.cut_frames += u64::from(frame.is_cut());
+            if let Some(swift) = swift(&frame) {
+                self.counters.dissected += 1;
+                ready.push(self.locate_swift(&swift, &frame));
+                if ready.len() == AHEAD {
+                    self.follow(&mut ready, seen);
+                }
+                continue;
+            }
+            match decode(&frame, &mut self.defrag, &mut self.counters) {
+                Decoded::Packet(packet) => {
+                    self.counters.dissected += 1;
+                    // An IP length beyond what was on the wire is a lie, and no cut.
+                    let behind_cut = frame.wire_len.saturating_sub(len_u32(frame.data));
+                    ready.push(self.locate(&packet, behind_cut, &frame));
+                    if ready.len() == AHEAD {
+                        self.follow(&mut ready, seen);
+                    }
+                }
+                Decoded::Datagram(datagram) => {
+                    self.counters.dissected += 1;
+                    self.follow(&mut ready, seen);
+                    self.follow_one(&datagram.packet(), u32::MAX, &frame, seen);
+                }
+                Decoded::Several(packets) => {
+                    self.counters.dissected += 1;
+                    self.follow(&mut ready, seen);
+                    for packet in &packets {
+                        self.follow_one(packet, u32::MAX, &frame, seen);
+                    }
+                }
+                Decoded::FragmentKept => self.counters.dissected += 1,
+                Decoded::Skip(reason) => self.counters.skip(reason),
+            }
+        }
+        self.follow(&mut ready, seen);
+    }
+
+    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments, or a packet
+    /// that it took out of a frame of several.
     ///
-    /// `frame` is the one that completed it, with the packet in place of its bytes. Nothing is
-    /// counted of either: the steer did.
+    /// `frame` is the one that completed or held it, with the packet in place of its bytes and
+    /// the link type that the steer named. Nothing is counted of either: the steer did.
     #[cold]
     pub fn push_datagram(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
-        if let Some(packet) = whole_packet(frame.data) {
-            self.packet(&packet, u32::MAX, frame, seen);
+        if let Some(packet) = whole_packet(frame) {
+            self.follow_one(&packet, u32::MAX, frame, seen);
         }
     }
 
-    #[inline]
-    fn packet(
+    #[cold]
+    fn follow_one(
         &mut self,
         packet: &Packet<'_>,
         cut_max: u32,
         frame: &Frame<'_>,
         seen: &mut impl Observer,
     ) {
+        let ready = self.locate(packet, cut_max, frame);
+        self.follow(&mut SmallVec::from_iter([ready]), seen);
+    }
+
+    #[inline]
+    fn locate_swift<'a>(&self, swift: &Swift<'a>, frame: &Frame<'_>) -> Ready<'a> {
+        let (key, way) = Key::v4((swift.src, swift.src_port), (swift.dst, swift.dst_port));
+        let segment = Segment {
+            key,
+            way,
+            seq: Seq(swift.seq),
+            ack: Seq(swift.ack),
+            flags: swift.flags,
+            header: swift.header,
+            payload: swift.payload,
+            cut: 0,
+            at: Mark { frame: frame.number, time: frame.time },
+            frame_len: frame.wire_len,
+            id: swift.id,
+            ttl: swift.ttl,
+            vlan: None,
+        };
+        let located = self.flows.locate(&segment);
+        Ready::Segment(segment, located)
+    }
+
+    /// Puts what is to be known of a packet together.
+    fn locate<'a>(&self, packet: &Packet<'a>, cut_max: u32, frame: &Frame<'_>) -> Ready<'a> {
         let at = Mark { frame: frame.number, time: frame.time };
         let cut = packet.payload_len.saturating_sub(len_u32(packet.payload)).min(cut_max);
         match packet.transport {
             TransportHeader::Tcp { src_port, dst_port, seq, ack, flags } => {
+                let source = Endpoint { addr: packet.src, port: src_port };
+                let target = Endpoint { addr: packet.dst, port: dst_port };
+                let (key, way) = Key::new(source, target);
                 let segment = Segment {
-                    source: Endpoint { addr: packet.src, port: src_port },
-                    target: Endpoint { addr: packet.dst, port: dst_port },
+                    key,
+                    way,
                     seq: Seq(seq),
                     ack: Seq(ack),
                     flags,
@@ -92,19 +189,58 @@ impl Dissector {
                     ttl: packet.ttl,
                     vlan: packet.vlan,
                 };
-                self.flows.push(&segment, &mut self.counters, seen);
+                let located = self.flows.locate(&segment);
+                Ready::Segment(segment, located)
             }
-            TransportHeader::Udp { src_port, dst_port } => {
-                let datagram = Datagram {
-                    source: Endpoint { addr: packet.src, port: src_port },
-                    target: Endpoint { addr: packet.dst, port: dst_port },
-                    payload: packet.payload,
-                    cut,
-                    at,
-                    frame_len: frame.wire_len,
-                };
-                self.datagrams.push(&datagram, &mut self.counters, seen);
+            TransportHeader::Udp { src_port, dst_port } => Ready::Datagram(Datagram {
+                source: Endpoint { addr: packet.src, port: src_port },
+                target: Endpoint { addr: packet.dst, port: dst_port },
+                payload: packet.payload,
+                cut,
+                at,
+                frame_len: frame.wire_len,
+            }),
+        }
+    }
+
+    /// Follows packets in their order.
+    fn follow<'a>(&mut self, ready: &mut SmallVec<[Ready<'a>; AHEAD]>, seen: &mut impl Observer) {
+        for ready in ready.iter_mut() {
+            if let Ready::Segment(segment, located) = ready {
+                self.flows.look(segment, located);
             }
+        }
+        for ready in ready.iter() {
+            match ready {
+                Ready::Segment(segment, located) => {
+                    self.flows.push(segment, located, &mut self.counters, seen);
+                }
+                Ready::Datagram(datagram) => {
+                    self.datagrams.push(datagram, &mut self.counters, seen);
+                }
+            }
+        }
+        ready.clear();
+    }
+
+    /// Reports connections while the input goes on, as of a time: that of the newest frames.
+    pub fn sweep(&mut self, now: Timestamp, kind: Sweep, seen: &mut impl Observer) {
+        self.flows.sweep(now, kind, &mut self.counters, seen);
+        self.datagrams.sweep(now, kind, seen);
+    }
+
+    /// What was counted since the last call, or the beginning.
+    #[must_use]
+    pub fn take_counters(&mut self) -> Counters {
+        std::mem::take(&mut self.counters)
+    }
+
+    /// What the tables of connections hold.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            connections: self.flows.count() + self.datagrams.flow_count(),
+            bytes: self.flows.used_bytes() + self.datagrams.used_bytes(),
         }
     }
 

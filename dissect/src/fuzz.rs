@@ -3,6 +3,12 @@
 //! Built for tests, which try every file of the corpora, and for fuzzing (`--cfg fuzzing`).
 #![allow(missing_docs, reason = "no part of the crate that others use")]
 
+mod datagrams;
+mod dialogue;
+
+pub use datagrams::{datagrams, tunnels};
+pub use dialogue::dialogue;
+
 use crate::tls::{ClientHelloParts, Interner, ServerHelloParts, Sslv2Hello};
 use crate::{
     Counters, Dissector, FlowFacts, Frame, Limits, LinkType, Mark, Observer, Steer, Steering,
@@ -69,6 +75,12 @@ fn steer(frames: &[Frame<'_>]) -> Counters {
         match steer.steer(frame) {
             Steering::Flow(_) | Steering::Any => dissector.push(frame, &mut flows),
             Steering::Kept => {}
+            Steering::Several(packets) => {
+                for (_, bytes) in &packets {
+                    let part = Frame { link: LinkType::ETHERNET, data: bytes, ..*frame };
+                    dissector.push_datagram(&part, &mut flows);
+                }
+            }
             Steering::Datagram { bytes, .. } => {
                 let whole = Frame { link: LinkType::RAW, data: &bytes, ..*frame };
                 dissector.push_datagram(&whole, &mut flows);
@@ -249,6 +261,16 @@ pub fn hello(bytes: &[u8]) {
     let _ = interner.certificate(bytes);
 }
 
+/// The frames within Initial packets of a QUIC connection.
+pub fn quic(bytes: &[u8]) {
+    crate::udp::fuzz::quic(bytes);
+}
+
+/// A DNS message.
+pub fn dns(bytes: &[u8]) {
+    crate::udp::fuzz::dns(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::disallowed_methods, reason = "a test may read files")]
@@ -274,6 +296,31 @@ mod tests {
     #[test]
     fn streams_of_the_corpus_are_survived() {
         check("stream", super::stream);
+    }
+
+    #[test]
+    fn dialogues_of_the_corpus_are_survived() {
+        check("dialogue", super::dialogue);
+    }
+
+    #[test]
+    fn datagrams_of_the_corpus_are_survived() {
+        check("datagrams", super::datagrams);
+    }
+
+    #[test]
+    fn tunnels_of_the_corpus_are_survived() {
+        check("tunnels", super::tunnels);
+    }
+
+    #[test]
+    fn quic_frames_of_the_corpus_are_survived() {
+        check("quic", super::quic);
+    }
+
+    #[test]
+    fn names_of_the_corpus_are_survived() {
+        check("dns", super::dns);
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod upgrade;
 mod version;
 
 pub use counters::{Counters, SkipReason};
-pub use dissector::Dissector;
+pub use dissector::{Dissector, Held, Sweep};
 pub use frame::{Frame, LinkType, Timestamp};
 pub use limits::Limits;
 pub use net::{Glance, GlancedPacket, Steer, Steering, glance};

@@ -18,6 +18,15 @@ pub trait Observer {
     /// Called once a connection, and only for connections that are TLS or look like it.
     fn flow(&mut self, facts: FlowFacts);
 
+    /// The same as [`flow`](Self::flow), for who keeps the facts where they are.
+    fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
+        self.flow(*facts);
+    }
+
+    /// A connection was decided, and may go on; or it is over undecided. For live displays: called
+    /// once a connection, before [`flow`](Self::flow) reports it.
+    fn decided(&mut self, _facts: &FlowFacts) {}
+
     /// A hello was read. For live displays; the same facts come again with the flow.
     fn hello(&mut self, _seen: HelloSeen) {}
 
@@ -459,8 +468,8 @@ pub struct FlowFacts {
     ///
     /// Up to TLS 1.2: ChangeCipherSpec or encrypted records from both sides. TLS 1.3: after the
     /// ServerHello the client sent an encrypted record longer than an alert; what may be early
-    /// data has to acknowledge the ServerHello. Always `None` when one side was not captured and
-    /// for SSL 2.0; `false` only when the handshake is over and no missing byte can hide its end.
+    /// data has to acknowledge the ServerHello. Always `None` when one side was not captured, for
+    /// SSL 2.0 and for imitations; `false` only when the handshake is over and no missing byte can hide its end.
     pub established: Option<bool>,
     /// What of the deciding bytes was not captured.
     pub coverage: Coverage,

@@ -68,6 +68,8 @@ pub struct Offer {
 
 /// `TLS_FALLBACK_SCSV` (RFC 7507): this hello is a retry with a lower version.
 const FALLBACK_SCSV: u16 = 0x5600;
+/// `encrypted_client_hello` (RFC 9849 §11.1).
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
 impl Offer {
     /// The versions offered, oldest first and without duplicates, as far as they are certain.
@@ -135,6 +137,18 @@ impl Offer {
     #[must_use]
     pub fn is_fallback(&self) -> bool {
         self.cipher_suites.contains(&FALLBACK_SCSV)
+    }
+
+    /// Whether Encrypted ClientHello is offered (RFC 9849 §5); `None` when the hello is cut.
+    ///
+    /// What is offered may be a decoy (§6.2), and only the keys of the connection tell whether it
+    /// was accepted: then the hello seen is the outer one, and its name the one of the front.
+    #[must_use]
+    pub fn offers_ech(&self) -> Option<bool> {
+        match self.has_extension(ENCRYPTED_CLIENT_HELLO) {
+            true => Some(true),
+            false => (self.extent == HelloExtent::Whole).then_some(false),
+        }
     }
 
     /// Whether an extension of this type was sent.

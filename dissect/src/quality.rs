@@ -53,7 +53,10 @@ impl Faults {
     /// Checksums are wrong while the other side's are right: the network card fills them in.
     pub const UNSUMMED: Self = Self(1 << 5);
 
-    const ALL: u8 = 0x3f;
+    /// No frame of it was there at all: another program told of them in its own words.
+    pub const RETOLD: Self = Self(1 << 6);
+
+    const ALL: u8 = 0x7f;
 
     /// Whether all of `other`'s faults are here too.
     #[must_use]

@@ -140,10 +140,9 @@ impl Snapshot {
         }
         add_services(&mut hosts, report);
         let first_flow = || report.flows().iter().map(|flow| flow.facts.first.time).min();
-        let counts = report
-            .tallies()
-            .iter()
-            .map(|tally| (tally.policy.clone(), (tally.hosts(Verdict::Breaks), tally.hidden_max)));
+        let counts = report.tallies().iter().map(|tally| {
+            (tally.policy.clone(), (tally.hosts(Verdict::Breaks), tally.unseen_max()))
+        });
         Self {
             label: label.to_owned(),
             first_time: report.run().first_time.or_else(first_flow),

@@ -36,6 +36,7 @@ pub fn findings(flows: &[JudgedFlow], run: &RunInfo) -> Vec<Finding> {
     let doctor = Doctor { flows, run };
     let mut findings: Vec<Finding> = [
         doctor.drops(),
+        doctor.outages(),
         doctor.one_direction(),
         doctor.loss(),
         doctor.snap_length(),
@@ -193,8 +194,8 @@ impl Doctor<'_> {
     }
 
     fn drops(&self) -> Option<Finding> {
-        let capture = self.run.capture?;
-        let drops = capture.kernel_drops + capture.interface_drops;
+        let capture = self.run.capture.as_ref()?;
+        let drops = capture.drops();
         (drops > 0).then(|| Finding {
             finding: "drops",
             count: drops,
@@ -205,6 +206,24 @@ impl Doctor<'_> {
                 capture.kernel_drops, capture.interface_drops,
             ),
             fix: cures::DROPS.to_owned(),
+        })
+    }
+
+    fn outages(&self) -> Option<Finding> {
+        let interfaces = &self.run.capture.as_ref()?.interfaces;
+        let out = interfaces.iter().filter(|counts| counts.outages > 0);
+        let words: Vec<String> =
+            out.clone().map(|counts| format!("{} {} times", counts.name, counts.outages)).collect();
+        let outages: u64 = out.map(|counts| counts.outages).sum();
+        (outages > 0).then(|| Finding {
+            finding: "outages",
+            count: outages,
+            flows: 0,
+            message: format!(
+                "interfaces went down while the capture ran: {}; what passed meanwhile was not seen",
+                words.join(", "),
+            ),
+            fix: cures::OUTAGES.to_owned(),
         })
     }
 

@@ -1,5 +1,5 @@
-//! What the fuzzer runs, as a plain function: any bytes are survived, and what is read is written
-//! as it was read.
+//! What the fuzzer runs, as plain functions: any bytes are survived, and what is read of a saved
+//! run is written as it was read.
 #![allow(missing_docs, reason = "no part of the crate that others use")]
 
 use crate::state::{MAGIC, State, VERSION};
@@ -10,6 +10,11 @@ pub fn state(bytes: &[u8]) {
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let frame = [&len.to_le_bytes(), &crc32fast::hash(bytes).to_le_bytes(), bytes].concat();
     read(&[MAGIC, VERSION.as_bytes(), b"\n", frame.as_slice()].concat());
+}
+
+/// A text in the shape that its first line tells: a table of any dialect, JSON, a log.
+pub fn review(bytes: &[u8]) {
+    crate::review::survive(bytes);
 }
 
 fn read(bytes: &[u8]) {
@@ -24,14 +29,23 @@ fn read(bytes: &[u8]) {
 mod tests {
     use std::path::Path;
 
-    #[test]
-    fn states_of_the_corpus_are_survived() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/state");
+    fn survive(corpus: &str, target: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(corpus);
         let mut count = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
-            super::state(&std::fs::read(entry.unwrap().path()).unwrap());
+            target(&std::fs::read(entry.unwrap().path()).unwrap());
             count += 1;
         }
         assert!(count > 0, "the corpus is there");
+    }
+
+    #[test]
+    fn states_of_the_corpus_are_survived() {
+        survive("state", super::state);
+    }
+
+    #[test]
+    fn texts_of_the_corpus_are_survived() {
+        survive("review", super::review);
     }
 }

@@ -7,6 +7,7 @@
 //! influence on anything here.
 
 mod join;
+mod names;
 mod row;
 mod tally;
 
@@ -18,6 +19,7 @@ use foldhash::HashMap;
 use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict};
 
 pub use join::{Contradiction, SilentHost};
+pub use names::NameSet;
 pub use row::{HostOutcome, HostRow};
 pub use tally::HostTally;
 
@@ -50,6 +52,7 @@ impl<'a> HostTable<'a> {
         if rows.iter().any(|row| row.inside) {
             rows.retain(|row| row.inside);
         }
+        rows.iter_mut().for_each(HostRow::settle);
         rows.sort_unstable_by_key(|row| (row.addr, row.side));
         Self { rows, silent: Vec::new(), contradictions: Vec::new() }
     }
@@ -75,7 +78,7 @@ impl<'a> HostTable<'a> {
 
 /// The address that has a row for this side of a connection; none for a proxy, which is no server
 /// of what was asked for.
-fn listed_addr(flow: &JudgedFlow, side: Side) -> Option<IpAddr> {
+pub(crate) fn listed_addr(flow: &JudgedFlow, side: Side) -> Option<IpAddr> {
     let facts = &flow.facts;
     match (side, facts.upgrade) {
         (Side::Client, _) => Some(crate::client_of(facts).addr),

@@ -54,8 +54,8 @@ pub enum InventoryError {
         /// Names that would do.
         allowed: &'static str,
     },
-    /// The text is no UTF-8 and no UTF-16 with a mark.
-    #[error("this is no text in UTF-8 or UTF-16; save the table as CSV UTF-8")]
+    /// The bytes are no text in any encoding that spreadsheets write.
+    #[error("this is no text in UTF-8, UTF-16 or Windows-1252; save the table as CSV UTF-8")]
     NotText,
     /// Too many rows.
     #[error("more than {ROWS_MAX} rows; split the file")]
@@ -65,7 +65,7 @@ pub enum InventoryError {
 /// More hosts than any site has; an inventory of that many takes some 500 MB.
 const ROWS_MAX: usize = 1 << 20;
 
-/// Header names, without case, blanks and punctuation.
+/// Header names, English and German, without case, blanks and punctuation.
 const HOST: &[&str] = &[
     "host",
     "hostname",
@@ -92,6 +92,13 @@ const HOST: &[&str] = &[
     "endpoint",
     "workstation",
     "rechner",
+    "rechnername",
+    "gerät",
+    "gerätename",
+    "maschine",
+    "arbeitsplatz",
+    "arbeitsstation",
+    "pcname",
 ];
 const ADDRESS: &[&str] = &[
     "ip",
@@ -105,6 +112,10 @@ const ADDRESS: &[&str] = &[
     "ipv6",
     "ipv6address",
     "addr",
+    "ipadresse",
+    "ipv4adresse",
+    "ipv6adresse",
+    "adresse",
 ];
 const PRODUCT: &[&str] = &[
     "product",
@@ -126,6 +137,18 @@ const PRODUCT: &[&str] = &[
     "operatingsystem",
     "type",
     "package",
+    "produkt",
+    "produktname",
+    "anwendung",
+    "anwendungsname",
+    "programm",
+    "programmname",
+    "anzeigename",
+    "bezeichnung",
+    "modell",
+    "gerätetyp",
+    "betriebssystem",
+    "typ",
 ];
 const VERSION: &[&str] = &[
     "version",
@@ -143,6 +166,13 @@ const VERSION: &[&str] = &[
     "ver",
     "fileversion",
     "versionnumber",
+    "versionsnummer",
+    "produktversion",
+    "programmversion",
+    "dateiversion",
+    "anzeigeversion",
+    "buildnummer",
+    "betriebssystemversion",
 ];
 
 impl Inventory {
@@ -272,9 +302,7 @@ impl Columns {
         if host.is_empty() {
             return None;
         }
-        let known = Product::find(product);
-        let standing =
-            known.map_or(Standing::UnknownProduct, |known| known.assess(version, product));
+        let (known, standing) = assess(product, version);
         Some(InventoryItem {
             line: record.position().map_or(0, csv::Position::line) + skipped,
             host: host.to_owned(),
@@ -287,26 +315,62 @@ impl Columns {
     }
 }
 
+/// The product that is meant, and how its version does.
+///
+/// A year is a part of the product's name wherever it stands (`Lync`, `2013`), and so is what makes
+/// a name of it that the tables have (`Windows`, `7`). An update may stand with the product
+/// (`Exchange 2013 CU18`).
+fn assess(product: &str, version: &str) -> (Option<&'static Product>, Standing) {
+    let full = format!("{product} {version}");
+    let is_year = version.len() == 4 && version.starts_with("20");
+    let (known, version) = match Product::find(product) {
+        _ if is_year => (Product::find(&full), ""),
+        None => (Product::find(&full), version),
+        known => (known, version),
+    };
+    let standing = known.map_or(Standing::UnknownProduct, |known| known.assess(version, product));
+    (known, standing)
+}
+
 /// The separator that a header has most of.
 fn delimiter(header: &str) -> u8 {
     let count = |byte: u8| header.bytes().filter(|other| *other == byte).count();
     [b',', b';', b'\t'].into_iter().rev().max_by_key(|byte| count(*byte)).unwrap_or(b',')
 }
 
-/// Text of UTF-8, or of UTF-16 with its mark, as Excel's "Unicode text" is.
+/// The text of a file as spreadsheets write it: UTF-8 and UTF-16, with or without their marks, and
+/// Windows-1252, which Excel takes for plain CSV in Western Europe.
 fn decode(bytes: &[u8]) -> Result<String, InventoryError> {
     let wide = |from: fn([u8; 2]) -> u16, rest: &[u8]| {
         let (pairs, odd) = rest.as_chunks::<2>();
         let units: Vec<u16> = pairs.iter().map(|pair| from(*pair)).collect();
         String::from_utf16(&units).ok().filter(|_| odd.is_empty())
     };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => wide(u16::from_le_bytes, rest),
-        [0xfe, 0xff, rest @ ..] => wide(u16::from_be_bytes, rest),
+    let text = match bytes {
+        // Without a mark, the zeros of the header's letters tell.
+        [0xff, 0xfe, rest @ ..] | rest @ [1..=0xff, 0, ..] => wide(u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] | rest @ [0, 1..=0xff, ..] => wide(u16::from_be_bytes, rest),
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
-        _ => String::from_utf8(bytes.to_vec()).ok(),
-    }
-    .ok_or(InventoryError::NotText)
+        _ => match String::from_utf8(bytes.to_vec()) {
+            Ok(text) => Some(text),
+            Err(_) => bytes.iter().map(|byte| windows_1252(*byte)).collect(),
+        },
+    };
+    text.filter(|text| !text.contains('\0')).ok_or(InventoryError::NotText)
+}
+
+/// A letter of Windows-1252; `None` for the five bytes that are none.
+fn windows_1252(byte: u8) -> Option<char> {
+    /// 0x80 to 0x9f; the rest is as in Unicode.
+    const UPPER_CONTROLS: [char; 32] = [
+        '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', //
+        '\0', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
+    ];
+    let letter = match byte {
+        0x80..=0x9f => *UPPER_CONTROLS.get(usize::from(byte - 0x80))?,
+        _ => char::from(byte),
+    };
+    (letter != '\0').then_some(letter)
 }
 
 impl From<io::Error> for InventoryError {

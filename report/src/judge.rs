@@ -26,9 +26,10 @@ use self::rules::{Case, proven};
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{Direction, JudgedFlow, Judgement};
-use crate::names::{Hearsay, NameBook, Place, host_of, place};
+use crate::names::{Hearsay, NameBook, Place, foreign_certificate, host_of, place};
 use crate::paths;
 use crate::policy::{Destination, Policy, Way};
+use crate::run::RunInfo;
 use crate::services::Service;
 use crate::stack::{Setting, StackBook};
 use crate::state::SavedFlow;
@@ -101,6 +102,17 @@ impl Judge {
     #[must_use]
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// Writes into a run what it is judged by.
+    pub fn sign(&self, run: &mut RunInfo) {
+        let is_builtin = |policy: &&Policy| {
+            Policy::builtin_toml(&policy.name).is_some_and(|text| *text == *policy.toml)
+        };
+        let texts = self.policies.iter().filter(|policy| !is_builtin(policy));
+        run.policies = self.policies.iter().map(|policy| policy.name.to_string()).collect();
+        run.policy_texts =
+            texts.map(|policy| (policy.name.to_string(), policy.toml.to_string())).collect();
     }
 
     /// Judges all connections of a run; the result is sorted by first frame, client and server.
@@ -179,6 +191,7 @@ impl Judge {
             client_serves_sip: history.serves_sip(client),
             family,
         };
+        let foreign_certificate = foreign_certificate(&facts, &place, &self.endpoints);
         let (path, scenario) = (way.path(), way.scenario());
         let judgements = self
             .policies
@@ -192,7 +205,8 @@ impl Judge {
                     server_is_inside: self.home.contains(facts.server.addr),
                     in_scope: policy.scope.covers(destination),
                     way: way_of(policy, &facts),
-                    is_retry: history.is_retry(index, &facts),
+                    retry: history.retry(index, &facts),
+                    foreign_certificate,
                     offers_more_elsewhere: history.offers(client, policy.minimum),
                 };
                 let ruling = case.rule();

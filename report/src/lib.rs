@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod anonymize;
+mod base64;
 mod coverage;
 pub mod diff;
 mod doctor;
@@ -22,9 +23,12 @@ mod output;
 mod paths;
 mod policy;
 mod products;
+pub mod review;
 pub mod rows;
 mod run;
 mod services;
+#[cfg(test)]
+mod sources;
 mod stack;
 pub mod state;
 #[cfg(test)]
@@ -37,7 +41,9 @@ pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,
 };
-pub use hosts::{Contradiction, HostOutcome, HostRow, HostTable, HostTally, SilentHost, concerns};
+pub use hosts::{
+    Contradiction, HostOutcome, HostRow, HostTable, HostTally, NameSet, SilentHost, concerns,
+};
 pub use inventory::{Inventory, InventoryError, InventoryItem};
 pub use judge::{Judge, JudgeConfig, client_of};
 pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
@@ -48,6 +54,6 @@ pub use policy::{
     Accepted, BUILTIN_NAMES, Concerns, Deadline, Policy, PolicyError, Scope, Undecided, Way,
 };
 pub use products::{PRODUCTS, Product, ProductKind, Requirement, Standing};
-pub use run::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
+pub use run::{CaptureCounts, ClockInfo, ClockStep, InterfaceCounts, RunInfo};
 pub use services::Service;
 pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};

@@ -17,14 +17,19 @@ use dissect::Timestamp;
 use crate::endpoints::DEFAULT_HOME;
 use crate::judge;
 use crate::state::{SavedFlow, State, bytes_of};
-use crate::{CaptureCounts, Home, RunInfo};
+use crate::{CaptureCounts, Home, InterfaceCounts, RunInfo};
 
 /// What tells runs apart and orders them: time, then everything else but how they were judged.
 type RunKey = (Option<Timestamp>, Vec<u8>);
 
 /// The same run judged otherwise is the same run.
 fn key(run: &RunInfo) -> RunKey {
-    let unjudged = RunInfo { policies: Vec::new(), home: Vec::new(), ..run.clone() };
+    let unjudged = RunInfo {
+        policies: Vec::new(),
+        policy_texts: BTreeMap::new(),
+        home: Vec::new(),
+        ..run.clone()
+    };
     (run.first_time, bytes_of(&unjudged))
 }
 
@@ -90,6 +95,13 @@ fn unite(run: &mut RunInfo, same: &RunInfo) {
         run.policies.sort_unstable();
         run.policies.dedup();
     }
+    for (name, text) in &same.policy_texts {
+        let known = run.policy_texts.entry(name.clone()).or_insert_with(|| text.clone());
+        // Any rule will do that does not look at the order.
+        if text < known {
+            known.clone_from(text);
+        }
+    }
     if run.home != same.home {
         run.home = home([&*run.home, &same.home]);
     }
@@ -105,6 +117,10 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         sensors.insert(part.sensor.as_str());
         endpoints.insert(part.endpoints.as_str());
         run.policies.extend_from_slice(&part.policies);
+        for (name, text) in &part.policy_texts {
+            // Where two differ, each is still with its part.
+            run.policy_texts.entry(name.clone()).or_insert_with(|| text.clone());
+        }
         run.inputs.extend_from_slice(&part.inputs);
         run.errors.extend_from_slice(&part.errors);
         run.bytes_read += part.bytes_read;
@@ -115,7 +131,10 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         run.clock.steps_back += part.clock.steps_back;
         run.clock.steps_ahead += part.clock.steps_ahead;
         run.clock.steps.extend_from_slice(&part.clock.steps);
-        run.capture = added(run.capture, part.capture);
+        run.capture = added(run.capture.take(), part.capture.clone());
+        if let Some(review) = &part.review {
+            run.review.get_or_insert_default().absorb(review);
+        }
     }
     run.sensor = joined(sensors);
     run.anonymized = joined(marks);
@@ -141,10 +160,20 @@ fn added(one: Option<CaptureCounts>, other: Option<CaptureCounts>) -> Option<Cap
         (Some(one), Some(other)) => [one, other],
         (one, other) => return one.or(other),
     };
+    let mut interfaces: BTreeMap<String, InterfaceCounts> = BTreeMap::new();
+    for counts in one.interfaces.into_iter().chain(other.interfaces) {
+        let sum = interfaces.entry(counts.name.clone()).or_default();
+        sum.received += counts.received;
+        sum.kernel_drops += counts.kernel_drops;
+        sum.interface_drops += counts.interface_drops;
+        sum.outages += counts.outages;
+        sum.name = counts.name;
+    }
     Some(CaptureCounts {
         received: one.received + other.received,
         kernel_drops: one.kernel_drops + other.kernel_drops,
         interface_drops: one.interface_drops + other.interface_drops,
+        interfaces: interfaces.into_values().collect(),
     })
 }
 

@@ -69,6 +69,29 @@ impl NameBook {
         (before <= *until).then_some(name)
     }
 
+    /// Forgets the answers that nobody believes any more at a time: in a run without end the book
+    /// stays small.
+    pub fn forget_before(&mut self, time: Timestamp) {
+        self.answers.retain(|_, answers| {
+            answers.retain(|(.., until)| *until >= time);
+            !answers.is_empty()
+        });
+        self.answers.shrink_to(2 * self.answers.len());
+        self.len = self.answers.values().map(Vec::len).sum();
+    }
+
+    /// How many answers there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no answer.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// How many answers were dropped.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
@@ -110,7 +133,7 @@ pub(crate) fn place<'a>(
         .iter()
         .find_map(|(name, _)| endpoints.service_of_normal(name))
         .map(|service| (service, ServiceSource::Name));
-    let has_name = names.iter().any(|(name, _)| name.parse::<IpAddr>().is_err());
+    let has_name = names.iter().any(|(name, _)| !is_address(name));
 
     let mut overruled_by = None;
     let by_address = || {
@@ -142,7 +165,7 @@ pub(crate) fn place<'a>(
 
 type Name<'a> = (Cow<'a, str>, NameSource);
 
-/// The connection's names, the strongest first.
+/// The connection's names, the strongest first; without those that can't count beside it.
 fn names_of<'a>(
     facts: &'a FlowFacts,
     hearsay: Hearsay<'a>,
@@ -156,6 +179,14 @@ fn names_of<'a>(
         Upgrade::Xmpp => (facts.upgrade_name.as_deref(), NameSource::Xmpp),
         _ => (None, NameSource::Connect),
     };
+    if let Some(sni) = sni.map(normal)
+        && !sni.is_empty()
+        && !is_address(&sni)
+        && asked.is_none()
+    {
+        // Nothing outranks a name that was asked for.
+        return vec![(sni, NameSource::Sni)];
+    }
     let certificate = facts
         .certificate
         .as_deref()
@@ -175,6 +206,12 @@ fn names_of<'a>(
     .filter_map(|(name, source)| Some((normal(name?), source)))
     .filter(|(name, _)| !name.is_empty())
     .collect()
+}
+
+/// Whether a name is an address. Most names don't even begin like one.
+fn is_address(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_hexdigit() || first == ':')
+        && name.parse::<IpAddr>().is_ok()
 }
 
 /// The names that may decide: the one asked for, by SNI or by CONNECT, else the strongest of the
@@ -202,6 +239,38 @@ fn certificate_name<'a>(
         .or_else(|| names.first())
         .or(certificate.common_name.as_ref())
         .map(|name| &**name)
+}
+
+/// The name on the connection's own certificate, when it is none of the service that was asked for
+/// by name: it covers neither that name nor any endpoint.
+pub(crate) fn foreign_certificate<'a>(
+    facts: &'a FlowFacts,
+    place: &Place<'_>,
+    endpoints: &Endpoints,
+) -> Option<&'a str> {
+    let (asked, source) = place.server_name.as_ref()?;
+    let is_asked = matches!(source, NameSource::Sni | NameSource::Connect);
+    let (_, by) = place.service?;
+    if !is_asked || by != ServiceSource::Name || place.direction != Direction::ToOffice365 {
+        return None;
+    }
+    let certificate = facts.certificate.as_deref()?;
+    let shown = certificate_name(certificate, endpoints)?;
+    let mut names: Vec<&str> = certificate.alternative_names.iter().map(|name| &**name).collect();
+    if names.is_empty() {
+        names.push(shown);
+    }
+    let is_its_own = |name: &&str| endpoints.service_of_name(name).is_some() || covers(name, asked);
+    (!names.iter().any(is_its_own)).then_some(shown)
+}
+
+/// Whether a name on a certificate is for a host (RFC 6125 §6.4): itself, or a `*` for one label.
+fn covers(name: &str, host: &str) -> bool {
+    let name = normal(name);
+    match name.strip_prefix("*.") {
+        Some(domain) => host.split_once('.').is_some_and(|(_, rest)| rest == domain),
+        None => name == host,
+    }
 }
 
 /// The address whose network may tell the service: the server's, and through a proxy the one

@@ -14,6 +14,7 @@ mod files;
 mod flows;
 mod handshakes;
 mod hosts;
+mod html;
 mod interop;
 mod json_lines;
 mod layout;
@@ -86,6 +87,8 @@ pub struct Report<'a> {
     /// Rows of the inventory that was joined.
     inventory_rows: Option<usize>,
     findings: Vec<Finding>,
+    /// The policies that judged, where the page is to say what they ask.
+    policies: Vec<Policy>,
 }
 
 impl<'a> Report<'a> {
@@ -96,7 +99,7 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
         let hosts = HostTable::new(flows, inside);
-        let tallies = HostTally::of(&hosts, &run.policies);
+        let tallies = tallies(&hosts, run);
         let paths = (0..run.policies.len()).map(|policy| PathTable::of(flows, policy)).collect();
         Self {
             flows,
@@ -107,14 +110,22 @@ impl<'a> Report<'a> {
             paths,
             inventory_rows: None,
             findings: crate::findings(flows, run),
+            policies: Vec::new(),
         }
+    }
+
+    /// The report with what the policies ask, for people to read.
+    #[must_use]
+    pub fn with_policies(mut self, policies: &[Policy]) -> Self {
+        self.policies = policies.to_vec();
+        self
     }
 
     /// The report with an inventory joined in, under the policies of the run.
     #[must_use]
     pub fn with_inventory(mut self, inventory: &Inventory, policies: &[Policy]) -> Self {
         self.hosts.join(inventory, policies);
-        self.tallies = HostTally::of(&self.hosts, &self.run.policies);
+        self.tallies = tallies(&self.hosts, self.run);
         self.inventory_rows = Some(inventory.items().len());
         self
     }
@@ -209,6 +220,15 @@ impl<'a> Report<'a> {
         handshakes::write_handshakes(out, self.flows, first_time)
     }
 
+    /// Writes `report.html`, the report for people in one file.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_html<W: Write>(&self, out: W) -> io::Result<()> {
+        html::write_html(out, self)
+    }
+
     /// Writes `summary.json`.
     ///
     /// # Errors
@@ -241,4 +261,10 @@ impl<'a> Report<'a> {
     pub fn any_breaks(&self) -> bool {
         self.tallies.iter().any(|tally| tally.hosts(crate::Verdict::Breaks) > 0)
     }
+}
+
+fn tallies(hosts: &HostTable<'_>, run: &RunInfo) -> Vec<HostTally> {
+    let drops = run.capture.as_ref().map_or(0, crate::CaptureCounts::drops);
+    let tallies = HostTally::of(hosts, &run.policies).into_iter();
+    tallies.map(|tally| tally.with_drops(drops)).collect()
 }

@@ -4,10 +4,10 @@
 //! the paths those that its discussion lists for a hybrid deployment. A connection has one path and
 //! one scenario at most; which of them were seen, break, or were never seen is counted here.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use dissect::Side;
+use foldhash::HashSet;
 
 use crate::judged::{Direction, Verdict};
 use crate::policy::Destination;
@@ -219,9 +219,9 @@ pub struct Passage {
     /// Connections by verdict, in the order of [`Verdict::ALL`].
     by_verdict: [u64; Verdict::ALL.len()],
     /// Hosts whose side decides.
-    hosts: BTreeSet<IpAddr>,
+    hosts: HashSet<IpAddr>,
     /// Those of them that break or fail.
-    breaking: BTreeSet<IpAddr>,
+    breaking: HashSet<IpAddr>,
 }
 
 impl Passage {

@@ -59,6 +59,8 @@ pub struct Policy {
     pub since: Option<Arc<str>>,
     /// The days that lead to it and follow; for display.
     pub deadlines: Vec<Deadline>,
+    /// The text that it was read from, so that a saved run can be judged by it again.
+    pub toml: Arc<str>,
 }
 
 /// A day in a policy's history.

@@ -205,7 +205,9 @@ impl Product {
                 }
             }
             Requirement::Update { series, number, version: minimum, too_old } => {
-                if let Some(found) = update_number(version, series) {
+                let stands_in = |text| update_number(text, series);
+                let in_name = || numbers(version).is_none().then(|| stands_in(text)).flatten();
+                if let Some(found) = stands_in(version).or_else(in_name) {
                     return if found < number { Standing::Below } else { Standing::Meets };
                 }
                 if !minimum.is_empty() {
@@ -259,6 +261,10 @@ fn align(mut version: Vec<u32>, product: &str) -> Vec<u32> {
     };
     if let Some(first) = missing {
         version.insert(0, first);
+    }
+    if product == "Java" && version.first() == Some(&1) && version.len() > 1 {
+        // 1.8 is Java 8.
+        version.remove(0);
     }
     if version.first() == Some(&17) && product.starts_with("Skype for Business Server") {
         version[0] = 7;

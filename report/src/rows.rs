@@ -85,6 +85,9 @@ pub struct FlowRow<'a> {
     pub path: Option<AccessPath>,
     /// The scenario that it belongs to.
     pub scenario: Option<Scenario>,
+    /// Whether Encrypted ClientHello is offered, as a decoy perhaps; the server's name may then be
+    /// the one of a front. `None` without a whole hello.
+    pub ech: Option<bool>,
 }
 
 impl<'a> FlowRow<'a> {
@@ -125,6 +128,7 @@ impl<'a> FlowRow<'a> {
             fix: &judgement.fix,
             path: flow.path,
             scenario: flow.scenario,
+            ech: hello.and_then(|hello| hello.offer.offers_ech()),
         }
     }
 }

@@ -3,7 +3,11 @@
 //! Filled by whoever drives the run, carried into the summary and the saved state. It holds plain
 //! values only; nothing here is derived from connections.
 
+use std::collections::BTreeMap;
+
 use dissect::{Counters, Timestamp};
+
+use crate::review::ReviewInfo;
 
 /// A run's circumstances and totals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub struct RunInfo {
     pub sensor: String,
     /// Names of the policies, in the order they were given.
     pub policies: Vec<String>,
+    /// Texts of those of them that are not built in, by name.
+    pub policy_texts: BTreeMap<String, String>,
     /// What counts as inside, as CIDR blocks.
     pub home: Vec<String>,
     /// The file of the endpoint list, as it was named; empty for the built-in one.
@@ -37,6 +43,8 @@ pub struct RunInfo {
     /// The mark of the key that gave the pseudonyms; empty where names and addresses are real. Of
     /// runs under several keys the marks, joined by `;`.
     pub anonymized: String,
+    /// What was counted while foreign texts were read; `None` for captures.
+    pub review: Option<ReviewInfo>,
 }
 
 /// How the times of the frames went on, in the order of the input.
@@ -64,7 +72,7 @@ pub struct ClockStep {
 }
 
 /// What a live capture reports of itself, in frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureCounts {
     /// Delivered to the program; drops are not among them.
     pub received: u64,
@@ -72,4 +80,41 @@ pub struct CaptureCounts {
     pub kernel_drops: u64,
     /// Dropped by the interface or its driver.
     pub interface_drops: u64,
+    /// The same for each interface; they add up to the above.
+    pub interfaces: Vec<InterfaceCounts>,
+}
+
+impl CaptureCounts {
+    /// What several interfaces add up to.
+    #[must_use]
+    pub fn of(interfaces: Vec<InterfaceCounts>) -> Self {
+        let sum = |count: fn(&InterfaceCounts) -> u64| interfaces.iter().map(count).sum();
+        Self {
+            received: sum(|counts| counts.received),
+            kernel_drops: sum(|counts| counts.kernel_drops),
+            interface_drops: sum(|counts| counts.interface_drops),
+            interfaces,
+        }
+    }
+
+    /// Frames that were there and not delivered.
+    #[must_use]
+    pub const fn drops(&self) -> u64 {
+        self.kernel_drops + self.interface_drops
+    }
+}
+
+/// What a live capture reports of one interface, in frames.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InterfaceCounts {
+    /// The interface's name.
+    pub name: String,
+    /// Delivered to the program.
+    pub received: u64,
+    /// Dropped by the kernel because the program was too slow.
+    pub kernel_drops: u64,
+    /// Dropped by the interface or its driver.
+    pub interface_drops: u64,
+    /// How often the interface went down or away.
+    pub outages: u64,
 }

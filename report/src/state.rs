@@ -4,7 +4,7 @@
 //! those are made anew with the policies of the reader. Layout:
 //!
 //! ```text
-//! "tlsunset state 4\n" | frame | frame | ...
+//! "tlsunset state 5\n" | frame | frame | ...
 //! frame = length u32 | CRC-32 of payload u32 | payload      (little endian)
 //! payload = items, each an `Item` in postcard's encoding
 //! ```
@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use crate::{JudgedFlow, NameSource, RunInfo};
 use frames::{FrameReader, FrameWriter};
 use rows::{CertificateRow, FactsRow, OfferRow};
-use run_row::RunRow;
 pub(crate) use run_row::bytes_of;
+use run_row::{InterfaceRow, ReviewRow, RunRow};
 
 /// A saved run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub enum StateError {
 }
 
 pub(crate) const MAGIC: &[u8] = b"tlsunset state ";
-pub(crate) const VERSION: &str = "4";
+pub(crate) const VERSION: &str = "5";
 
 /// One thing in the file. Offers, certificates and sensors are numbered as they come, from 0, and
 /// come before the first connection that has them.
@@ -103,8 +103,13 @@ enum Item {
     Offer(Box<OfferRow>),
     Certificate(CertificateRow),
     Flow(Box<FactsRow>),
-    End { flows: u64 },
+    End {
+        flows: u64,
+    },
     Part(Box<RunRow>),
+    /// Of the run or part before it.
+    Interfaces(Vec<InterfaceRow>),
+    Review(Box<ReviewRow>),
 }
 
 /// A connection to be written: sensor, DNS name, part and facts.
@@ -174,6 +179,8 @@ fn write_items<'a, W: Write>(
     writeln!(out, "{}{VERSION}", String::from_utf8_lossy(MAGIC))?;
     let mut frames = FrameWriter::new(out);
     frames.push(&Item::Run(Box::new(RunRow::of(run))))?;
+    push_interfaces(&mut frames, run)?;
+    push_review(&mut frames, run)?;
     let (mut sensors, mut offers, mut certificates) =
         (Numbers::default(), Numbers::default(), Numbers::default());
     let mut count = 0;
@@ -181,6 +188,8 @@ fn write_items<'a, W: Write>(
     for (sensor, dns_name, part, facts) in flows {
         while let Some((_, run)) = parts.next_if(|(index, _)| *index <= part) {
             frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
+            push_interfaces(&mut frames, run)?;
+            push_review(&mut frames, run)?;
         }
         let sensor =
             sensors.of(sensor, |sensor| frames.push(&Item::Sensor((*sensor).to_owned())))?;
@@ -202,9 +211,30 @@ fn write_items<'a, W: Write>(
     }
     for (_, run) in parts {
         frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
+        push_interfaces(&mut frames, run)?;
+        push_review(&mut frames, run)?;
     }
     frames.push(&Item::End { flows: count })?;
     frames.finish()
+}
+
+/// What interfaces counted stands behind the run that it is of.
+fn push_interfaces<W: Write>(frames: &mut FrameWriter<W>, run: &RunInfo) -> io::Result<()> {
+    match &run.capture {
+        Some(capture) if !capture.interfaces.is_empty() => {
+            let rows = capture.interfaces.iter().map(InterfaceRow::of).collect();
+            frames.push(&Item::Interfaces(rows))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was counted of texts stands behind the run that it is of.
+fn push_review<W: Write>(frames: &mut FrameWriter<W>, run: &RunInfo) -> io::Result<()> {
+    match &run.review {
+        Some(review) => frames.push(&Item::Review(Box::new(ReviewRow::of(review)))),
+        None => Ok(()),
+    }
 }
 
 /// Numbers given to things in the order in which they are first met.
@@ -311,6 +341,18 @@ impl Reader {
                 return Err("a connection stands before the run that it is of");
             }
             Item::Part(row) => self.state.parts.push(row.into_run()?),
+            Item::Interfaces(rows) => {
+                let run = self.state.parts.last_mut().unwrap_or(&mut self.state.run);
+                let capture = run.capture.as_mut().ok_or("files have no interfaces")?;
+                capture.interfaces = rows.into_iter().map(InterfaceRow::into_counts).collect();
+            }
+            Item::Review(row) => {
+                let run = self.state.parts.last_mut().unwrap_or(&mut self.state.run);
+                if run.review.is_some() {
+                    return Err("a run has two counts of texts");
+                }
+                run.review = Some(row.into_info()?);
+            }
             Item::Sensor(name) => self.sensors.push(name.into()),
             Item::Offer(row) => self.offers.push(Arc::new(row.into_offer()?)),
             Item::Certificate(row) => self.certificates.push(Arc::new(row.into_names())),

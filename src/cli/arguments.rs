@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{DiffArguments, ExplainArguments, MergeArguments, parse_memory};
+use super::{
+    DiffArguments, ExplainArguments, GenerateArguments, LiveArguments, MergeArguments,
+    ReviewArguments, parse_memory,
+};
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
@@ -17,6 +20,9 @@ Examples:
   tlsunset analyze --out report/ captures/
   tcpdump -i eth1 -w - 'tcp' | tlsunset analyze -
   tlsunset explain report/ 10.20.1.11
+  tlsunset review export.csv
+  tlsunset live -i eth1 --out /var/lib/tlsunset --rotate 1h
+  tlsunset analyze --help                   options and examples of a command
 
 Exit status: 0 done; 1 only with --check, when some host breaks; 2 when something failed.")]
 pub struct Arguments {
@@ -37,20 +43,30 @@ pub enum Command {
     Endpoints(EndpointsCommand),
     /// Explain every connection of one host in words, with the evidence
     Explain(ExplainArguments),
+    /// Print manual pages and shell completions, for packages and shells
+    Generate(GenerateArguments),
     /// Compare products and versions with what TLS 1.2 needs, without a capture
     #[command(subcommand)]
     Inventory(InventoryCommand),
+    /// Listen on interfaces: mirror ports, for as long as it takes
+    Live(Box<LiveArguments>),
     /// Make one report of several runs or sensors
     Merge(MergeArguments),
     /// Show what can be enforced, and check policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Read what Wireshark, tshark, Zeek or Suricata exported instead of a capture
+    Review(Box<ReviewArguments>),
 }
 
 /// What to do with inventories.
 #[derive(Debug, Subcommand)]
 pub enum InventoryCommand {
     /// Say of each row whether its version can do TLS 1.2
+    #[command(after_help = "\
+Examples:
+  tlsunset inventory check hosts.csv
+  tlsunset analyze --inventory hosts.csv office.pcap   the same, joined with what was seen")]
     Check {
         /// CSV with columns for host, product and version
         file: PathBuf,
@@ -61,13 +77,24 @@ pub enum InventoryCommand {
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// List the built-in policies
+    #[command(after_help = "\
+Examples:
+  tlsunset policy list
+  tlsunset analyze --policy tls13-only --policy pci-dss-4 office.pcap   two of them at once")]
     List,
     /// Print a built-in policy as TOML, to be copied and changed
+    #[command(after_help = "\
+Examples:
+  tlsunset policy show office365-tls12 > ours.toml")]
     Show {
         /// Name of the policy
         name: String,
     },
     /// Say whether a TOML file is a sound policy, and what is wrong with it
+    #[command(after_help = "\
+Examples:
+  tlsunset policy check ours.toml
+  tlsunset analyze --policy ours.toml office.pcap")]
     Check {
         /// The file
         file: PathBuf,
@@ -104,6 +131,7 @@ Examples:
   tlsunset analyze office.pcap                   the answer on the terminal
   tlsunset analyze --out report/ captures/       every file below captures/, all outputs to report/
   tlsunset analyze --hosts - office.pcapng.gz    hosts.csv to standard output
+  tlsunset analyze --html report.html office.pcap
   tlsunset analyze --check --home 203.0.113.0/24 office.pcap && echo nobody breaks")]
 pub struct AnalyzeArguments {
     /// Capture files (pcap, pcapng, also compressed), directories, or - for standard input
@@ -214,6 +242,9 @@ pub struct OutputArguments {
     /// Write pseudonyms instead of names and addresses, by the key in this file
     #[arg(long, value_name = "KEYFILE")]
     pub anonymize: Option<PathBuf>,
+    /// Write the report for people as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 
     /// Exit with status 1 when any host breaks
     #[arg(long)]

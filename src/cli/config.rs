@@ -78,6 +78,8 @@ pub enum Output {
     Handshakes,
     /// `summary.json`.
     Summary,
+    /// `report.html`.
+    Html,
 }
 
 /// Where an output goes.
@@ -101,6 +103,12 @@ impl Target {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UsageError {
+    /// An interface is named twice.
+    #[error("interface {name} is given twice; its frames would count twice")]
+    InterfaceTwice {
+        /// The interface.
+        name: String,
+    },
     /// Two outputs would be mixed on standard output.
     #[error("only one output can go to standard output")]
     StdoutTwice,
@@ -185,6 +193,7 @@ fn single_outputs(arguments: &OutputArguments) -> Vec<(Output, Target)> {
         (Output::Hosts, &arguments.hosts),
         (Output::Handshakes, &arguments.handshakes),
         (Output::Summary, &arguments.summary),
+        (Output::Html, &arguments.html),
     ];
     let given = files.into_iter().filter_map(|(output, path)| Some((output, path.as_ref()?)));
     given.map(|(output, path)| (output, Target::of(path))).collect()

@@ -4,6 +4,9 @@
 
 mod arguments;
 mod config;
+mod generate;
+mod live;
+mod review;
 mod saved;
 mod size;
 
@@ -12,5 +15,8 @@ pub use arguments::{
     FlowsFormat, InventoryCommand, JudgingArguments, OutputArguments, PolicyCommand,
 };
 pub use config::{Judging, Output, Outputs, RunConfig, Target, UsageError};
+pub use generate::{GenerateArguments, Kind};
+pub use live::{Keep, LiveArguments, LiveConfig, parse_time};
+pub use review::{ReviewArguments, ReviewConfig};
 pub use saved::{DiffArguments, ExplainArguments, MergeArguments, MergeConfig};
 pub use size::{MEMORY_MIN, parse_memory, parse_size};

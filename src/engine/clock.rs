@@ -52,6 +52,11 @@ impl Clock {
         }
     }
 
+    /// What was seen since the last call; the next frame is compared with the last one still.
+    pub(super) fn take_info(&mut self) -> ClockInfo {
+        std::mem::take(&mut self.seen)
+    }
+
     pub(super) fn into_info(self) -> ClockInfo {
         self.seen
     }

@@ -5,12 +5,12 @@ use std::thread;
 
 use capture::{Batch, FrameDesc, Region};
 use crossbeam_channel::{Receiver, SendError, Sender, bounded, unbounded};
-use dissect::{Frame, LinkType, Steer, Steering};
+use dissect::{Frame, LinkType, Steer, Steering, Sweep, Timestamp};
 
 use super::{Feed, Learned, Settings, Worker};
 
 /// Batches that wait for one worker: enough to ride out a pause, little enough to stay in cache.
-const QUEUED_BATCHES_MAX: usize = 8;
+pub(super) const QUEUED_BATCHES_MAX: usize = 8;
 
 /// Reads in this thread, dissects in others.
 pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
@@ -48,7 +48,12 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
     feed.analysis.counters.absorb(steer.counters());
 }
 
-fn work(mut worker: Worker<'_>, works: &Receiver<Work>, used: &Sender<Batch>) -> Learned {
+/// A worker's life: frames in, and at the end what it learned.
+pub(super) fn work(
+    mut worker: Worker<'_>,
+    works: &Receiver<Work>,
+    used: &Sender<Batch>,
+) -> Learned {
     for work in works {
         match work {
             Work::Frames(batch) => {
@@ -57,6 +62,8 @@ fn work(mut worker: Worker<'_>, works: &Receiver<Work>, used: &Sender<Batch>) ->
                 let _ = used.send(batch);
             }
             Work::Datagram(packet) => worker.take_datagram(&packet),
+            // Who asked waits for the answer, or is gone with a panic of its own.
+            Work::Sweep(now, kind, answer) => drop(answer.send(worker.sweep(now, kind))),
         }
     }
     worker.finish()
@@ -66,8 +73,11 @@ fn work(mut worker: Worker<'_>, works: &Receiver<Work>, used: &Sender<Batch>) ->
 pub(super) enum Work {
     /// Frames as they were captured.
     Frames(Batch),
-    /// A packet put together from fragments, as the frame that completed it.
+    /// A packet put together from fragments, as the frame that completed it; or one of several in
+    /// a frame.
     Datagram(Batch),
+    /// To report what is known, as of a time.
+    Sweep(Timestamp, Sweep, Sender<Learned>),
 }
 
 /// The workers' queues, and the frames of the current batch that go to each.
@@ -98,12 +108,14 @@ impl HandOut {
                 }
                 Steering::Kept => continue,
                 Steering::Datagram { hash, bytes } => {
-                    let worker = usize::try_from(hash % count).unwrap_or(0);
-                    // After the frames that came before it.
-                    self.send(worker, batch.region())?;
-                    let Frame { time, number, wire_len, .. } = frame;
-                    let packet = Batch::owned(LinkType::RAW, time, number, wire_len, bytes);
-                    self.deliver(worker, Work::Datagram(packet))?;
+                    self.deliver_packet(hash, LinkType::RAW, bytes, &frame, batch.region())?;
+                    continue;
+                }
+                Steering::Several(packets) => {
+                    for (hash, bytes) in packets {
+                        let link = LinkType::ETHERNET;
+                        self.deliver_packet(hash, link, bytes, &frame, batch.region())?;
+                    }
                     continue;
                 }
             };
@@ -112,6 +124,36 @@ impl HandOut {
             }
         }
         (0..self.queues.len()).try_for_each(|worker| self.send(worker, batch.region()))
+    }
+
+    /// Sends a packet that is not the frame itself, after the frames that came before it.
+    fn deliver_packet(
+        &mut self,
+        hash: u64,
+        link: LinkType,
+        bytes: Vec<u8>,
+        frame: &Frame<'_>,
+        region: &Arc<Region>,
+    ) -> Result<(), SendError<Work>> {
+        // The remainder is below the number of queues.
+        let worker = usize::try_from(hash % self.queues.len() as u64).unwrap_or(0);
+        self.send(worker, region)?;
+        let packet = Batch::owned(link, frame.time, frame.number, frame.wire_len, bytes);
+        self.deliver(worker, Work::Datagram(packet))
+    }
+
+    /// Asks every worker what it learned, after all frames that were handed out.
+    pub(super) fn sweep(
+        &self,
+        now: Timestamp,
+        kind: Sweep,
+    ) -> Result<Vec<Learned>, SendError<Work>> {
+        let (answer, answers) = bounded(self.queues.len());
+        for worker in 0..self.queues.len() {
+            self.deliver(worker, Work::Sweep(now, kind, answer.clone()))?;
+        }
+        drop(answer);
+        Ok(answers.iter().collect())
     }
 
     /// Sends a worker its share of the current batch so far.

@@ -3,20 +3,26 @@
 //! With one worker everything happens in the calling thread. With more, the caller hands out
 //! batches: both directions of a connection reach the same worker, so workers share nothing but
 //! the table of hosts that is shown while they run. The facts do not depend on how many there are.
+//! [`analyze`] takes a source to its end; [`watch`] goes on and hands over what is known bit by bit.
 
 mod clock;
 mod dispatch;
 mod hosts;
+mod live;
 
 use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
-use dissect::{Counters, Dissector, FlowFacts, HelloSeen, Limits, NameSeen, Observer, Timestamp};
+use dissect::{
+    Counters, Dissector, FlowFacts, Held, HelloSeen, Limits, NameSeen, Observer, Side, Sweep,
+    Timestamp,
+};
 
 use clock::Clock;
 use report::ClockInfo;
 
 pub use hosts::{LiveHost, LiveHosts};
+pub use live::{Director, Harvest, Step, watch};
 
 impl Analysis {
     fn absorb(&mut self, learned: Learned) {
@@ -149,14 +155,21 @@ struct Worker<'a> {
 struct Seen<'a> {
     learned: Learned,
     hosts: &'a LiveHosts,
+    keeps_decided: bool,
 }
 
 /// What one worker brings home.
 #[derive(Default)]
 struct Learned {
     flows: Vec<Box<FlowFacts>>,
+    /// Copies of what was decided, for those who watch.
+    decided: Vec<Box<FlowFacts>>,
+    /// The hellos, for those who watch.
+    hellos: Vec<HelloSeen>,
     names: Vec<NameSeen>,
     counters: Counters,
+    /// What the tables hold still.
+    held: Held,
 }
 
 impl<'a> Worker<'a> {
@@ -169,14 +182,27 @@ impl<'a> Worker<'a> {
         limits.attempts_max /= settings.workers.max(1);
         Self {
             dissector: Dissector::new(limits, settings.seed),
-            seen: Seen { learned: Learned::default(), hosts },
+            seen: Seen { learned: Learned::default(), hosts, keeps_decided: false },
         }
     }
 
+    /// A worker that tells of connections as soon as they are decided, too.
+    fn live(settings: &Settings, hosts: &'a LiveHosts) -> Self {
+        let mut worker = Self::new(settings, hosts);
+        worker.seen.keeps_decided = true;
+        worker
+    }
+
+    /// What was learned since the last call, as of a time.
+    fn sweep(&mut self, now: Timestamp, kind: Sweep) -> Learned {
+        self.dissector.sweep(now, kind, &mut self.seen);
+        let counters = self.dissector.take_counters();
+        let held = self.dissector.held();
+        Learned { counters, held, ..std::mem::take(&mut self.seen.learned) }
+    }
+
     fn take(&mut self, batch: &Batch) {
-        for frame in batch.frames() {
-            self.dissector.push(&frame, &mut self.seen);
-        }
+        self.dissector.push_all(batch.frames(), &mut self.seen);
     }
 
     fn take_datagram(&mut self, packet: &Batch) {
@@ -193,7 +219,17 @@ impl<'a> Worker<'a> {
 
 impl Observer for Seen<'_> {
     fn flow(&mut self, facts: FlowFacts) {
-        self.learned.flows.push(Box::new(facts));
+        self.boxed_flow(Box::new(facts));
+    }
+
+    fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
+        self.learned.flows.push(facts);
+    }
+
+    fn decided(&mut self, facts: &FlowFacts) {
+        if self.keeps_decided {
+            self.learned.decided.push(Box::new(facts.clone()));
+        }
     }
 
     fn name(&mut self, seen: NameSeen) {
@@ -201,6 +237,9 @@ impl Observer for Seen<'_> {
     }
 
     fn hello(&mut self, seen: HelloSeen) {
+        if self.keeps_decided && seen.from == Side::Client {
+            self.learned.hellos.push(seen);
+        }
         self.hosts.note(&seen);
     }
 }

@@ -1,6 +1,5 @@
 //! `analyze`: capture files in, every output out.
 
-use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZero;
 use std::path::Path;
@@ -57,10 +56,9 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let mut counters = analysis.counters;
     counters.frames += timeline.progress().filtered;
     counters.skipped[dissect::SkipReason::Filtered as usize] += timeline.progress().filtered;
-    let run = RunInfo {
+    let mut run = RunInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sensor: config.sensor.clone(),
-        policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
         home: config.judging.home.clone(),
         endpoints: config.judging.endpoints.as_ref().map(shown).unwrap_or_default(),
         inputs: config.inputs.iter().map(shown).collect(),
@@ -70,9 +68,9 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
         last_time: analysis.last_time,
         counters,
         clock: analysis.clock,
-        capture: None,
-        anonymized: String::new(),
+        ..RunInfo::default()
     };
+    judge.sign(&mut run);
     let mut names = NameBook::default();
     let mut answers = analysis.names;
     // Workers finish in any order; past its bound the book keeps the earliest.
@@ -81,17 +79,18 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let flows = judge.judge_all_named(analysis.flows, &names);
     let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
     let anonymizing::Judged { run, flows, home } = &judged;
-    let mut report = Report::new(flows, run, |addr| home.contains(addr));
+    let report = Report::new(flows, run, |addr| home.contains(addr));
+    let mut report = report.with_policies(judge.policies());
     if let Some(inventory) = &inventory {
-        let inventory = match &anonymizer {
-            Some(anonymizer) => Cow::Owned(anonymizer.inventory(inventory)),
-            None => Cow::Borrowed(inventory),
-        };
+        let inventory = anonymizing::inventory(anonymizer.as_ref(), inventory);
         report = report.with_inventory(&inventory, judge.policies());
     }
     let workers = settings(config).workers;
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
+    // The process ends next: giving back what it holds, piece by piece, would be for nothing.
+    std::mem::forget(report);
+    std::mem::forget(judged);
     Ok(())
 }
 

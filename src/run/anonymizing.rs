@@ -1,10 +1,11 @@
 //! `--anonymize`: the key, and pseudonyms between judging and reporting.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use report::{AnonymizeKey, Anonymizer, Home, Judge, JudgedFlow, RunInfo};
+use report::{AnonymizeKey, Anonymizer, Home, Inventory, Judge, JudgedFlow, RunInfo};
 
 use crate::cli::Outputs;
 
@@ -50,5 +51,16 @@ pub(super) fn judged(
             flows: anonymizer.flows(flows),
             home: anonymizer.home(judge.home()),
         },
+    }
+}
+
+/// An inventory whose hosts are found among those of the report.
+pub(super) fn inventory<'a>(
+    anonymizer: Option<&Anonymizer>,
+    inventory: &'a Inventory,
+) -> Cow<'a, Inventory> {
+    match anonymizer {
+        Some(anonymizer) => Cow::Owned(anonymizer.inventory(inventory)),
+        None => Cow::Borrowed(inventory),
     }
 }

@@ -1,8 +1,8 @@
 //! `diff`: saved runs compared, the earlier with the later.
 
-use report::Report;
 use report::diff::{Diff, Snapshot};
 use report::state::State;
+use report::{Policy, Report};
 
 use super::console::{Console, text_style};
 use super::{Outcome, judging, saved};
@@ -34,29 +34,23 @@ fn run(arguments: DiffArguments, console: &mut Console) -> Result<(), String> {
               in another",
         );
     }
-    let mut typed: Judging = arguments.judging.into();
-    if typed.policies.is_empty() {
+    let typed: Judging = arguments.judging.into();
+    let policies = match typed.policies.is_empty() {
         // Each run under every policy, or there would be nothing to compare.
-        let all = states.iter().flat_map(|(_, state)| &state.run.policies);
-        for policy in all {
-            if !typed.policies.contains(policy) {
-                typed.policies.push(policy.clone());
-            }
-        }
-    }
-    let mut policies = Vec::new();
+        true => saved::policies(states.iter().map(|(_, state)| state))?,
+        false => judging::policies(&typed.policies)?,
+    };
+    let names = policies.iter().map(|policy| policy.name.to_string()).collect();
     let mut runs = Vec::with_capacity(states.len());
     for (label, state) in states {
-        let (snapshot, names) = snapshot(&label, state, &typed)?;
-        runs.push(snapshot);
-        policies = names;
+        runs.push(snapshot(&label, state, &policies, &typed)?);
     }
     if runs.len() > 2 {
         runs.sort_by_key(|run| run.first_time);
     } else if runs.is_sorted_by(|before, after| before.first_time > after.first_time) {
         console.notice(&"the first run is the later one; give the earlier one first");
     }
-    let diff = Diff::new(runs, policies);
+    let diff = Diff::new(runs, names);
     let [csv, burn_down] = targets;
     let has_files = csv.is_some() || burn_down.is_some();
     if let Some(target) = csv {
@@ -73,13 +67,16 @@ fn run(arguments: DiffArguments, console: &mut Console) -> Result<(), String> {
     Ok(())
 }
 
-/// What a run says, and the names of the policies it was judged by.
-fn snapshot(label: &str, state: State, typed: &Judging) -> Result<(Snapshot, Vec<String>), String> {
-    let judging = saved::judging(typed, &state.run).map_err(|error| format!("{label}: {error}"))?;
-    let judge =
-        judging::judge(&judging, &state.run.sensor).map_err(|error| format!("{label}: {error}"))?;
+/// What a run says under these policies.
+fn snapshot(
+    label: &str,
+    state: State,
+    policies: &[Policy],
+    typed: &Judging,
+) -> Result<Snapshot, String> {
+    let judge = saved::judge_by(policies.to_vec(), typed, &state.run)
+        .map_err(|error| format!("{label}: {error}"))?;
     let (run, flows) = saved::judged(state, &judge);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
-    let snapshot = Snapshot::of(label, &report);
-    Ok((snapshot, run.policies))
+    Ok(Snapshot::of(label, &report))
 }

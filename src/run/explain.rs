@@ -3,7 +3,7 @@
 use report::{Explanation, HostQuery, Report};
 
 use super::console::{Console, text_style};
-use super::{Outcome, judging, proof, saved};
+use super::{Outcome, proof, saved};
 use crate::cli::{ExplainArguments, Judging};
 
 /// Explains a host.
@@ -18,7 +18,7 @@ pub(super) fn explain(arguments: ExplainArguments) -> Outcome {
 fn run(arguments: ExplainArguments, console: &mut Console) -> Result<(), String> {
     let state = saved::read(&arguments.run)?;
     let typed: Judging = arguments.judging.into();
-    let judge = judging::judge(&saved::judging(&typed, &state.run)?, &state.run.sensor)?;
+    let judge = saved::judge(&typed, &state)?;
     if arguments.proof.is_some() && !state.run.anonymized.is_empty() {
         return Err("--proof: the run is anonymized, so that its packets can't be found".to_owned());
     }

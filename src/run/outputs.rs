@@ -40,31 +40,8 @@ pub(super) fn write(
     state: &Content<'_>,
     workers: usize,
 ) {
-    let format = match outputs.flows_format {
-        FlowsFormat::Csv => report::FlowsFormat::Csv,
-        FlowsFormat::Jsonl => report::FlowsFormat::JsonLines,
-        FlowsFormat::Zeek => report::FlowsFormat::Zeek,
-        FlowsFormat::ZeekJson => report::FlowsFormat::ZeekJson,
-        FlowsFormat::Eve => report::FlowsFormat::Eve,
-        FlowsFormat::Ecs => report::FlowsFormat::Ecs,
-        FlowsFormat::Ocsf => report::FlowsFormat::Ocsf,
-    };
-    let write_one = |output, out: &mut dyn Write| match output {
-        Output::Flows => report.write_flows_as(out, format),
-        Output::Hosts => report.write_hosts(out),
-        Output::Handshakes => report.write_handshakes(out),
-        Output::Summary => report.write_summary(out),
-    };
     if let Some(folder) = folder {
-        // The longest first, so that none is left to the end alone.
-        let files: [(&str, &Content<'_>); 5] = [
-            ("handshakes.csv", &|out| write_one(Output::Handshakes, out)),
-            (format.file_name(), &|out| write_one(Output::Flows, out)),
-            ("state.tlsunset", state),
-            ("hosts.csv", &|out| write_one(Output::Hosts, out)),
-            ("summary.json", &|out| write_one(Output::Summary, out)),
-        ];
-        for written in write_folder(folder, files, workers) {
+        for written in fill(folder, outputs, report, state, workers) {
             console.check(written);
         }
         // Who sits at a terminal sees no data here, and may ask where they went.
@@ -72,14 +49,64 @@ pub(super) fn write(
             console.notice(&format_args!("the outputs are in {}", folder.path().display()));
         }
     }
+    let format = format(outputs);
     for (output, target) in &outputs.single {
-        console.put(target, |out| write_one(*output, out));
+        console.put(target, |out| write_one(report, *output, format, out));
     }
     if outputs.prints_summary {
         let style = text_style(outputs.color);
         console.print(|out| report.write_text(out, style));
     }
     console.outcome.check_failed = outputs.check && report.any_breaks();
+}
+
+/// Writes every file of a report into a folder.
+pub(super) fn fill(
+    folder: &OutputFolder,
+    outputs: &Outputs,
+    report: &Report<'_>,
+    state: &Content<'_>,
+    workers: usize,
+) -> [Result<(), OutputError>; 6] {
+    let format = format(outputs);
+    let of = |output| move |out: &mut dyn Write| write_one(report, output, format, out);
+    // The longest first, so that none is left to the end alone.
+    let files: [(&str, &Content<'_>); 6] = [
+        ("handshakes.csv", &of(Output::Handshakes)),
+        (format.file_name(), &of(Output::Flows)),
+        ("state.tlsunset", state),
+        ("report.html", &of(Output::Html)),
+        ("hosts.csv", &of(Output::Hosts)),
+        ("summary.json", &of(Output::Summary)),
+    ];
+    write_folder(folder, files, workers)
+}
+
+fn format(outputs: &Outputs) -> report::FlowsFormat {
+    match outputs.flows_format {
+        FlowsFormat::Csv => report::FlowsFormat::Csv,
+        FlowsFormat::Jsonl => report::FlowsFormat::JsonLines,
+        FlowsFormat::Zeek => report::FlowsFormat::Zeek,
+        FlowsFormat::ZeekJson => report::FlowsFormat::ZeekJson,
+        FlowsFormat::Eve => report::FlowsFormat::Eve,
+        FlowsFormat::Ecs => report::FlowsFormat::Ecs,
+        FlowsFormat::Ocsf => report::FlowsFormat::Ocsf,
+    }
+}
+
+fn write_one(
+    report: &Report<'_>,
+    output: Output,
+    format: report::FlowsFormat,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match output {
+        Output::Flows => report.write_flows_as(out, format),
+        Output::Hosts => report.write_hosts(out),
+        Output::Handshakes => report.write_handshakes(out),
+        Output::Summary => report.write_summary(out),
+        Output::Html => report.write_html(out),
+    }
 }
 
 /// What gives the bytes of a file.

@@ -5,11 +5,13 @@
 //! whose attempt is forgotten is read like one whose SYN was not captured.
 //!
 //! Attempts lie in a queue in the order in which they began, and are found through chains: a head
-//! by hash, from there to the next older one. What leaves the queue is taken out of no chain. Its
+//! by hash, from there by links to the next older one. Links lie apart from the attempts, so that
+//! a chain is followed within the processor's cache. What leaves the queue is taken out of no chain. Its
 //! number is older than the queue from then on, which ends the chain there, so that a flood costs
 //! one look at a head and one entry behind the last. Invariant: along a chain numbers go back.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use super::connection::{REACH, Segment};
 use super::ending::Ending;
@@ -77,6 +79,8 @@ pub(super) struct Attempts {
     heads: Vec<u32>,
     /// Oldest first.
     entries: VecDeque<Entry>,
+    /// By entry.
+    links: VecDeque<Link>,
     /// The number of the first entry. Numbers wrap around.
     first: u32,
     entries_max: usize,
@@ -85,11 +89,15 @@ pub(super) struct Attempts {
 #[derive(Debug)]
 struct Entry {
     key: Key,
+    /// None any more when it became a connection.
+    attempt: Option<Attempt>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Link {
     hash: KeyHash,
     /// The number of the next older one in the chain.
     older: u32,
-    /// None any more when it became a connection.
-    attempt: Option<Attempt>,
 }
 
 /// Heads for each entry, at least: chains are short then.
@@ -100,12 +108,14 @@ impl Attempts {
         /// The part of all memory that attempts may take.
         const SHARE: usize = 8;
         // A queue keeps room for twice its entries, and heads are as many as a power of two.
-        const ENTRY_BYTES: usize =
-            2 * size_of::<Entry>() + size_of::<Endings>() + 2 * HEADS_PER_ENTRY * size_of::<u32>();
+        const ENTRY_BYTES: usize = 2 * (size_of::<Entry>() + size_of::<Link>())
+            + size_of::<Endings>()
+            + 2 * HEADS_PER_ENTRY * size_of::<u32>();
         let affordable = limits.memory_max / SHARE / ENTRY_BYTES;
         Self {
             heads: Vec::new(),
             entries: VecDeque::new(),
+            links: VecDeque::new(),
             first: 0,
             entries_max: limits.attempts_max.min(affordable),
         }
@@ -131,7 +141,7 @@ impl Attempts {
         }
         let mut attempt = Attempt::unseen(segment.at);
         attempt.note(way, segment);
-        self.append(Entry { key, hash, older: 0, attempt: Some(attempt) }, counters);
+        self.append(Entry { key, attempt: Some(attempt) }, hash, counters);
     }
 
     pub(super) fn find(&self, key: &Key, hash: KeyHash) -> Option<&Attempt> {
@@ -151,7 +161,7 @@ impl Attempts {
         {
             attempt.dial.note_ending(way);
             let endings = attempt.endings.get_or_insert_default();
-            endings[way.index()].get_or_insert_with(|| segment.ending());
+            Ending::note(&mut endings[way.index()], segment.ending());
         }
     }
 
@@ -164,12 +174,14 @@ impl Attempts {
     pub(super) fn clear(&mut self) {
         self.heads = Vec::new();
         self.entries = VecDeque::new();
+        self.links = VecDeque::new();
     }
 
     /// Bytes that are held, by capacity.
     pub(super) fn held_bytes(&self) -> usize {
         self.heads.capacity() * size_of::<u32>()
             + self.entries.capacity() * (size_of::<Entry>() + size_of::<Endings>())
+            + self.links.capacity() * size_of::<Link>()
     }
 
     /// Where in the queue the attempt between these endpoints is.
@@ -178,14 +190,25 @@ impl Attempts {
         let mut newer = self.entries.len();
         let mut place = self.place_of(head);
         while place < newer {
-            let entry = self.entries.get(place)?;
-            if entry.hash == hash && entry.key == *key && entry.attempt.is_some() {
-                return Some(place);
+            let link = *self.links.get(place)?;
+            if link.hash == hash {
+                let entry = self.entries.get(place)?;
+                if entry.key == *key && entry.attempt.is_some() {
+                    return Some(place);
+                }
             }
             newer = place;
-            place = self.place_of(entry.older);
+            place = self.place_of(link.older);
         }
         None
+    }
+
+    /// Fetches what is looked at first for a hash.
+    pub(super) fn look(&self, hash: KeyHash) {
+        let head = self.heads.get(hash.slot(self.heads.len()));
+        black_box(
+            head.and_then(|head| self.links.get(self.place_of(*head))).map(|link| link.older),
+        );
     }
 
     fn entry_mut(&mut self, key: &Key, hash: KeyHash) -> Option<&mut Entry> {
@@ -201,20 +224,24 @@ impl Attempts {
     /// Drops the entries in front that have no attempt any more.
     fn drop_spent(&mut self) {
         while self.entries.front().is_some_and(|entry| entry.attempt.is_none()) {
-            self.entries.pop_front();
-            self.first = self.first.wrapping_add(1);
+            self.drop_oldest();
         }
     }
 
+    fn drop_oldest(&mut self) {
+        self.entries.pop_front();
+        self.links.pop_front();
+        self.first = self.first.wrapping_add(1);
+    }
+
     /// Adds the newest attempt; at the bound the oldest goes.
-    fn append(&mut self, mut entry: Entry, counters: &mut Counters) {
+    fn append(&mut self, entry: Entry, hash: KeyHash, counters: &mut Counters) {
         if self.entries_max == 0 {
             counters.evicted_attempts += 1;
             return;
         }
         if self.entries.len() >= self.entries_max {
-            self.entries.pop_front();
-            self.first = self.first.wrapping_add(1);
+            self.drop_oldest();
             counters.evicted_attempts += 1;
             self.drop_spent();
         }
@@ -224,11 +251,12 @@ impl Attempts {
         }
         // The queue is far shorter than numbers go.
         let len = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        let slot = entry.hash.slot(self.heads.len());
+        let slot = hash.slot(self.heads.len());
         if let Some(head) = self.heads.get_mut(slot) {
-            entry.older = std::mem::replace(head, self.first.wrapping_add(len));
+            let older = std::mem::replace(head, self.first.wrapping_add(len));
+            self.links.push_back(Link { hash, older });
+            self.entries.push_back(entry);
         }
-        self.entries.push_back(entry);
     }
 
     /// Makes more heads, and the chains anew.
@@ -238,10 +266,10 @@ impl Attempts {
         let before_all = self.first.wrapping_sub(1);
         self.heads = vec![before_all; needed.next_power_of_two().max(HEADS_MIN)];
         let mut number = self.first;
-        for entry in &mut self.entries {
-            let slot = entry.hash.slot(self.heads.len());
+        for link in &mut self.links {
+            let slot = link.hash.slot(self.heads.len());
             if let Some(head) = self.heads.get_mut(slot) {
-                entry.older = std::mem::replace(head, number);
+                link.older = std::mem::replace(head, number);
             }
             number = number.wrapping_add(1);
         }
@@ -280,8 +308,8 @@ mod tests {
         fn syn(&mut self, client: u8, seq: u32) {
             let (key, way) = self.key(client);
             let segment = Segment {
-                source: key.0.sender(way),
-                target: key.0.sender(way.reverse()),
+                key: key.0,
+                way,
                 seq: Seq(seq),
                 ack: Seq(0),
                 flags: flags::SYN,

@@ -11,7 +11,7 @@ use super::watch::Watch;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
 use crate::tls::{message, sslv2_client_hello_len};
-use crate::{Coverage, EndKind, Endpoint, FlowFacts, Mark, Side};
+use crate::{Coverage, EndKind, FlowFacts, Mark, Side};
 
 /// How far behind its SYN a connection's first captured byte may lie, when everything between got
 /// lost: twice the bytes after which a direction is given up.
@@ -25,8 +25,8 @@ const QUIET_NS: i64 = 5_000_000_000;
 /// A TCP segment as the layers below deliver it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment<'a> {
-    pub(crate) source: Endpoint,
-    pub(crate) target: Endpoint,
+    pub(crate) key: Key,
+    pub(crate) way: Way,
     pub(crate) seq: Seq,
     pub(crate) ack: Seq,
     /// Bits of [`flags`].
@@ -175,13 +175,17 @@ impl Flow {
     }
 
     /// Joins what both directions said; `None` when it is no TLS.
-    pub(super) fn join(&self, read: Conversation, missing: Coverage) -> Option<FlowFacts> {
-        let (readers, watch) = read.into_parts();
-        let lost = readers.each_ref().map(|reader| reader.facts.lost_packets);
-        let silent = readers.each_ref().map(|reader| !reader.facts.saw_payload);
+    pub(super) fn join(
+        &self,
+        read: &mut Conversation,
+        missing: Coverage,
+    ) -> Option<Box<FlowFacts>> {
+        let (sides, watch) = read.parts_mut();
+        let lost = sides.each_ref().map(|side| side.lost_packets);
+        let silent = sides.each_ref().map(|side| !side.saw_payload);
         let halves = Halves {
             senders: Way::BOTH.map(|way| self.key.sender(way)),
-            sides: readers.map(|reader| reader.facts),
+            sides,
             captured: watch.captured(),
             qualities: watch.quality(lost, silent),
             saw_syn: watch.saw_syn(),
@@ -189,7 +193,7 @@ impl Flow {
             end: ending::first(self.endings),
             missing,
         };
-        halves.join()
+        halves.join().map(Box::new)
     }
 
     /// Fills in what goes on after a connection is decided.
@@ -203,21 +207,38 @@ impl Flow {
         facts.end = end.and_then(|(at, ending)| Some(ending.by(*sides.get(at)?)));
     }
 
+    /// Whether the connection is decided, and a segment neither begins nor ends one: there is no
+    /// more to it than where it lies.
+    #[inline]
+    pub(super) fn is_decided_for(&self, segment: &Segment<'_>) -> bool {
+        const SIGNALS: u8 = flags::SYN | flags::FIN | flags::RST;
+        matches!(self.state, State::Settled(_) | State::Plain)
+            && !self.has_successor
+            && segment.flags & SIGNALS == 0
+            && hello_kind(segment.payload).is_none()
+    }
+
     /// Notes where a segment lies, and what it says of the streams' beginnings and ends.
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
-        self.last = segment.at;
         if segment.is_syn() {
             self.note_syn(way, segment);
         }
+        self.note_bytes(way, segment);
+        if segment.is_end() {
+            self.note_ending(way, segment.ending());
+        }
+    }
+
+    /// Notes where a segment lies.
+    #[inline]
+    pub(super) fn note_bytes(&mut self, way: Way, segment: &Segment<'_>) {
+        self.last = segment.at;
         if segment.has_payload() {
             let (start, end) = (segment.start(), segment.end());
             self.spans[way.index()].get_or_insert(Span { first: start, end }).cover(start, end);
             if let Some(ack) = segment.acked() {
                 self.spans[way.reverse().index()].get_or_insert(Span { first: ack, end: ack });
             }
-        }
-        if segment.is_end() {
-            self.note_ending(way, segment.ending());
         }
     }
 
@@ -246,7 +267,7 @@ impl Flow {
         {
             conversation.note_ending(way, &ending);
         }
-        known.get_or_insert(ending);
+        Ending::note(known, ending);
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -331,6 +352,7 @@ impl Span {
 }
 
 /// The kind of hello with which a payload begins, those of SSL 2.0 included.
+#[inline]
 fn hello_kind(payload: &[u8]) -> Option<u8> {
     match *payload {
         [

@@ -2,6 +2,7 @@
 
 use super::ending::Ending;
 use super::reader::{Feed, Reader};
+use super::side::SideFacts;
 use super::watch::Watch;
 use super::{Context, Segment, Way};
 use crate::tcp::{Assembler, Piece, Seq};
@@ -147,9 +148,9 @@ impl Conversation {
         &self.directions[way.index()].reader
     }
 
-    /// Takes both directions' readers, and what was noted of the capture.
-    pub(super) fn into_parts(self) -> ([Reader; 2], Watch) {
-        (self.directions.map(|direction| direction.reader), self.watch)
+    /// Both directions' facts, to be taken out, and what was noted of the capture.
+    pub(super) fn parts_mut(&mut self) -> ([&mut SideFacts; 2], &Watch) {
+        (self.directions.each_mut().map(|direction| &mut direction.reader.facts), &self.watch)
     }
 
     /// Bytes that are held.

@@ -20,6 +20,17 @@ impl Ending {
         End { by, kind: self.kind, at: self.at }
     }
 
+    /// Notes another end of the same direction: the first one counts, and a FIN comes before a RST
+    /// that is numbered behind it, whichever was captured first.
+    pub(super) fn note(known: &mut Option<Self>, new: Self) {
+        let is_before = |known: &Self| {
+            (known.kind, new.kind) == (EndKind::Reset, EndKind::Fin) && known.seq.since(new.seq) > 0
+        };
+        if known.as_ref().is_none_or(is_before) {
+            *known = Some(new);
+        }
+    }
+
     /// Whether its sender had received bytes behind this number.
     pub(crate) fn answers(&self, seq: Seq) -> bool {
         self.ack.is_some_and(|ack| ack.since(seq) > 0)
@@ -47,6 +58,24 @@ pub(crate) fn first(endings: [Option<Ending>; 2]) -> Option<(usize, Ending)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fin_comes_before_the_reset_behind_it() {
+        let end = |kind, seq, frame| {
+            let at = Mark { frame, ..Mark::default() };
+            Ending { kind, at, seq: Seq(seq), ack: None }
+        };
+        let check = |first: Ending, second: Ending, expect| {
+            let mut known = None;
+            Ending::note(&mut known, first);
+            Ending::note(&mut known, second);
+            assert_eq!(known.map(|known| known.at.frame), Some(expect));
+        };
+        check(end(EndKind::Reset, 11, 1), end(EndKind::Fin, 10, 2), 2);
+        check(end(EndKind::Fin, 10, 1), end(EndKind::Reset, 11, 2), 1);
+        check(end(EndKind::Reset, 10, 1), end(EndKind::Fin, 10, 2), 1);
+        check(end(EndKind::Fin, 10, 1), end(EndKind::Fin, 10, 2), 1);
+    }
 
     #[test]
     fn acknowledgements_tell_who_closed_first() {

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::ending::Ending;
-use super::side::SideFacts;
+use super::side::{MS_TURN_SUITE, SideFacts};
 use super::watch::Captured;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
@@ -13,9 +13,10 @@ use crate::{
     Upgrade, Version,
 };
 
-/// Both directions of a connection, told apart by who sent what, and its TCP frame.
-pub(crate) struct Halves {
-    pub(crate) sides: [SideFacts; 2],
+/// Both directions of a connection, told apart by who sent what, and its TCP frame. What the sides
+/// hold goes into the facts; they are large, so that they stay where they are until then.
+pub(crate) struct Halves<'a> {
+    pub(crate) sides: [&'a mut SideFacts; 2],
     /// Who sends in each of the two.
     pub(crate) senders: [Endpoint; 2],
     /// Which of the two sent the SYN.
@@ -31,9 +32,9 @@ pub(crate) struct Halves {
 }
 
 /// The client's half and the server's half.
-struct Roles {
-    client: SideFacts,
-    server: SideFacts,
+struct Roles<'a> {
+    client: &'a mut SideFacts,
+    server: &'a mut SideFacts,
     client_captured: Captured,
     server_captured: Captured,
     saw_syn: bool,
@@ -47,10 +48,10 @@ struct Roles {
 /// bytes tell, and there nothing else can keep the connection from passing unseen.
 const TLS_PORTS: [u16; 11] = [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443];
 
-impl Halves {
+impl<'a> Halves<'a> {
     /// The halves of a connection over UDP, whose datagrams have no numbers that tell of losses.
     pub(crate) fn of_datagrams(
-        sides: [SideFacts; 2],
+        sides: [&'a mut SideFacts; 2],
         senders: [Endpoint; 2],
         dialled: Option<usize>,
         missing: Coverage,
@@ -104,10 +105,12 @@ impl Halves {
             missing: self.missing,
         };
         let resumed = roles.resumed();
-        let established = roles.established();
+        let protocol = roles.protocol();
+        // An imitation goes over to nothing, unless somebody takes it in earnest.
+        let may_encrypt = protocol == Protocol::Tls || roles.server.saw_certificate;
+        let established = roles.established().filter(|_| may_encrypt);
         let refusal = roles.refusal();
         let coverage = roles.coverage(refusal);
-        let protocol = roles.protocol();
         let messages = roles.messages();
         let alerts = roles.alerts();
         let words = [&roles.client.prelude, &roles.server.prelude];
@@ -127,10 +130,10 @@ impl Halves {
             upgrade,
             upgrade_name,
             proxied_client,
-            client_hello: client.client_hello,
-            server_hello: server.server_hello,
+            client_hello: client.client_hello.take(),
+            server_hello: server.server_hello.take(),
             hello_retried: server.hello_retried,
-            certificate: server.certificate,
+            certificate: server.certificate.take(),
             certificate_requested: server.certificate_requested,
             alerts,
             refusal,
@@ -147,7 +150,7 @@ impl Halves {
     fn may_be_tls(&self, client_at: usize) -> bool {
         let is_hidden = |side: &SideFacts| side.is_cut_at_start && !side.is_plain;
         let server = self.senders.iter().rev().nth(client_at);
-        self.sides.iter().all(is_hidden)
+        self.sides.iter().all(|side| is_hidden(side))
             && server.is_some_and(|server| TLS_PORTS.contains(&server.port))
     }
 
@@ -172,7 +175,7 @@ impl Halves {
     }
 }
 
-impl Roles {
+impl Roles<'_> {
     fn negotiated(&self) -> Option<Version> {
         self.server.server_hello.as_ref()?.version()
     }
@@ -187,6 +190,7 @@ impl Roles {
         let answers = |hello: &ServerHello| hello.legacy_version != 0x0002;
         let is_sslv2_shaped = asks && server.server_hello.as_ref().is_some_and(answers);
         match pseudo {
+            Some(_) if self.is_cut_hello_of_tls() => Protocol::Tls,
             Some(kind) => Protocol::PseudoTls(kind),
             None if server.is_relay_answer() => Protocol::PseudoTls(PseudoTls::MsTurn),
             None if is_sslv2_shaped
@@ -197,6 +201,16 @@ impl Roles {
             }
             None => Protocol::Tls,
         }
+    }
+
+    /// Whether the cut took what tells an imitation of the hello, and the answer tells it instead:
+    /// the server selected a suite that the imitation does not offer.
+    fn is_cut_hello_of_tls(&self) -> bool {
+        let offer = self.client.client_hello.as_ref().map(|hello| &hello.offer);
+        let suite = self.server.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
+        self.client.pseudo == Some(PseudoTls::MsTurn)
+            && offer.is_some_and(|it| it.cipher_suites.is_empty())
+            && suite.is_some_and(|suite| suite != MS_TURN_SUITE)
     }
 
     /// Whether a session was resumed. Up to TLS 1.2 the flight of a full handshake ends with
@@ -248,8 +262,13 @@ impl Roles {
 
     /// Whether encrypted records from both sides prove the end of the handshake, whatever version
     /// it was: in TLS 1.3 a ChangeCipherSpec means nothing, and an alert may be all that follows.
+    /// Early data is sent before the server's first record, so that a capture of application data
+    /// on both sides, without either hello, is past it.
     fn is_finished_in_any_version(&self) -> bool {
         let (client, server) = (&self.client, &self.server);
+        if client.long_record && server.application_records > 0 && self.is_late() {
+            return true;
+        }
         let offers_13 = client
             .client_hello
             .as_ref()
@@ -263,7 +282,7 @@ impl Roles {
         let was_aborted = |side: &SideFacts| side.alerts.iter().any(|alert| alert.level == 2);
         // A Finished is longer than an alert, so a first record of that length is one.
         let is_refused = self.negotiated() == Some(Version::Tls13) && self.client.alert_record;
-        self.end.is_some() || was_aborted(&self.client) || was_aborted(&self.server) || is_refused
+        self.end.is_some() || was_aborted(self.client) || was_aborted(self.server) || is_refused
     }
 
     /// Whether the connection came to its end after a HelloRetryRequest, and nothing that the
@@ -294,7 +313,10 @@ impl Roles {
         let asked = client.client_hello.as_ref()?;
         let end = self.end_by_server()?;
         // An alert behind the server's end is only the client's word on it.
-        let gave_up = client.alerts.iter().any(|alert| alert.at.frame < end.at.frame);
+        let gave_up = client.alerts.iter().any(|alert| {
+            let has_received_end = alert.ack.is_some_and(|ack| ack.since(end.seq) > 0);
+            alert.at.frame < end.at.frame && !has_received_end
+        });
         if gave_up || !server.is_anchored || server.has_holes || !server.leaves_unanswered(client) {
             return None;
         }
@@ -369,8 +391,8 @@ impl Roles {
             alerts.map(with_sender).collect::<SmallVec<[Alert; 4]>>()
         };
         let mut all: SmallVec<[Alert; 1]> = SmallVec::new();
-        all.extend(alerts(&self.client, Side::Client));
-        all.extend(alerts(&self.server, Side::Server));
+        all.extend(alerts(self.client, Side::Client));
+        all.extend(alerts(self.server, Side::Server));
         all.sort_by_key(|alert| alert.at);
         all
     }

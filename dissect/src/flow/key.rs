@@ -84,6 +84,13 @@ impl Key {
         }
     }
 
+    /// The same of two IPv4 addresses as numbers.
+    #[inline]
+    pub(crate) fn v4(source: (u32, u16), target: (u32, u16)) -> (Self, Way) {
+        let (key, way) = KeyOf::new(source.0, source.1, target.0, target.1);
+        (Self::V4(key), way)
+    }
+
     /// The endpoint that sends in this direction.
     pub(crate) fn sender(self, way: Way) -> Endpoint {
         match self {

@@ -11,6 +11,7 @@ mod join;
 mod key;
 mod reader;
 mod side;
+mod sweep;
 mod table;
 mod watch;
 
@@ -18,7 +19,7 @@ pub(crate) use connection::Segment;
 pub(crate) use join::Halves;
 pub(crate) use key::{Key, Way};
 pub(crate) use side::SideFacts;
-pub(crate) use table::FlowTable;
+pub(crate) use table::{FlowTable, Located};
 
 use crate::tcp::Place;
 use crate::tls::Interner;

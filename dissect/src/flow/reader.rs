@@ -218,8 +218,8 @@ impl Reader {
             self.enter_records(context);
             self.read_records(&start, context);
         }
-        if let Some((kind, body)) = self.joiner.partial() {
-            self.facts.partial(kind, body, self.record_version, context);
+        if let Some((kind, len, body)) = self.joiner.partial() {
+            self.facts.partial(kind, len, body, self.record_version, context);
         }
     }
 

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Context;
 use crate::tcp::Seq;
-use crate::tls::{ClientHelloParts, ServerHelloParts, Sslv2Hello, message, named_curve};
+use crate::tls::{ClientHelloParts, ReadHello, ServerHelloParts, Sslv2Hello, message, named_curve};
 use crate::upgrade::PreludeFacts;
 use crate::{
     CertificateNames, ClientHello, HelloExtent, HelloFormat, Mark, MessageKind, Offer, PseudoTls,
@@ -81,6 +81,8 @@ pub(crate) struct PlainAlert {
     pub(crate) level: u8,
     pub(crate) description: u8,
     pub(crate) at: Mark,
+    /// What its sender had received of the other direction.
+    pub(crate) ack: Option<Seq>,
     /// Bytes are missing before it, a hello perhaps.
     pub(crate) is_behind_hole: bool,
 }
@@ -94,7 +96,7 @@ pub(crate) struct PlainMessage {
 }
 
 /// `TLS_DH_anon_WITH_RC4_128_MD5`, all that the media relay of [MS-TURN] offers.
-const MS_TURN_SUITE: u16 = 0x0018;
+pub(super) const MS_TURN_SUITE: u16 = 0x0018;
 /// `early_data` (RFC 8446 §4.2.10).
 const EARLY_DATA: u16 = 42;
 /// The challenge of the constant hello of Google's `ssltcp` (WebRTC, libnice).
@@ -108,6 +110,12 @@ impl SideFacts {
     /// Whether a hello was seen, of either kind.
     pub(crate) fn has_hello(&self) -> bool {
         self.client_hello.is_some() || self.server_hello.is_some()
+    }
+
+    /// Where a hello was complete.
+    pub(crate) fn hello_at(&self) -> Option<Mark> {
+        let client = self.client_hello.as_ref().map(|hello| hello.at);
+        client.or_else(|| self.server_hello.as_ref().map(|hello| hello.at))
     }
 
     /// Whether an encrypted record longer than an alert came after this answer: any, but for early
@@ -168,8 +176,8 @@ impl SideFacts {
     ) {
         match kind {
             message::CLIENT_HELLO => {
-                if let Some(parts) = ClientHelloParts::read(body, true) {
-                    self.take_client_hello(parts, record_version, context);
+                if let Some(hello) = context.interner.client_hello(body, context.transport) {
+                    self.take_client_hello(hello, record_version, context);
                 }
                 return;
             }
@@ -203,10 +211,11 @@ impl SideFacts {
         self.note(MessageKind::Handshake(kind), context);
     }
 
-    /// Takes what there is of a handshake message that will not be completed.
+    /// Takes what there is of a handshake message of `len` bytes that will not be completed.
     pub(crate) fn partial(
         &mut self,
         kind: u8,
+        len: usize,
         body: &[u8],
         record_version: u16,
         context: &mut Context<'_>,
@@ -214,7 +223,11 @@ impl SideFacts {
         match kind {
             message::CLIENT_HELLO if self.client_hello.is_none() => {
                 if let Some(parts) = ClientHelloParts::read(body, false) {
-                    self.take_client_hello(parts, record_version, context);
+                    if record_version == 0x0301 && may_be_ms_turn(&parts.offer, len) {
+                        self.pseudo = Some(PseudoTls::MsTurn);
+                    }
+                    let hello = context.interner.share(parts, context.transport);
+                    self.take_client_hello(hello, record_version, context);
                 }
             }
             message::SERVER_HELLO if self.server_hello.is_none() => {
@@ -230,10 +243,12 @@ impl SideFacts {
     /// Takes a CLIENT-HELLO of the SSL 2.0 format.
     pub(crate) fn sslv2_hello(&mut self, hello: Sslv2Hello, context: &mut Context<'_>) {
         let is_cut = hello.parts.offer.extent < HelloExtent::Whole;
-        if hello.parts.random.ends_with(&GOOGLE_CHALLENGE) {
+        let is_google = hello.parts.random.ends_with(&GOOGLE_CHALLENGE);
+        if is_google || is_cut && may_be_google(&hello.parts.offer) {
             self.pseudo = Some(PseudoTls::Google);
         }
-        self.take_client_hello(hello.parts, 0x0002, context);
+        let hello = context.interner.share(hello.parts, context.transport);
+        self.take_client_hello(hello, 0x0002, context);
         self.has_holes |= is_cut;
     }
 
@@ -259,33 +274,29 @@ impl SideFacts {
     pub(crate) fn alert(&mut self, level: u8, description: u8, context: &Context<'_>) {
         if self.alerts.len() < ALERTS_MAX {
             let is_behind_hole = self.has_holes;
-            self.alerts.push(PlainAlert { level, description, at: context.at, is_behind_hole });
+            let (at, ack) = (context.at, context.place.ack);
+            self.alerts.push(PlainAlert { level, description, at, ack, is_behind_hole });
         }
         self.note(MessageKind::Alert { level, description }, context);
     }
 
-    fn take_client_hello(
-        &mut self,
-        parts: ClientHelloParts,
-        record_version: u16,
-        context: &mut Context<'_>,
-    ) {
+    fn take_client_hello(&mut self, hello: ReadHello, record_version: u16, context: &Context<'_>) {
         self.note(MessageKind::ClientHello, context);
         if self.client_hello.is_some() {
             self.asked_again.get_or_insert((context.place.seq, context.at));
             return;
         }
         self.has_holes = false;
-        if self.pseudo.is_none() && is_ms_turn(&parts.offer) {
+        if self.pseudo.is_none() && is_ms_turn(&hello.offer) {
             self.pseudo = Some(PseudoTls::MsTurn);
         }
         self.client_hello = Some(ClientHello {
-            offer: context.interner.offer(parts.offer, context.transport),
+            offer: hello.offer,
             record_version,
-            random: parts.random,
-            session_id_len: parts.session_id.len(),
-            offers_ticket: parts.offers_ticket,
-            server_name: parts.server_name,
+            random: hello.random,
+            session_id_len: hello.session_id_len,
+            offers_ticket: hello.offers_ticket,
+            server_name: hello.server_name,
             at: context.at,
         });
     }
@@ -336,6 +347,28 @@ fn is_ms_turn(offer: &Offer) -> bool {
         && offer.extent == HelloExtent::Whole
         && offer.cipher_suites == [MS_TURN_SUITE]
         && offer.extensions.is_none()
+}
+
+/// Whether what is there of a cut hello of `len` bytes is the beginning of the one of [MS-TURN]
+/// §2.1.1. A hello of that length has room for one suite and no extensions block, whichever suite
+/// the cut took.
+fn may_be_ms_turn(offer: &Offer, len: usize) -> bool {
+    const LEN: usize = 41;
+    len == LEN
+        && offer.format == HelloFormat::Tls
+        && offer.legacy_version == 0x0301
+        && matches!(offer.cipher_suites[..], [] | [MS_TURN_SUITE])
+}
+
+/// Whether what is there of a cut hello is the beginning of Google's constant one: its ciphers of
+/// SSL 2.0, and the suites behind them as far as they go.
+fn may_be_google(offer: &Offer) -> bool {
+    const CIPHERS: [u32; 6] = [0x01_0080, 0x03_0080, 0x07_00c0, 0x06_0040, 0x02_0080, 0x04_0080];
+    const SUITES: [u16; 9] = [0x04, 0xfeff, 0x0a, 0xfefe, 0x09, 0x64, 0x62, 0x03, 0x06];
+    offer.legacy_version == 0x0301
+        && offer.sslv2_ciphers == CIPHERS
+        && SUITES.starts_with(&offer.cipher_suites)
+        && offer.cipher_suites.contains(&SUITES[1])
 }
 
 /// Whether a suite of TLS 1.2 and below exchanges keys by ECDHE or anonymous ECDH, whose

@@ -34,6 +34,14 @@ pub(crate) struct FlowTable {
     interner: Interner,
 }
 
+/// Where a segment's connection may be found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Located {
+    hash: KeyHash,
+    /// The slot that its flow had when it was looked at, if there was one.
+    slot: Option<u32>,
+}
+
 /// Whose a segment is.
 enum Owner {
     /// The known connection's.
@@ -59,17 +67,49 @@ impl FlowTable {
         }
     }
 
+    /// Where to look for a segment's connection.
+    #[inline]
+    pub(crate) fn locate(&self, segment: &Segment<'_>) -> Located {
+        let hash = self.hasher.hash(&segment.key);
+        Located { hash, slot: self.index.find(hash, |_| true) }
+    }
+
+    /// Looks at what is known of a segment's connection, so that it is at hand when the segment is
+    /// pushed. Changes nothing.
+    #[inline]
+    pub(crate) fn look(&self, segment: &Segment<'_>, located: &mut Located) {
+        match located.slot {
+            Some(slot) => {
+                located.slot = Some(slot).filter(|slot| self.holds(*slot, &segment.key));
+            }
+            None if segment.is_syn() => self.attempts.look(located.hash),
+            None => {}
+        }
+    }
+
+    /// Whether the flow in a slot is the one of a key.
+    #[inline]
+    fn holds(&self, slot: u32, key: &Key) -> bool {
+        let flow = self.flows.get(slot as usize);
+        flow.is_some_and(|flow| flow.key == *key && !matches!(flow.state, State::Free))
+    }
+
     /// Takes a segment.
     pub(crate) fn push(
         &mut self,
         segment: &Segment<'_>,
+        located: &Located,
         counters: &mut Counters,
         seen: &mut impl Observer,
     ) {
-        let (key, way) = Key::new(segment.source, segment.target);
-        let hash = self.hasher.hash(&key);
-        let is_it = |slot| self.flows.get(slot as usize).is_some_and(|flow| flow.key == key);
-        if let Some(slot) = self.index.find(hash, is_it) {
+        let (&Segment { key, way, .. }, &Located { hash, slot }) = (segment, located);
+        let slot = slot.filter(|slot| self.holds(*slot, &key));
+        let flow = slot.and_then(|slot| self.flows.get_mut(slot as usize));
+        if let Some(flow) = flow.filter(|flow| flow.is_decided_for(segment)) {
+            counters.data_segments += u64::from(segment.has_payload());
+            return flow.note_bytes(way, segment);
+        }
+        if let Some(slot) = slot.or_else(|| self.index.find(hash, |slot| self.holds(slot, &key))) {
             match self.owner(slot, way, segment, counters) {
                 Owner::Known => return self.follow(slot, way, segment, counters, seen),
                 Owner::Silent => return,
@@ -182,7 +222,7 @@ impl FlowTable {
         if !had_hello && conversation.reader(way).facts.has_hello() {
             report_hello(flow.key, way, conversation.reader(way), segment.at, seen);
         }
-        Self::settle(flow);
+        Self::settle(flow, seen);
         let held = flow.state.held_bytes();
         let held_before = std::mem::replace(&mut flow.held_bytes, held);
         self.held_bytes = self.held_bytes + held - held_before;
@@ -192,14 +232,20 @@ impl FlowTable {
     }
 
     /// Stops reading a flow that is decided.
-    fn settle(flow: &mut Flow) {
+    fn settle(flow: &mut Flow, seen: &mut impl Observer) {
         let State::Open(conversation) = &mut flow.state else { return };
         if conversation.is_plain() {
             flow.state = State::Plain;
         } else if conversation.is_settled() {
-            let read = std::mem::take(&mut **conversation);
-            let facts = flow.join(read, Coverage::COMPLETE);
-            flow.state = facts.map_or(State::Plain, |facts| State::Settled(Box::new(facts)));
+            let State::Open(mut read) = std::mem::replace(&mut flow.state, State::Plain) else {
+                return;
+            };
+            let facts = flow.join(&mut read, Coverage::COMPLETE);
+            flow.state = facts.map_or(State::Plain, |mut facts| {
+                flow.complete(&mut facts);
+                seen.decided(&facts);
+                State::Settled(facts)
+            });
         }
     }
 
@@ -231,7 +277,7 @@ impl FlowTable {
                 None
             }
             State::Plain => None,
-            State::Settled(facts) => Some(*facts),
+            State::Settled(facts) => Some(facts),
             State::Open(mut conversation) => {
                 let mut context = Context {
                     at: flow.last,
@@ -242,12 +288,17 @@ impl FlowTable {
                     interner: &mut self.interner,
                 };
                 conversation.finish(counters, &mut context);
-                flow.join(*conversation, missing)
+                let mut facts = flow.join(&mut conversation, missing);
+                if let Some(facts) = &mut facts {
+                    flow.complete(facts);
+                    seen.decided(facts);
+                }
+                facts
             }
         };
         if let Some(mut facts) = facts {
             flow.complete(&mut facts);
-            seen.flow(facts);
+            seen.boxed_flow(facts);
         }
     }
 
@@ -261,8 +312,18 @@ impl FlowTable {
         }
     }
 
+    /// Forgets what is shared between connections, before it is full of what nobody sends any more.
+    pub(super) fn refresh(&mut self) {
+        self.interner.refresh();
+    }
+
+    /// Connections that have an entry.
+    pub(crate) fn count(&self) -> usize {
+        self.flows.len() - self.free.len()
+    }
+
     /// Bytes of flow state, approximately: tables by their capacity, flows by what they hold.
-    pub(super) fn used_bytes(&self) -> usize {
+    pub(crate) fn used_bytes(&self) -> usize {
         self.attempts.held_bytes()
             + self.index.held_bytes()
             + (self.flows.len() - self.free.len()) * size_of::<Flow>()

@@ -100,7 +100,9 @@ pub(super) fn is_plausible(span: Span<'_>) -> bool {
     let room = span.wire_len();
     match data.first().map(|byte| byte >> 4) {
         Some(4) => Ipv4HeaderSlice::from_slice(data).is_ok_and(|header| {
-            (header.slice().len()..=room).contains(&usize::from(header.total_len()))
+            let len = usize::from(header.total_len());
+            let is_offloaded = len == 0 && header.protocol().0 == protocol::TCP;
+            is_offloaded || (header.slice().len()..=room).contains(&len)
         }),
         Some(6) => Ipv6HeaderSlice::from_slice(data)
             .is_ok_and(|header| IPV6_LEN + usize::from(header.payload_length()) <= room),

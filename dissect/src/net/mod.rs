@@ -16,6 +16,7 @@ mod plain;
 mod shim;
 mod span;
 mod steer;
+mod swift;
 mod transport;
 mod tunnel;
 mod udp_tunnel;
@@ -34,6 +35,7 @@ use crate::{Counters, Frame, LinkType, SkipReason, Timestamp};
 pub(crate) use self::defrag::Defragmenter;
 pub use self::glance::{Glance, Packet as GlancedPacket, glance};
 pub use self::steer::{Steer, Steering};
+pub(crate) use self::swift::{Swift, swift};
 
 /// Most headers below IP that are followed in one frame, tags and labels included. Provider
 /// networks stack about ten; a frame made of nothing but tags is somebody's attack.
@@ -104,6 +106,8 @@ pub(crate) enum Decoded<'a> {
     Packet(Packet<'a>),
     /// The frame was the last missing piece of this one.
     Datagram(Box<Datagram>),
+    /// Several segments and datagrams in one frame, at least one.
+    Several(Vec<Packet<'a>>),
     /// A piece of a packet, kept until the others come; counts as dissected.
     FragmentKept,
     /// Not followed.
@@ -145,6 +149,11 @@ pub(crate) fn decode<'a>(
     if let Some(packet) = plain::packet(frame) {
         return Decoded::Packet(packet);
     }
+    if may_hold_several(frame.link)
+        && let Some(packets) = several(frame)
+    {
+        return Decoded::Several(packets.into_iter().map(|(_, packet)| packet).collect());
+    }
     match walk(frame.link, Span::new(frame.data, frame.wire_len)) {
         Walked::Packet(packet) => Decoded::Packet(packet),
         Walked::Fragment(fragment) => match reassemble(&fragment, frame.time, defrag, counters) {
@@ -163,6 +172,27 @@ pub(crate) fn decode<'a>(
             Decoded::Skip(reason)
         }
     }
+}
+
+/// Whether frames of this link type may hold more than one packet.
+#[inline]
+const fn may_hold_several(link: LinkType) -> bool {
+    matches!(link, LinkType::IEEE802_11 | LinkType::RADIOTAP | LinkType::PRISM | LinkType::AVS)
+}
+
+/// The packets in an aggregated frame, each with the IEEE 802.3 frame that it came in; `None`
+/// when there is no second one. A fragment in an aggregate is passed over: whoever puts several
+/// packets into a frame has no reason to take one apart.
+#[cold]
+fn several<'a>(frame: &Frame<'a>) -> Option<Vec<(Span<'a>, Packet<'a>)>> {
+    let subframes = wireless::subframes(frame.link, Span::new(frame.data, frame.wire_len));
+    let packets: Vec<_> = subframes
+        .filter_map(|span| match walk(LinkType::ETHERNET, span) {
+            Walked::Packet(packet) => Some((span, packet)),
+            Walked::Fragment(_) | Walked::Skip(_) => None,
+        })
+        .collect();
+    (packets.len() > 1).then_some(packets)
 }
 
 /// Where a frame led, fragments not put together.
@@ -228,9 +258,9 @@ fn walk_whole(bytes: &[u8]) -> Walked<'_> {
     walk(LinkType::RAW, Span::new(bytes, 0))
 }
 
-/// The packet in an IP packet that was put together from fragments.
-pub(crate) fn whole_packet(bytes: &[u8]) -> Option<Packet<'_>> {
-    match walk_whole(bytes) {
+/// The packet in what a [`Steer`] made: an IP packet of fragments, or a part of an aggregate.
+pub(crate) fn whole_packet<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    match walk(frame.link, Span::new(frame.data, 0)) {
         Walked::Packet(packet) => Some(packet),
         Walked::Fragment(_) | Walked::Skip(_) => None,
     }

@@ -33,10 +33,37 @@ pub(super) fn ppp(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
         0x0021 | 0x0057 => Ok(Next::Ip(rest)),
         // Bridging (RFC 3518 §4.2): flags, and 1 for Ethernet.
         0x0031 if rest.u8(1)? == 1 => Ok(Next::Ethernet(rest.skip(2)?)),
+        0x003d => multilink(rest),
         0x0281 | 0x0283 => Ok(Next::EtherType(ether_type::MPLS, rest)),
         0x0053 | 0x0055 => Err(SkipReason::EncryptedLink),
         _ => Err(SkipReason::NotIp),
     }
+}
+
+/// A multilink fragment (RFC 1990 §3): whole packets only, which begin and end in it. Whether the
+/// sequence number is short or long was negotiated before: its unused bits are zero, and what
+/// follows has to be IP.
+fn multilink(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
+    const BEGINS_AND_ENDS: u8 = 0xc0;
+    const UNUSED_SHORT: u8 = 0x30;
+    const UNUSED_LONG: u8 = 0x3f;
+    let flags = span.u8(0)?;
+    if flags & BEGINS_AND_ENDS != BEGINS_AND_ENDS {
+        return Err(SkipReason::FragmentDropped);
+    }
+    for (unused, len) in [(UNUSED_LONG, 4), (UNUSED_SHORT, 2)] {
+        let rest = span.skip(len)?;
+        let protocol_len = match *rest.head::<2>()? {
+            [0x21 | 0x57, _] => 1,
+            [0x00, 0x21 | 0x57] => 2,
+            _ => continue,
+        };
+        let packet = rest.skip(protocol_len)?;
+        if flags & unused == 0 && ip::is_plausible(packet) {
+            return Ok(Next::Ip(packet));
+        }
+    }
+    Err(SkipReason::NotIp)
 }
 
 /// An MPLS label stack (RFC 3032 §2.1). No label tells what follows the last one: that has to be

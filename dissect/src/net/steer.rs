@@ -11,7 +11,10 @@ use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
 use super::span::Span;
-use super::{Defragmenter, Packet, Reassembled, Walked, plain, reassemble, walk, walk_whole};
+use super::{
+    Defragmenter, Packet, Reassembled, Walked, may_hold_several, plain, reassemble, several, swift,
+    walk, walk_whole,
+};
 use crate::{Counters, Frame, SkipReason};
 
 /// Where a frame goes.
@@ -27,6 +30,10 @@ pub enum Steering {
         /// An IP packet.
         bytes: Vec<u8>,
     },
+    /// The frame held several packets, each with its hash as in [`Flow`](Self::Flow). The frame is
+    /// counted; the packets are Ethernet frames for
+    /// [`Dissector::push_datagram`](crate::Dissector::push_datagram) of their workers.
+    Several(Vec<(u64, Vec<u8>)>),
     /// Nowhere: it is a fragment, and counted in [`Steer::counters`].
     Kept,
     /// To any worker, which will skip it and count why.
@@ -59,11 +66,30 @@ impl Steer {
         &self.counters
     }
 
+    /// What [`counters`](Self::counters) counted since the last call, or the beginning.
+    #[must_use]
+    pub fn take_counters(&mut self) -> Counters {
+        std::mem::take(&mut self.counters)
+    }
+
     /// Says where a frame goes.
     #[inline]
     pub fn steer(&mut self, frame: &Frame<'_>) -> Steering {
+        if let Some(swift) = swift(frame) {
+            let (src, dst) = (swift.src.into(), swift.dst.into());
+            return Steering::Flow(self.hash_of((src, swift.src_port), (dst, swift.dst_port)));
+        }
         if let Some(packet) = plain::packet(frame) {
             return Steering::Flow(self.hash(&packet));
+        }
+        if may_hold_several(frame.link)
+            && let Some(packets) = several(frame)
+        {
+            self.count(frame);
+            self.counters.dissected += 1;
+            let part =
+                |(span, packet): (Span<'_>, Packet<'_>)| (self.hash(&packet), span.data().to_vec());
+            return Steering::Several(packets.into_iter().map(part).collect());
         }
         match walk(frame.link, Span::new(frame.data, frame.wire_len)) {
             Walked::Packet(packet) => Steering::Flow(self.hash(&packet)),
@@ -79,9 +105,7 @@ impl Steer {
     /// Counts a fragment, and says where what it completed goes.
     #[cold]
     fn finish(&mut self, frame: &Frame<'_>, outcome: Reassembled) -> Steering {
-        self.counters.frames += 1;
-        self.counters.bytes += frame.data.len() as u64;
-        self.counters.cut_frames += u64::from(frame.is_cut());
+        self.count(frame);
         match outcome {
             Reassembled::Datagram(bytes) => match walk_whole(&bytes) {
                 Walked::Packet(packet) => {
@@ -98,10 +122,20 @@ impl Steer {
         Steering::Kept
     }
 
+    fn count(&mut self, frame: &Frame<'_>) {
+        self.counters.frames += 1;
+        self.counters.bytes += frame.data.len() as u64;
+        self.counters.cut_frames += u64::from(frame.is_cut());
+    }
+
     #[inline]
     pub(super) fn hash(&self, packet: &Packet<'_>) -> u64 {
         let (src_port, dst_port) = packet.transport.ports();
-        let (src, dst) = ((number(packet.src), src_port), (number(packet.dst), dst_port));
+        self.hash_of((number(packet.src), src_port), (number(packet.dst), dst_port))
+    }
+
+    #[inline]
+    fn hash_of(&self, src: (u128, u16), dst: (u128, u16)) -> u64 {
         let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
         let ports = u32::from(low.1) << 16 | u32::from(high.1);
         self.hash.hash_one((low.0, high.0, ports))

@@ -38,22 +38,22 @@ impl SessionId {
 }
 
 /// Extension types that are read (IANA TLS ExtensionType Values).
-mod extension {
-    pub(super) const SERVER_NAME: u16 = 0;
-    pub(super) const SUPPORTED_GROUPS: u16 = 10;
-    pub(super) const EC_POINT_FORMATS: u16 = 11;
-    pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
-    pub(super) const ALPN: u16 = 16;
-    pub(super) const SESSION_TICKET: u16 = 35;
-    pub(super) const PRE_SHARED_KEY: u16 = 41;
-    pub(super) const SUPPORTED_VERSIONS: u16 = 43;
+pub(super) mod extension {
+    pub(in super::super) const SERVER_NAME: u16 = 0;
+    pub(in super::super) const SUPPORTED_GROUPS: u16 = 10;
+    pub(in super::super) const EC_POINT_FORMATS: u16 = 11;
+    pub(in super::super) const SIGNATURE_ALGORITHMS: u16 = 13;
+    pub(in super::super) const ALPN: u16 = 16;
+    pub(in super::super) const SESSION_TICKET: u16 = 35;
+    pub(in super::super) const PRE_SHARED_KEY: u16 = 41;
+    pub(in super::super) const SUPPORTED_VERSIONS: u16 = 43;
     /// `key_share` of drafts before 23.
-    pub(super) const KEY_SHARE_DRAFT: u16 = 40;
-    pub(super) const KEY_SHARE: u16 = 51;
+    pub(in super::super) const KEY_SHARE_DRAFT: u16 = 40;
+    pub(in super::super) const KEY_SHARE: u16 = 51;
 }
 
 /// Extensions of one hello that are kept: no stack sends a third of this.
-const EXTENSIONS_MAX: usize = 256;
+pub(super) const EXTENSIONS_MAX: usize = 256;
 /// Extensions for which there is room from the start.
 const EXTENSIONS_USUAL: usize = 20;
 /// ALPN names of one hello that are kept.
@@ -190,12 +190,12 @@ impl Offer {
 
 /// Whether this may be the version of a hello: SSL 3 to TLS 1.x, drafts and experiments of 1.3, or
 /// DTLS.
-fn plausible(version: u16) -> bool {
+pub(super) fn plausible(version: u16) -> bool {
     matches!(version >> 8, 0x03 | 0x7e | 0x7f | 0xfb | 0xfe)
 }
 
 /// The first name of type `host_name` (RFC 6066 §3).
-fn server_name(mut content: Cursor<'_>) -> Option<Box<str>> {
+pub(super) fn server_name(mut content: Cursor<'_>) -> Option<Box<str>> {
     let mut list = content.vec16()?;
     while let Some(kind) = list.u8() {
         let name = list.vec16()?;

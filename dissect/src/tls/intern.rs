@@ -7,19 +7,45 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::certificate::leaf;
-use super::{fingerprint, leaf_names};
+use super::imprint::Face;
+use super::{ClientHelloParts, fingerprint, leaf_names};
 use crate::{CertificateNames, HelloExtent, HelloFormat, Offer, Transport};
 
 /// Offers and certificates that are remembered for sharing. Past this, each connection gets its
 /// own copy: correct, only larger. Programs that shuffle their extensions fill it first.
 const ENTRIES_MAX: usize = 1 << 16;
+/// Imprints that are remembered: 16 MiB at the very most, 4 as programs are. Past this, hellos are
+/// read field by field.
+const IMPRINTS_MAX: usize = 1 << 14;
 
 /// The offers and certificates seen so far.
 #[derive(Debug)]
 pub(crate) struct Interner {
     hasher: FixedState,
     offers: HashTable<(u64, Arc<Offer>)>,
+    imprints: HashTable<Imprint>,
+    /// The imprint at hand; kept to save an allocation a hello.
+    draft: Vec<u8>,
     certificates: HashTable<Certificate>,
+}
+
+/// A ClientHello with its offer in the shared form.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ReadHello {
+    pub(crate) offer: Arc<Offer>,
+    pub(crate) random: [u8; 32],
+    pub(crate) session_id_len: u8,
+    pub(crate) offers_ticket: bool,
+    pub(crate) server_name: Option<Box<str>>,
+}
+
+/// An imprint with its hash, and the offer of all hellos that have it.
+#[derive(Debug)]
+struct Imprint {
+    hash: u64,
+    bytes: Box<[u8]>,
+    transport: Transport,
+    offer: Arc<Offer>,
 }
 
 /// A certificate's hash and bytes, and the names in it.
@@ -35,7 +61,65 @@ impl Interner {
         Self {
             hasher: FixedState::with_seed(seed),
             offers: HashTable::new(),
+            imprints: HashTable::new(),
+            draft: Vec::new(),
             certificates: HashTable::new(),
+        }
+    }
+
+    /// Reads the body of a ClientHello that is all there.
+    pub(crate) fn client_hello(&mut self, body: &[u8], transport: Transport) -> Option<ReadHello> {
+        let Some(face) = Face::read(body, &mut self.draft) else {
+            let parts = ClientHelloParts::read(body, true)?;
+            return Some(self.share(parts, transport));
+        };
+        let hash = self.hasher.hash_one((self.draft.as_slice(), transport));
+        let is_same = |known: &Imprint| {
+            known.hash == hash && known.transport == transport && *known.bytes == *self.draft
+        };
+        let offer = match self.imprints.find(hash, is_same) {
+            Some(known) => Arc::clone(&known.offer),
+            None => {
+                let offer = self.offer(ClientHelloParts::read(body, true)?.offer, transport);
+                if self.imprints.len() < IMPRINTS_MAX {
+                    let (bytes, offer) = (self.draft.as_slice().into(), Arc::clone(&offer));
+                    let entry = Imprint { hash, bytes, transport, offer };
+                    self.imprints.insert_unique(hash, entry, |known| known.hash);
+                }
+                offer
+            }
+        };
+        Some(ReadHello {
+            offer,
+            random: *face.random,
+            session_id_len: face.session_id_len,
+            offers_ticket: face.offers_ticket,
+            server_name: face.server_name(),
+        })
+    }
+
+    /// A hello that was read field by field, with its offer in the shared form.
+    pub(crate) fn share(&mut self, parts: ClientHelloParts, transport: Transport) -> ReadHello {
+        ReadHello {
+            offer: self.offer(parts.offer, transport),
+            random: parts.random,
+            session_id_len: parts.session_id.len(),
+            offers_ticket: parts.offers_ticket,
+            server_name: parts.server_name,
+        }
+    }
+
+    /// Forgets everything when half of the room is taken, so that a run without end goes on
+    /// sharing what is sent now. Connections keep what they share.
+    pub(crate) fn refresh(&mut self) {
+        if self.offers.len() > ENTRIES_MAX / 2 {
+            self.offers = HashTable::new();
+        }
+        if self.imprints.len() > IMPRINTS_MAX / 2 {
+            self.imprints = HashTable::new();
+        }
+        if self.certificates.len() > ENTRIES_MAX / 2 {
+            self.certificates = HashTable::new();
         }
     }
 
@@ -102,7 +186,94 @@ fn is_same_offer(known: &Offer, new: &Offer, transport: Transport) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// A hello of these suites and extensions.
+    fn hello(session_id: &[u8], suites: &[u8], extensions: Option<&[(u16, Vec<u8>)]>) -> Vec<u8> {
+        let vec16 =
+            |bytes: &[u8]| [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+        let mut body = vec![3, 3];
+        body.extend([7; 32]);
+        body.push(u8::try_from(session_id.len()).unwrap());
+        body.extend(session_id);
+        body.extend(vec16(suites));
+        body.extend([1, 0]);
+        if let Some(extensions) = extensions {
+            let extension = |(number, content): &(u16, Vec<u8>)| {
+                [&number.to_be_bytes()[..], &vec16(content)].concat()
+            };
+            body.extend(vec16(&extensions.iter().flat_map(extension).collect::<Vec<_>>()));
+        }
+        body
+    }
+
+    /// Extensions that are read, mostly sound ones.
+    fn any_extension() -> impl Strategy<Value = (u16, Vec<u8>)> {
+        let name = b"\x00\x05\x00\x00\x02ab".to_vec();
+        let sound = prop::sample::select(vec![
+            (0, name),
+            (10, vec![0, 4, 0, 23, 0, 29]),
+            (10, vec![0, 2, 0, 23]),
+            (11, vec![1, 0]),
+            (13, vec![0, 2, 4, 3]),
+            (16, b"\x00\x03\x02h2".to_vec()),
+            (35, vec![]),
+            (35, vec![9]),
+            (40, vec![0, 5, 0, 29, 0, 1, 9]),
+            (41, vec![1]),
+            (43, vec![2, 3, 4]),
+            (51, vec![0, 10, 0, 29, 0, 1, 9, 0, 23, 0, 1, 9]),
+            (51, vec![0, 10, 0, 29, 0, 1, 8, 0, 23, 0, 1, 7]),
+            (51, vec![0, 2, 0, 29]),
+            (0x0a0a, vec![]),
+        ]);
+        let numbers = prop::sample::select(vec![0_u16, 10, 11, 13, 16, 35, 41, 43, 51, 9]);
+        let any = (numbers, prop::collection::vec(0_u8..6, 0..9));
+        prop_oneof![9 => sound, 1 => any]
+    }
+
+    proptest! {
+        /// However many hellos came before, each is read as if it were the first.
+        #[test]
+        fn a_known_imprint_reads_like_a_new_hello(
+            hellos in prop::collection::vec((
+                prop::collection::vec(any::<u8>(), 0..34),
+                prop::collection::vec(0_u8..3, 0..5),
+                prop::option::of(prop::collection::vec(any_extension(), 0..4)),
+                prop::collection::vec(any::<u8>(), 0..3),
+                0_usize..4,
+                any::<bool>(),
+            ), 1..40),
+        ) {
+            let mut interner = Interner::new(1);
+            for (session_id, suites, extensions, tail, cut, is_udp) in hellos {
+                let mut body = hello(&session_id, &suites, extensions.as_deref());
+                // Now and then bytes follow, or the last ones are missing.
+                if cut == 1 { body.extend(tail) } else if cut == 2 { body.truncate(body.len() - 1) }
+                let transport = if is_udp { Transport::Udp } else { Transport::Tcp };
+                let read = interner.client_hello(&body, transport);
+                let parts = ClientHelloParts::read(&body, true);
+                let expect = parts.map(|parts| Interner::new(2).share(parts, transport));
+                prop_assert_eq!(read, expect);
+            }
+        }
+    }
+
+    #[test]
+    fn imprints_are_bounded() {
+        let mut interner = Interner::new(1);
+        for number in 0..IMPRINTS_MAX + 1 {
+            let suites = u32::try_from(number).unwrap().to_be_bytes();
+            let read = interner.client_hello(&hello(&[], &suites, None), Transport::Tcp).unwrap();
+            assert_eq!(read.offer.cipher_suites[1] as usize, number & 0xffff);
+        }
+        assert_eq!(interner.imprints.len(), IMPRINTS_MAX);
+        let long: Vec<_> = (0..200).map(|_| (10, vec![0; 9])).collect();
+        assert!(interner.client_hello(&hello(&[], &[], Some(&long)), Transport::Tcp).is_some());
+        assert_eq!(interner.imprints.len(), IMPRINTS_MAX);
+    }
 
     #[test]
     fn equal_offers_are_shared() {

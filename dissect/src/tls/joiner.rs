@@ -120,10 +120,10 @@ impl Joiner {
         }
     }
 
-    /// The message that is being collected: type and as much of the body as is there.
-    pub(crate) fn partial(&self) -> Option<(u8, &[u8])> {
-        let (kind, _) = header(&self.collected)?;
-        Some((kind, self.collected.get(HEADER_LEN..)?))
+    /// The message that is being collected: type, length of the body, and as much of it as is there.
+    pub(crate) fn partial(&self) -> Option<(u8, usize, &[u8])> {
+        let (kind, len) = header(&self.collected)?;
+        Some((kind, len, self.collected.get(HEADER_LEN..)?))
     }
 
     /// Bytes that are held.
@@ -203,7 +203,7 @@ mod tests {
         let mut joiner = Joiner::default();
         let stream = [message(11, b"0123456789"), message(14, b"")].concat();
         push(&mut joiner, &stream[..6], true);
-        assert_eq!(joiner.partial(), Some((11, &b"01"[..])));
+        assert_eq!(joiner.partial(), Some((11, 10, &b"01"[..])));
         joiner.gap(Some(5));
         assert_eq!(push(&mut joiner, &stream[11..], false).0, [(14, vec![])]);
     }

@@ -100,6 +100,22 @@ impl RecordReader {
             }
             return Some(RecordEvent::Fragment { header, bytes: fragment, is_last });
         }
+        let head = match bytes.split_first_chunk() {
+            Some((head, rest)) if self.head_len == 0 => {
+                *bytes = rest;
+                *head
+            }
+            _ => self.collect_head(bytes)?,
+        };
+        let Some(header) = record_header(head) else { return Some(RecordEvent::NotARecord) };
+        self.current = Some(header);
+        self.remaining = header.len;
+        Some(RecordEvent::Begin(header))
+    }
+
+    /// Takes a header that is cut into segments; `None` until its last byte is there.
+    #[cold]
+    fn collect_head(&mut self, bytes: &mut &[u8]) -> Option<[u8; HEADER_LEN]> {
         while usize::from(self.head_len) < HEADER_LEN {
             let (&byte, rest) = bytes.split_first()?;
             *bytes = rest;
@@ -107,10 +123,7 @@ impl RecordReader {
             self.head_len += 1;
         }
         self.head_len = 0;
-        let Some(header) = record_header(self.head) else { return Some(RecordEvent::NotARecord) };
-        self.current = Some(header);
-        self.remaining = header.len;
-        Some(RecordEvent::Begin(header))
+        Some(self.head)
     }
 
     /// Passes over missing bytes. Within one fragment the place of the next header stays known:

@@ -16,5 +16,20 @@ mod table;
 
 pub(crate) use table::{Datagram, UdpTable};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    //! What fuzzers attack here by itself.
+
+    pub(crate) use super::quic::fuzz::frames as quic;
+
+    /// A DNS message; what it tells is within the bounds that are promised.
+    pub(crate) fn dns(message: &[u8]) {
+        if let Some(answer) = super::dns::answer(message) {
+            assert!(!answer.addresses.is_empty() && answer.addresses.len() <= 32);
+            assert!(!answer.name.is_empty() && answer.name.len() <= 253 && answer.name.is_ascii());
+        }
+    }
+}
+
 #[cfg(test)]
 mod testkit;

@@ -18,7 +18,7 @@ use crate::tcp::Place;
 use crate::tls::Interner;
 use crate::{
     Counters, Coverage, Endpoint, FlowFacts, HelloSeen, Limits, Mark, NameSeen, Observer, Side,
-    Transport,
+    Sweep, Timestamp, Transport,
 };
 
 /// A UDP datagram as the layers below deliver it.
@@ -87,6 +87,11 @@ struct Settled {
 const DNS_PORT: u16 = 53;
 /// Trials of a decided connection for the beginning of another one between its endpoints.
 const SETTLED_TRIALS_MAX: u8 = 16;
+/// A connection over UDP that is silent for so long is over: servers end idle QUIC connections
+/// within half a minute to two (RFC 9000 §10.1).
+const SILENT_NS: i64 = 120_000_000_000;
+/// Handshake packets are sent again within so long, with their time-out doubling (RFC 9002 §6.2).
+const COPIES_NS: i64 = 10_000_000_000;
 /// Bytes of decided facts beside their fixed size: names, alerts and their like, as a rule.
 const FACTS_BYTES: usize = 256;
 /// Bytes of a connection in the index and in the order of age, with their slack.
@@ -144,6 +149,28 @@ impl UdpTable {
         }
     }
 
+    /// Reports what is over at a time, and with [`Sweep::Cut`] what is decided. Of that its packets
+    /// are no longer known, so it has to be old enough for its handshake's copies to be through.
+    pub(crate) fn sweep(&mut self, now: Timestamp, kind: Sweep, seen: &mut impl Observer) {
+        for slot in 0..self.flows.len() {
+            let Some(flow) = self.flows.get(slot) else { break };
+            let silent_ns = now.nanos_since(flow.last.time);
+            let is_old = now.nanos_since(flow.first.time) >= COPIES_NS;
+            let is_over = match flow.state {
+                State::Free => false,
+                State::Settled(_) => silent_ns >= SILENT_NS || (kind == Sweep::Cut && is_old),
+                State::Quic(_) | State::Dtls(_) => silent_ns >= SILENT_NS,
+            };
+            if is_over {
+                // The table never holds more connections than a u32 counts.
+                self.close(u32::try_from(slot).unwrap_or(u32::MAX), Coverage::COMPLETE, seen);
+            }
+        }
+        if kind == Sweep::Cut {
+            self.interner.refresh();
+        }
+    }
+
     /// Whether a datagram belongs to the connection that has its endpoints, and not to a later
     /// one. What an open QUIC connection makes of it shows when it is read.
     fn continues(
@@ -157,7 +184,10 @@ impl UdpTable {
         match (recognised, &mut flow.state) {
             (Recognised::Dtls { records, .. }, State::Dtls(_) | State::Settled(_)) => {
                 let other = dtls::hello_random(records);
-                other.is_none() || random.is_none() || other == random.as_ref()
+                match random {
+                    Some(_) => other.is_none() || other == random.as_ref(),
+                    None => other.is_none() || !flow.is_midstream(),
+                }
             }
             (Recognised::QuicLong, State::Settled(settled)) => {
                 let (payload, cut) = (datagram.payload, datagram.cut as usize);
@@ -186,7 +216,10 @@ impl UdpTable {
             {
                 State::Quic(Box::default())
             }
-            Recognised::Dtls { records, cut } if dtls::opens_conversation(records, cut) => {
+            Recognised::Dtls { records, cut }
+                if dtls::opens_conversation(records, cut)
+                    || dtls::sealed_data(records, cut).is_some() =>
+            {
                 State::Dtls(Box::default())
             }
             _ => return None,
@@ -277,11 +310,11 @@ impl UdpTable {
                 report_hello(flow.key, way, facts, datagram.at, seen);
             }
         }
-        self.settle(slot);
+        self.settle(slot, seen);
     }
 
     /// Notes that a connection is proven, stops reading one that is decided, and counts its bytes.
-    fn settle(&mut self, slot: u32) {
+    fn settle(&mut self, slot: u32, seen: &mut impl Observer) {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
         let (is_proven, is_settled) = match &flow.state {
             State::Quic(conversation) => (conversation.is_proven(), conversation.is_settled()),
@@ -300,6 +333,8 @@ impl UdpTable {
             };
             let facts = flow.take_facts(Coverage::COMPLETE, &self.limits, &mut self.interner);
             let Some(facts) = facts else { return self.forget(slot) };
+            let facts = FlowFacts { first: flow.first, last: flow.last, ..facts };
+            seen.decided(&facts);
             flow.state = State::Settled(Box::new(Settled { facts, opener, trials: 0 }));
         }
         self.count_bytes(slot);
@@ -309,10 +344,15 @@ impl UdpTable {
     fn close(&mut self, slot: u32, missing: Coverage, seen: &mut impl Observer) {
         let Some(flow) = self.flows.get_mut(slot as usize) else { return };
         let (first, last) = (flow.first, flow.last);
+        let was_decided = matches!(flow.state, State::Settled(_));
         let facts = flow.take_facts(missing, &self.limits, &mut self.interner);
         self.forget(slot);
         if let Some(facts) = facts {
-            seen.flow(FlowFacts { first, last, ..facts });
+            let facts = FlowFacts { first, last, ..facts };
+            if !was_decided {
+                seen.decided(&facts);
+            }
+            seen.flow(facts);
         }
     }
 
@@ -365,13 +405,12 @@ impl UdpTable {
     }
 
     /// Bytes of state, approximately.
-    pub(super) fn used_bytes(&self) -> usize {
+    pub(crate) fn used_bytes(&self) -> usize {
         self.index.len() * (size_of::<Flow>() + ENTRY_BYTES) + self.held_bytes
     }
 
     /// Connections at hand.
-    #[cfg(test)]
-    pub(super) fn flow_count(&self) -> usize {
+    pub(crate) fn flow_count(&self) -> usize {
         self.index.len()
     }
 }
@@ -393,6 +432,15 @@ impl Flow {
             _ => Way::BOTH.iter().find_map(|&way| self.facts(way)?.client_hello.as_ref()),
         };
         hello.map(|hello| hello.random)
+    }
+
+    /// Whether it is a DTLS connection that is known by its application data alone.
+    fn is_midstream(&self) -> bool {
+        match &self.state {
+            State::Dtls(conversation) => conversation.is_midstream(),
+            State::Settled(settled) => settled.facts.messages.is_empty(),
+            State::Quic(_) | State::Free => false,
+        }
     }
 
     /// Takes the facts out; `None` when there are none.

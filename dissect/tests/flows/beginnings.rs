@@ -52,15 +52,48 @@ fn media_relays_only_look_like_tls() {
     assert!(proxied.certificate.is_some());
 }
 
+fn hex(text: &str) -> Vec<u8> {
+    let pairs = text.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+fn google_hello() -> Vec<u8> {
+    hex("8046010301002d0000001001008003008007\
+        00c006004002008004008000000400feff00000a00fefe0000090000640000620000030000061f170ca62f00\
+        78fc46552eb18339f1ea")
+}
+
+#[test]
+fn imitations_are_known_by_what_a_snap_length_leaves() {
+    let seen = |hello: &[u8], answer: &[u8], snap_len| {
+        let whole = Conversation::default().open().client(hello).server(answer);
+        let mut flows = Lens { snap_len, ..Lens::default() }.see(&whole.packets).flows;
+        assert_eq!(flows.len(), 1);
+        flows.remove(0)
+    };
+    // Ethernet, IPv4 and TCP take 54 bytes, the imitations 50 and 72.
+    for (hello, kind, lens) in
+        [(turn_hello(), PseudoTls::MsTurn, 66..=104), (google_hello(), PseudoTls::Google, 89..=126)]
+    {
+        for snap_len in lens {
+            let facts = seen(&hello, b"", snap_len);
+            assert_eq!(facts.protocol, Protocol::PseudoTls(kind), "{snap_len}");
+        }
+    }
+    // The answer tells that the hello offered another suite.
+    let old = Hello { suites: vec![0x002f], extensions: None, ..Hello::up_to(0x0301) };
+    let reply = Reply { session_id: Vec::new(), extensions: None, ..Reply::of(0x0301) };
+    let facts = seen(&old.record(), &reply.record(), 100);
+    assert_eq!((facts.protocol, facts.offered_max()), (Protocol::Tls, Some(Version::Tls10)));
+    // One suite more, and it is no imitation.
+    let old = Hello { suites: vec![0x002f, 0x000a], ..old };
+    let facts = seen(&old.record(), b"", 96);
+    assert_eq!((facts.protocol, facts.offered_max()), (Protocol::Tls, Some(Version::Tls10)));
+}
+
 #[test]
 fn constant_hellos_are_known() {
-    let hex = |text: &str| -> Vec<u8> {
-        let pairs = text.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
-        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
-    };
-    let hello = hex("8046010301002d0000001001008003008007\
-        00c006004002008004008000000400feff00000a00fefe0000090000640000620000030000061f170ca62f00\
-        78fc46552eb18339f1ea");
+    let hello = google_hello();
     let answer =
         hex("160301004a020000460301428545a727a95da0b3c5e753da482b3fc65aca89c15852a1783c5b\
         174600853f200ed306725b5b1b5f15ac13f988539d9be83d7b0c30326e384da27557416c345c000400");

@@ -117,6 +117,26 @@ fn older_versions_are_established_by_both_sides() {
 }
 
 #[test]
+fn application_data_on_both_sides_is_established_in_any_version() {
+    let of = |client: &[usize], server: &[usize], is_server_first: bool| {
+        let records =
+            |lens: &[usize]| lens.iter().flat_map(|len| data(0x0303, *len)).collect::<Vec<u8>>();
+        let start = Conversation::default();
+        let whole = match is_server_first {
+            true => start.server(&records(server)).client(&records(client)),
+            false => start.client(&records(client)).server(&records(server)),
+        };
+        facts(&whole.packets).established
+    };
+    for is_server_first in [true, false] {
+        assert_eq!(of(&[90, 300], &[700, 120], is_server_first), Some(true));
+        // In TLS 1.3 an alert may be all that the client sent.
+        assert_eq!(of(&[19, 19], &[700, 120], is_server_first), None);
+        assert_eq!(of(&[90, 19], &[700, 120], is_server_first), Some(true));
+    }
+}
+
+#[test]
 fn resumptions_are_told() {
     let v = 0x0302;
     let sealed = [change_cipher_spec(v), finished(v)].concat();

@@ -1,6 +1,6 @@
 //! What remains when packets are missing, are cut, or were never captured.
 
-use dissect::{Coverage, FlowFacts, Limits, RefusalKind, Side, Version};
+use dissect::{Coverage, FlowFacts, RefusalKind, Side, Version};
 use proptest::prelude::*;
 
 use crate::kit::*;
@@ -285,7 +285,7 @@ fn a_hello_that_is_never_answered_is_the_clients_side_alone() {
 #[test]
 fn snap_lengths_leave_what_fits() {
     let cut = |snap_len| {
-        let lens = Lens { snap_len, limits: Limits::default() };
+        let lens = Lens { snap_len, ..Lens::default() };
         lens.see(&session(0x0304, 0x0301).packets).flows
     };
     assert_eq!(names(&cut(54)[0]), "truncated");

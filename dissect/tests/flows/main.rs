@@ -9,4 +9,5 @@ mod endings;
 mod losses;
 mod order;
 mod reuse;
+mod sweeps;
 mod versions;

@@ -16,7 +16,11 @@ pub(super) const LATE_START: &str = "begin the capture before the clients connec
 
 pub(super) const EVICTED: &str = "raise --memory, or leave out other traffic with --filter";
 
-pub(super) const DROPS: &str = "narrow the capture with --filter, or raise --threads";
+pub(super) const DROPS: &str = "narrow the capture with --filter, \
+     or raise --buffer and --threads";
+
+pub(super) const OUTAGES: &str = "see why in the log of the system and of the switch; a mirror \
+     port needs no address, but has to stay up";
 
 pub(super) const DIRECTION_SKEW: &str = "give both directions one clock: capture them on one host \
      and network card, or keep the clocks of the two with PTP; a file can be shifted with editcap \

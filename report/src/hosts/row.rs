@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use dissect::{Side, Timestamp, Version};
 
+use super::NameSet;
 use crate::{Direction, JudgedFlow, Judgement, Stack, UNKNOWN_STACK, Verdict, rows};
 
 /// A host as client or as server.
 #[derive(Debug)]
 pub struct HostRow<'a> {
     /// Names of the sensors that saw it, sorted.
-    pub sensors: BTreeSet<&'a str>,
+    pub sensors: NameSet<'a>,
     /// Its address.
     pub addr: IpAddr,
     /// Whether this row counts it as client or as server.
@@ -33,11 +34,11 @@ pub struct HostRow<'a> {
     /// The highest version that it offered in any connection; `None` for servers.
     pub offered_max: Option<Version>,
     /// Names of the services, sorted.
-    pub services: BTreeSet<&'a str>,
+    pub services: NameSet<'a>,
     /// Names of the servers, sorted: its own for a server, those it asked for as a client.
-    pub server_names: BTreeSet<&'a str>,
+    pub server_names: NameSet<'a>,
     /// Names of the stacks that its hellos tell, sorted; none for servers.
-    pub stacks: BTreeSet<&'a str>,
+    pub stacks: NameSet<'a>,
     /// Its name by an inventory.
     pub name: Option<String>,
     /// What an inventory says of it, and where its traffic contradicts that.
@@ -50,7 +51,7 @@ impl<'a> HostRow<'a> {
     /// An empty row, with the times and policies of a first connection.
     pub(super) fn new(flow: &'a JudgedFlow, addr: IpAddr, side: Side, inside: bool) -> Self {
         Self {
-            sensors: BTreeSet::new(),
+            sensors: NameSet::default(),
             addr,
             side,
             inside,
@@ -61,12 +62,21 @@ impl<'a> HostRow<'a> {
             negotiated: [0; 6],
             undetermined: 0,
             offered_max: None,
-            services: BTreeSet::new(),
-            server_names: BTreeSet::new(),
-            stacks: BTreeSet::new(),
+            services: NameSet::default(),
+            server_names: NameSet::default(),
+            stacks: NameSet::default(),
             name: None,
             inventory: BTreeSet::new(),
             outcomes: flow.judgements.iter().map(HostOutcome::new).collect(),
+        }
+    }
+
+    /// Ends the adding of connections.
+    pub(super) fn settle(&mut self) {
+        for names in
+            [&mut self.sensors, &mut self.services, &mut self.server_names, &mut self.stacks]
+        {
+            names.settle();
         }
     }
 
@@ -84,11 +94,17 @@ impl<'a> HostRow<'a> {
         }
         if self.side == Side::Client {
             self.offered_max = better_offer(self.offered_max, rows::offered_max(facts));
-            self.stacks.extend(flow.stack.as_ref().map(|stack| stack.name));
+            if let Some(stack) = &flow.stack {
+                self.stacks.insert(stack.name);
+            }
         }
         self.sensors.insert(&flow.sensor);
-        self.services.extend(flow.service.as_ref().map(|(name, _)| &**name));
-        self.server_names.extend(flow.server_name.as_ref().map(|(name, _)| &**name));
+        if let Some((name, _)) = &flow.service {
+            self.services.insert(name);
+        }
+        if let Some((name, _)) = &flow.server_name {
+            self.server_names.insert(name);
+        }
         for (outcome, judgement) in self.outcomes.iter_mut().zip(&flow.judgements) {
             if super::concerns(flow, judgement, self.side) {
                 outcome.absorb(flow, judgement);

@@ -18,6 +18,8 @@ pub struct HostTally {
     by_verdict: [u64; Verdict::ALL.len()],
     /// Hosts that may break unseen: every handshake that would decide is `unknown`.
     pub hidden_max: u64,
+    /// Frames that the capture dropped: each may have been all that there was of a host.
+    pub dropped_frames: u64,
 }
 
 impl HostTally {
@@ -48,6 +50,18 @@ impl HostTally {
         self.by_verdict[verdict as usize]
     }
 
+    /// The same tally of a capture that dropped frames.
+    #[must_use]
+    pub fn with_drops(self, dropped_frames: u64) -> Self {
+        Self { dropped_frames, ..self }
+    }
+
+    /// Hosts that may break unseen: for want of a handshake, or in a frame that was dropped.
+    #[must_use]
+    pub const fn unseen_max(&self) -> u64 {
+        self.hidden_max.saturating_add(self.dropped_frames)
+    }
+
     fn empty(policy: &str) -> Self {
         Self {
             policy: policy.to_owned(),
@@ -55,6 +69,7 @@ impl HostTally {
             judged: 0,
             by_verdict: [0; Verdict::ALL.len()],
             hidden_max: 0,
+            dropped_frames: 0,
         }
     }
 

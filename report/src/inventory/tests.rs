@@ -22,6 +22,8 @@ fn headers_and_separators_are_forgiven() {
         "Computer Name;Software;Build",
         "computer_name\tApplication Name\tDisplay-Version",
         "\u{feff}HOSTNAME,Title,Ver.",
+        "Rechnername;Produkt;Version",
+        "Gerät;Anwendung;Versionsnummer",
         "sep=;\r\nMachine;\"Product Name\";\"Product Version\"",
     ] {
         let separator = if header.contains('\t') {
@@ -59,7 +61,36 @@ fn utf16_of_a_spreadsheet_is_read() {
     bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
     assert_eq!(Inventory::read(&bytes).unwrap().items()[0].host, "Büro-1");
     assert!(matches!(Inventory::read(&[0xff, 0xfe, 0]), Err(InventoryError::NotText)));
-    assert!(matches!(Inventory::read(&[0xc0, 0x00]), Err(InventoryError::NotText)));
+    let unmarked: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(Inventory::read(&unmarked).unwrap().items()[0].host, "Büro-1");
+    assert!(matches!(Inventory::read(b"host\xc0\0"), Err(InventoryError::NotText)));
+    assert!(matches!(Inventory::read(b"h\0\0"), Err(InventoryError::NotText)));
+}
+
+#[test]
+fn plain_csv_of_a_western_spreadsheet_is_read() {
+    let text =
+        b"Ger\xe4t;IP-Adresse;Produkt;Version\r\nB\xfcro\x961;10.0.0.5;Skype f\xfcr Business;\r\n";
+    let inventory = Inventory::read(text).unwrap();
+    assert_eq!(inventory.items()[0].host, "Büro–1");
+    assert_eq!(inventory.items()[0].product, "Skype für Business");
+    assert!(matches!(Inventory::read(b"host,product\n\x81,x"), Err(InventoryError::NotText)));
+}
+
+#[test]
+fn years_and_updates_count_wherever_they_stand() {
+    let text = "host,product,version\na,Lync,2013\nb,Lync,2010\nc,Windows,7\nd,Windows XP,2002\n\
+                e,Exchange 2013 CU18,\nf,Exchange 2010 SP3 RU19,\ng,Windows,10.0.19045\n";
+    let expect = [
+        row("a", "2013", Standing::Undecided),
+        row("b", "2010", Standing::Never),
+        row("c", "7", Standing::NeedsSetting),
+        row("d", "2002", Standing::Never),
+        row("e", "", Standing::Below),
+        row("f", "", Standing::Meets),
+        row("g", "10.0.19045", Standing::Meets),
+    ];
+    assert_eq!(read(text), expect);
 }
 
 #[test]

@@ -12,11 +12,15 @@ use super::advice::{
     WINDOWS_XP, WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
-use super::words::put;
+use super::words::{is_retold, put};
 use crate::iana;
 use crate::judged::{Cause, Verdict};
 use crate::policy::{Accepted, Policy, Way};
 use crate::stack::Family;
+
+/// What helps where a text of another program left out what decides.
+const RETOLD: &str = "Give the capture itself to `tlsunset analyze`, or export its packets with \
+     all fields (`tshark -T ek`) for `tlsunset review`.";
 
 pub(super) fn write_fix(
     out: &mut String,
@@ -163,6 +167,13 @@ fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         }
         _ => {}
     }
+    if is_retold(case.facts) && !case.facts.coverage.is_complete() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(RETOLD);
+        return;
+    }
     let advice = [
         (Coverage::MIDSTREAM, "Begin the capture before the connection."),
         (Coverage::CLIENT_SIDE_MISSING, "Capture both directions; the client's is missing."),
@@ -184,6 +195,7 @@ fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 #[cfg(test)]
 mod tests {
     use super::super::advice::ALL;
+    use crate::sources::linked;
 
     /// docs/fixes.md as the sentences make it.
     fn table() -> String {
@@ -194,7 +206,7 @@ mod tests {
                 "| {} | {} | {} |\n",
                 name.to_lowercase(),
                 cell(advice.text),
-                cell(advice.source)
+                cell(&linked(advice.source))
             ));
         }
         text
@@ -204,7 +216,9 @@ mod tests {
 # What fixes say, and where it comes from
 
 The column `fix` is put together from these sentences, by cause and stack; a test holds this table and
-the program together.
+the program together. Beside them a fix may list what the policy accepts (`tlsunset policy show` names
+the policy's sources) or name the version that it requires, and where a verdict is `unknown` it says
+what the capture lacks.
 
 | sentence | text | source |
 |---|---|---|
@@ -219,7 +233,8 @@ the program together.
         let written = std::fs::read_to_string(path).expect("docs/fixes.md is there");
         assert_eq!(written, table(), "run with TLSUNSET_WRITE_DOCS=1 to write it anew");
         for (name, advice) in ALL {
-            assert!(advice.text.ends_with('.') && !advice.source.is_empty(), "{name}");
+            assert!(advice.text.ends_with('.'), "{name}");
+            assert!(linked(advice.source).contains("](https://"), "{name} has no link");
         }
     }
 }

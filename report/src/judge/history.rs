@@ -13,6 +13,7 @@ use dissect::{
 use foldhash::{HashMap, HashSet};
 
 use super::rules::{proven, refusal_of};
+use super::words::is_retold;
 use super::{client_of, way_of};
 use crate::endpoints::normal;
 use crate::names::{Hearsay, NameBook};
@@ -31,7 +32,20 @@ pub(super) struct History {
     /// Who answers on the port of SIP over TLS.
     sip_servers: HashSet<IpAddr>,
     /// By policy: when clients failed at a server with a hello that had a way through.
-    failures: Vec<HashMap<Meeting, Vec<Timestamp>>>,
+    failures: Vec<HashMap<Meeting, Vec<Failure>>>,
+}
+
+/// When a hello failed, and whether it is certain that it had a way through and failed: a text may
+/// leave out either.
+type Failure = (Timestamp, bool);
+
+/// Whether a hello is a retry of a higher one that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retry {
+    Yes,
+    /// A text tells of a hello before it, and not enough of it.
+    Maybe,
+    No,
 }
 
 /// Who failed where. Through a proxy, the place is what was asked for.
@@ -132,30 +146,37 @@ impl History {
 
     /// Whether a hello without any version that is enough follows, within a minute, one of the
     /// same client to the same server that had a way through and failed.
-    pub(super) fn is_retry(&self, policy: usize, facts: &FlowFacts) -> bool {
-        let Some(hello) = &facts.client_hello else { return false };
+    pub(super) fn retry(&self, policy: usize, facts: &FlowFacts) -> Retry {
+        let Some(hello) = &facts.client_hello else { return Retry::No };
         let failures = &self.failures[policy];
         if failures.is_empty() || facts.protocol != Protocol::Tls {
-            return false;
+            return Retry::No;
         }
-        let Some(times) = failures.get(&meeting(facts)) else { return false };
+        let Some(times) = failures.get(&meeting(facts)) else { return Retry::No };
         let at = hello.at.time;
-        let before = times.partition_point(|time| *time <= at);
-        times[..before].last().is_some_and(|last| at.nanos_since(*last) <= RETRY_NS_MAX)
+        let before = times.partition_point(|(time, _)| *time <= at);
+        let recent = times[..before].iter().rev();
+        let mut recent = recent.take_while(|(last, _)| at.nanos_since(*last) <= RETRY_NS_MAX);
+        match recent.clone().next() {
+            None => Retry::No,
+            Some(_) if recent.any(|(_, is_certain)| *is_certain) => Retry::Yes,
+            Some(_) => Retry::Maybe,
+        }
     }
 }
 
-fn note_failure(
-    policy: &Policy,
-    facts: &FlowFacts,
-    failures: &mut HashMap<Meeting, Vec<Timestamp>>,
-) {
+fn note_failure(policy: &Policy, facts: &FlowFacts, failures: &mut HashMap<Meeting, Vec<Failure>>) {
     let Some(hello) = &facts.client_hello else { return };
-    let failed = facts.protocol == Protocol::Tls
-        && facts.server_hello.is_none()
-        && (refusal_of(facts).is_some() || is_unanswered(facts));
-    if failed && matches!(way_of(policy, facts), Some(Way::Through { .. })) {
-        failures.entry(meeting(facts)).or_default().push(hello.at.time);
+    if facts.protocol != Protocol::Tls || facts.server_hello.is_some() {
+        return;
+    }
+    let way = way_of(policy, facts);
+    let has_way = matches!(way, Some(Way::Through { .. }));
+    let has_failed = refusal_of(facts).is_some() || is_unanswered(facts);
+    let may_have_way = has_way || matches!(way, Some(Way::Unknown(_)));
+    let is_certain = has_way && has_failed;
+    if is_certain || is_retold(facts) && may_have_way {
+        failures.entry(meeting(facts)).or_default().push((hello.at.time, is_certain));
     }
 }
 
@@ -183,7 +204,10 @@ fn is_unanswered(facts: &FlowFacts) -> bool {
     let server_spoke = facts.hello_retried
         || facts.established.is_some_and(|is_established| is_established)
         || facts.messages.iter().any(|message| message.from == Side::Server);
+    // Rows of a text are often a choice: that those of a server are not there means nothing.
+    let is_left_out = is_retold(facts) && facts.quality.server.frames == 0;
     !client_went_on
         && !server_spoke
+        && !is_left_out
         && (facts.coverage.contains(Coverage::SERVER_SIDE_MISSING) || !may_be_lost)
 }

@@ -71,6 +71,10 @@ impl Case<'_> {
                 "a lower hello within 60 s of one that had a way through and failed is a retry: \
                  somebody on the way refuses the higher one"
             }
+            Ground::RetryUnsure => {
+                "a lower hello within 60 s of another one may be its retry, which the text that \
+                 tells of both leaves open"
+            }
             Ground::ServerChoseEnough => "the server's choice decides, and the policy accepts it",
             Ground::ServerChoseLess if ruling.cause == Some(Cause::Middlebox) => {
                 "a service that selects less than it requires is not itself: somebody else answers"

@@ -3,8 +3,11 @@
 //! To Office 365 the client's offer decides; from Office 365 the server's choice does. What the
 //! deciding side said is looked at first, the answer only where it changes the verdict.
 
-use dissect::{FlowFacts, MessageKind, Protocol, RefusalKind, ServerHello, Side, Version};
+use dissect::{
+    FlowFacts, MessageKind, Protocol, PseudoTls, RefusalKind, ServerHello, Side, Version,
+};
 
+use super::history::Retry;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{
     Choice, Concerns, Policy, Undecided, Way, certain_top, is_tls12_suite, may_reach, reaches,
@@ -21,8 +24,10 @@ pub(super) struct Case<'a> {
     pub(super) in_scope: bool,
     /// How the offer fares, when there is one.
     pub(super) way: Option<Way>,
-    /// A hello with a way through failed at the same server shortly before.
-    pub(super) is_retry: bool,
+    /// Whether a hello with a way through failed at the same server shortly before.
+    pub(super) retry: Retry,
+    /// The name on the certificate, when it is none of the service that was asked for.
+    pub(super) foreign_certificate: Option<&'a str>,
     /// The client offers the minimum in some connection.
     pub(super) offers_more_elsewhere: bool,
 }
@@ -70,6 +75,8 @@ pub(super) enum Ground {
     RefusedThough,
     /// A higher hello was refused before.
     Retry,
+    /// A hello came before of which too little is told to say whether this is its retry.
+    RetryUnsure,
     /// The server's choice is enough.
     ServerChoseEnough,
     /// The server chose less although more was offered.
@@ -137,12 +144,19 @@ impl Case<'_> {
     fn by_client(&self) -> Ruling {
         let chosen = self.facts.server_hello.as_ref();
         match (self.way, chosen) {
-            (Some(Way::NoVersion), _) if self.is_retry => middlebox(Ground::Retry),
+            (Some(Way::NoVersion), _) if self.retry != Retry::No => self.of_retry(),
             (Some(Way::Through { .. }), _) => self.offer_passes(),
             (Some(Way::Unknown(why)), _) => self.offer_undecided(why),
             (Some(_), _) => self.offer_fails(),
             (None, Some(chosen)) => self.client_by_choice(chosen),
             (None, None) => plain(Verdict::Unknown, Ground::NothingSeen),
+        }
+    }
+
+    fn of_retry(&self) -> Ruling {
+        match self.retry {
+            Retry::Maybe => plain(Verdict::Unknown, Ground::RetryUnsure),
+            _ => middlebox(Ground::Retry),
         }
     }
 
@@ -163,11 +177,23 @@ impl Case<'_> {
             plain(Verdict::Unknown, Ground::RefusedThough)
         } else if negotiated.is_some_and(|version| version < self.policy.minimum) {
             middlebox(Ground::ServerChoseLess)
-        } else if is_aborted(self.facts) {
+        } else if self.gave_up() && !self.is_choice_outside() {
             plain(Verdict::Unknown, Ground::AbortedLater)
         } else {
             plain(Verdict::Passes, Ground::OfferPasses)
         }
+    }
+
+    /// Whether the server chose what the policy would not: what became of that handshake says
+    /// nothing of one under the policy.
+    fn is_choice_outside(&self) -> bool {
+        let chosen = self.facts.server_hello.as_ref().and_then(|chosen| self.choice(chosen));
+        matches!(chosen, Some(Choice::SuiteOutside | Choice::GroupOutside))
+    }
+
+    /// Whether the handshake was given up after its ServerHello.
+    pub(super) fn gave_up(&self) -> bool {
+        is_aborted(self.facts)
     }
 
     fn offer_undecided(&self, why: Undecided) -> Ruling {
@@ -217,13 +243,14 @@ impl Case<'_> {
     }
 
     fn by_server(&self) -> Ruling {
-        if self.is_retry && self.way == Some(Way::NoVersion) {
-            return middlebox(Ground::Retry);
+        if self.retry != Retry::No && self.way == Some(Way::NoVersion) {
+            return self.of_retry();
         }
         match &self.facts.server_hello {
             Some(chosen) => self.server_by_choice(chosen),
             None if refusal_of(self.facts).is_some() => self.server_by_refusal(),
             None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
+            None if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             None => plain(Verdict::Unknown, Ground::ServerUnseen),
         }
     }
@@ -244,8 +271,8 @@ impl Case<'_> {
                 plain(Verdict::Unknown, Ground::OfferUndecided(Undecided::Cut))
             }
             Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::OfferTooLowToTell),
-            _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             Some(Choice::SuiteOutside) => plain(Verdict::Unknown, Ground::ServerChoseOutside),
+            _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             // The group came from the offer of Office 365 itself.
             Some(Choice::Enough | Choice::GroupOutside) => {
                 plain(Verdict::Passes, Ground::ServerChoseEnough)
@@ -300,6 +327,29 @@ impl Case<'_> {
         if self.capped().is_some() { Cause::ClientCapped } else { Cause::ClientTooOld }
     }
 
+    /// The suite that a server which follows the policy's order would have preferred among those
+    /// below TLS 1.2, when another was chosen.
+    pub(super) fn preferred_instead(&self) -> Option<(u16, u16)> {
+        let offer = &self.facts.client_hello.as_ref()?.offer;
+        let chosen = self.facts.server_hello.as_ref()?;
+        let suite = chosen.cipher_suite.filter(|_| chosen.version() < Some(Version::Tls12))?;
+        let is_usable = |suite: u16| {
+            !is_tls12_suite(suite)
+                && offer.cipher_suites.contains(&suite)
+                && self.policy.shares_group(offer, suite)
+        };
+        let listed = self.policy.suites.listed();
+        let place = listed.iter().position(|&best| is_usable(best))?;
+        let is_worse = listed.iter().position(|&known| known == suite).is_none_or(|at| at > place);
+        is_worse.then(|| Some((suite, *listed.get(place)?)))?
+    }
+
+    /// Whether the server's random carries the mark of one that could speak TLS 1.2 and was asked
+    /// for less.
+    pub(super) fn is_marked_down(&self) -> bool {
+        self.facts.server_hello.as_ref().is_some_and(mark_blames_client)
+    }
+
     /// What shows that the client could do more than its hello says.
     pub(super) fn capped(&self) -> Option<Capped> {
         /// Extensions that came with TLS 1.2 (`signature_algorithms`) or 1.3: early data,
@@ -331,10 +381,11 @@ pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
         .or_else(|| fatal.map(|alert| RefusalKind::Alert(alert.description)))
 }
 
-/// Whether a handshake that had its ServerHello was given up, by either side.
+/// Whether a handshake that had its answer was given up, by either side. A HelloRetryRequest is an
+/// answer: it selects TLS 1.3.
 fn is_aborted(facts: &FlowFacts) -> bool {
     let alerted = facts.alerts.iter().any(dissect::Alert::is_fatal);
-    facts.server_hello.is_some()
+    (facts.server_hello.is_some() || facts.hello_retried)
         && match facts.established {
             Some(true) => false,
             Some(false) => alerted || facts.end.is_some(),
@@ -362,7 +413,16 @@ fn believable_mark(chosen: &ServerHello) -> Option<Version> {
 
 fn is_answered_by_certificate(facts: &FlowFacts) -> bool {
     const CERTIFICATE: u8 = 11;
-    facts.certificate.is_some()
+    // A relay selects the constant suite; another one comes from who answers in earnest, even
+    // where the certificate behind it was cut off.
+    let constant = match facts.protocol {
+        Protocol::PseudoTls(PseudoTls::MsTurn) => Some(0x0018),
+        Protocol::PseudoTls(PseudoTls::Google) => Some(0x0004),
+        _ => None,
+    };
+    let selected = facts.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
+    selected.zip(constant).is_some_and(|(selected, constant)| selected != constant)
+        || facts.certificate.is_some()
         || facts.messages.iter().any(|message| {
             message.from == Side::Server && message.kind == MessageKind::Handshake(CERTIFICATE)
         })

@@ -9,6 +9,7 @@ use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::Concerns;
 
 mod across;
+mod contract;
 mod stacks;
 
 use Verdict::{AtRisk, Breaks, Degrades, FailsToday, OutOfScope, Passes, Unaffected, Unknown};
@@ -36,6 +37,13 @@ pub(super) fn check(flow: Flow, verdict: Verdict, cause: impl Into<Option<Cause>
     let needs_fix = judgement.cause.is_some();
     assert!(!needs_fix || !judgement.fix.is_empty(), "{}", judgement.reason);
     assert!(!judgement.reason.is_empty());
+}
+
+/// The reason of a connection alone does not have these words.
+#[track_caller]
+fn check_without(flow: Flow, words: &str) {
+    let (_, judgement) = judge_one(&flow);
+    assert!(!judgement.reason.contains(words), "`{words}` is in `{}`", judgement.reason);
 }
 
 const PROTOCOL_VERSION: RefusalKind = RefusalKind::Alert(70);
@@ -113,6 +121,10 @@ fn to_office365_suites_and_groups_are_causes_behind_the_version() {
         Cause::NoCommonSuite,
         &["refused by alert handshake_failure"],
     );
+    // A server that speaks TLS 1.3 refuses this; the reason says so.
+    let shadowed = flow().hello(0x0303, &[0xc02f], Some(&[23])).versions(&[0x0304, 0x0303]);
+    let words = &["refused for another reason", "warning: TLSv1.3"];
+    check(shadowed.refused(RefusalKind::Alert(40)), Unknown, None, words);
 }
 
 #[test]
@@ -235,6 +247,23 @@ fn less_chosen_than_offered_to_office365_is_a_middlebox() {
     check(lower().port(25), AtRisk, Cause::Middlebox, words);
     let all13 = Flow::to_exchange().good_hello().versions(&[0x0304, 0x0303]);
     check(all13.selects(0x0302, 0x002f, None), AtRisk, Cause::Middlebox, &["TLSv1.1"]);
+    // What else tells that the service did not answer this hello is said.
+    let seen = Flow::to_exchange()
+        .hello(0x0303, &[0xc02f, 0xc014, 0x002f], Some(&GOOD_GROUPS))
+        .sni("outlook.office365.com")
+        .selects(0x0301, 0x002f, None);
+    let order = "TLS_RSA_WITH_AES_128_CBC_SHA was selected although \
+                 TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA was offered, which Office 365 prefers";
+    let foreign = "the certificate is for proxy.contoso.com, which is no name of the service";
+    let marked = seen.clone().mark(0).certificate(&["proxy.contoso.com"]);
+    let all = &[words[0], words[1], order, foreign, "it was changed on the way"];
+    check(marked, AtRisk, Cause::Middlebox, all);
+    let own = seen.certificate(&["attachments.office.net", "*.office365.com"]);
+    let (_, judgement) = judge_one(&own);
+    assert!(judgement.reason.contains(order), "{}", judgement.reason);
+    for not_so in ["certificate", "on the way"] {
+        assert!(!judgement.reason.contains(not_so), "{}", judgement.reason);
+    }
     // The suites may be undecided, the version that was offered is not.
     check(
         Flow::to_exchange().hello(0x0303, &[0xc02f], None).selects(0x0301, 0x002f, None),
@@ -252,6 +281,24 @@ fn less_chosen_than_offered_to_office365_is_a_middlebox() {
 }
 
 #[test]
+fn a_certificate_of_somebody_else_is_a_warning_beside_a_good_offer() {
+    let to = |names: &[&str]| {
+        let flow = Flow::to_exchange().good_hello().sni("outlook.office365.com");
+        flow.selects(0x0303, 0xc02f, Some(23)).established(true).certificate(names)
+    };
+    let warning = "warning: the certificate is for proxy.contoso.com";
+    check(to(&["proxy.contoso.com"]), Passes, None, &[warning]);
+    for own in ["outlook.office365.com", "*.OFFICE365.com", "outlook.office.com"] {
+        let (_, judgement) = judge_one(&to(&["first.contoso.com", own]));
+        assert!(!judgement.reason.contains("warning"), "{own}: {}", judgement.reason);
+    }
+    // A vanity name has a certificate of its own.
+    let vanity = Flow::new("10.0.0.5:50000", "52.112.9.9:443").good_hello().sni("sip.contoso.com");
+    let vanity = vanity.selects(0x0303, 0xc02f, Some(23)).certificate(&["sip.contoso.com"]);
+    assert!(!judge_one(&vanity).1.reason.contains("warning"));
+}
+
+#[test]
 fn a_handshake_given_up_after_a_good_choice_is_refused_for_another_reason() {
     let good = || Flow::to_exchange().good_hello().selects(0x0303, 0xc02f, Some(23));
     let words = &["refused for another reason"];
@@ -261,6 +308,13 @@ fn a_handshake_given_up_after_a_good_choice_is_refused_for_another_reason() {
     check(closed, Unknown, None, &[words[0], "RST"]);
     check(good().established(false), Passes, None, &[]);
     check(good().established(true).ended_by(Side::Client, EndKind::Fin), Passes, None, &[]);
+    // What was chosen is none of the policy's, so giving it up says nothing of the policy.
+    check(
+        Flow::to_exchange().good_hello().selects(0x0303, 0x0039, None).aborted_by(Side::Client, 71),
+        Passes,
+        None,
+        &["which Office 365 would not, and given up by the client, alert insufficient_security"],
+    );
     // An old client that gives up stays an old client.
     check(
         Flow::to_exchange().old_hello().selects(0x0301, 0x002f, None).aborted_by(Side::Client, 40),
@@ -268,6 +322,53 @@ fn a_handshake_given_up_after_a_good_choice_is_refused_for_another_reason() {
         Cause::ClientTooOld,
         &[],
     );
+}
+
+#[test]
+fn a_client_that_gives_up_after_a_hello_retry_request_refuses_for_another_reason() {
+    let retried = |flow: Flow| {
+        let mut flow = flow.versions(&[0x0304, 0x0303]);
+        flow.facts.hello_retried = true;
+        flow
+    };
+    let to = || {
+        let suites = [0x1301, 0xc02f];
+        retried(Flow::to_exchange().hello(0x0303, &suites, Some(&GOOD_GROUPS)))
+    };
+    let words = &["refused for another reason: TLSv1.3 was selected", "client"];
+    check(to().aborted_by(Side::Client, 47), Unknown, None, &[words[0], "illegal_parameter"]);
+    let closed = to().established(false).ended_by(Side::Client, EndKind::Reset);
+    check(closed, Unknown, None, words);
+    let lost = to().coverage(Coverage::GAP);
+    check(lost, Passes, None, &["answered by a HelloRetryRequest"]);
+
+    let from = || retried(Flow::from_skype().good_hello());
+    check(from().aborted_by(Side::Client, 47), Unknown, None, words);
+}
+
+#[test]
+fn an_answer_that_is_no_tls_is_said_to_be_one() {
+    let words = "answered in the clear";
+    let old = Flow::to_exchange().old_hello().established(false);
+    check(old.clone(), Breaks, Cause::ClientTooOld, &[words]);
+    let good = Flow::to_exchange().good_hello().established(false);
+    check(good.clone(), Passes, None, &[words]);
+    let missing = Coverage::SERVER_SIDE_MISSING;
+    check(old.coverage(missing), Breaks, Cause::ClientTooOld, &["no answer was seen"]);
+    check(good.coverage(missing), Passes, None, &["answer was not seen"]);
+}
+
+#[test]
+fn a_name_in_front_of_an_encrypted_hello_is_said_to_be_one() {
+    let words = "the name may be the one of a front";
+    let to = |name| Flow::new("10.0.0.5:50000", "104.18.7.8:443").good_hello().sni(name);
+    let ech = |flow: Flow| flow.extension(0xfe0d);
+    check(ech(to("cloudflare-ech.com")), OutOfScope, None, &["neither end", words]);
+    check_without(to("cloudflare-ech.com"), words);
+    // Most browsers send a decoy, which says nothing of a name that is an endpoint.
+    check_without(ech(to("outlook.office365.com")), words);
+    let by_address = Flow::to_exchange().good_hello().sni("cloudflare-ech.com");
+    check(ech(by_address), Passes, None, &["counted by address", words]);
 }
 
 #[test]
@@ -315,6 +416,12 @@ fn from_office365_the_servers_choice_decides() {
         Unknown,
         None,
         &["TLS_RSA_WITH_AES_256_CBC_SHA", "may hold others"],
+    );
+    check(
+        from().selects(0x0303, 0x0035, None).aborted_by(Side::Client, 40),
+        Unknown,
+        None,
+        &["which is none of Office 365's", "may hold others"],
     );
     check(
         from().versions(&[0x0304, 0x0303]).selects13(0x1301, Some(29)),

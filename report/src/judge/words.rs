@@ -5,11 +5,14 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
+use dissect::{
+    Coverage, EndKind, Faults, FlowFacts, HelloExtent, Protocol, PseudoTls, RefusalKind, Side,
+    Version,
+};
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
-use super::rules::{Capped, Case, Ground, Ruling, offered_top, refusal_of};
+use super::rules::{Capped, Case, Ground, Ruling, offered_top, proven, refusal_of};
 use crate::endpoints::Prefix;
 use crate::iana::CipherSuite;
 use crate::judged::{Cause, Direction, Verdict};
@@ -25,8 +28,9 @@ macro_rules! put {
 }
 pub(super) use put;
 
-/// Everything that a fix is made of: the policy by name, and the stack where it matters.
-type FixKey = (Arc<str>, Ruling, Coverage, Option<Family>);
+/// Everything that a fix is made of: the policy by name, whether a text told of the connection,
+/// and the stack where it matters.
+type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>);
 
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
@@ -57,6 +61,9 @@ impl Words {
         let mut draft = std::mem::take(&mut self.draft);
         draft.clear();
         write_reason(&mut draft, case, ruling);
+        if is_retold_in_part(case) {
+            draft.push_str("; known from text that leaves out the bytes of the handshake");
+        }
         if let Some((prefix, service)) = overruled {
             let service = service.name();
             put!(
@@ -64,6 +71,9 @@ impl Words {
                 "; counted by address, since {prefix} serves {service} alone, although the \
                      server's name is none of its endpoints"
             );
+        }
+        if overruled.is_some() || case.direction == Direction::Other {
+            write_hidden_name(&mut draft, case);
         }
         let shared = self.share(&draft);
         self.draft = draft;
@@ -79,7 +89,9 @@ impl Words {
     ) -> Arc<str> {
         let family = family.filter(|_| ruling.cause.is_some());
         // The texts are long, and few.
-        let about = (Arc::clone(&case.policy.name), *ruling, case.facts.coverage, family);
+        let facts = case.facts;
+        let name = Arc::clone(&case.policy.name);
+        let about = (name, *ruling, facts.coverage, is_retold(facts), family);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
@@ -89,6 +101,22 @@ impl Words {
         self.fixes.insert(about, Arc::clone(&shared));
         shared
     }
+}
+
+/// Whether the connection is known from a text of another program.
+pub(super) const fn is_retold(facts: &FlowFacts) -> bool {
+    facts.quality.client.faults.contains(Faults::RETOLD)
+}
+
+/// Whether the connection is known from a text that does not hold what its hellos say.
+fn is_retold_in_part(case: &Case<'_>) -> bool {
+    let facts = case.facts;
+    let is_bare = facts.client_hello.as_ref().is_none_or(|hello| {
+        hello.offer.extent == HelloExtent::Version && hello.offer.cipher_suites.is_empty()
+    });
+    let is_answer_bare =
+        facts.server_hello.as_ref().is_some_and(|hello| hello.cipher_suite.is_none());
+    is_retold(facts) && (is_bare || is_answer_bare)
 }
 
 fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
@@ -130,6 +158,15 @@ fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
             );
             write_answer(out, case);
         }
+        Ground::RetryUnsure => {
+            write_offer(out, case);
+            put!(
+                out,
+                "; another hello of it came within 60 s before, and whether that one reached \
+                 {minimum} and failed is not known"
+            );
+            write_answer(out, case);
+        }
         Ground::NothingSeen => write_nothing_seen(out, case),
         _ => write_choice(out, case, ruling),
     }
@@ -148,6 +185,7 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
                  somebody else answers",
                 selected(case)
             );
+            write_strangeness(out, case);
             write_abort(out, case);
         }
         Ground::ServerChoseLess => {
@@ -210,6 +248,17 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
             write_unseen(out, case, "no ServerHello was captured");
         }
         ground => debug_assert!(false, "{ground:?} rests on something else"),
+    }
+}
+
+/// A name that is no endpoint may hide one. A decoy looks the same, and most browsers send one.
+fn write_hidden_name(out: &mut String, case: &Case<'_>) {
+    let hello = case.facts.client_hello.as_ref();
+    if hello.is_some_and(|it| it.offer.offers_ech() == Some(true) && it.server_name.is_some()) {
+        out.push_str(
+            "; Encrypted ClientHello is offered: the name may be the one of a front, with the \
+             service's own encrypted behind it",
+        );
     }
 }
 
@@ -308,9 +357,23 @@ fn write_answer(out: &mut String, case: &Case<'_>) {
         write_refusal(out, kind);
     } else if let Some(version) = case.facts.negotiated() {
         put!(out, "; today {version} is selected");
+    } else if case.facts.hello_retried {
+        out.push_str("; answered by a HelloRetryRequest");
+    } else if is_answered_in_clear(case) {
+        out.push_str("; answered in the clear, by something that is no TLS");
     } else if case.facts.server_hello.is_none() {
         out.push_str("; no answer was seen");
     }
+}
+
+/// Whether something else than TLS answered: neither ServerHello nor refusal came, and no byte of
+/// the server's is missing.
+fn is_answered_in_clear(case: &Case<'_>) -> bool {
+    let facts = case.facts;
+    facts.server_hello.is_none()
+        && !facts.hello_retried
+        && facts.coverage.is_complete()
+        && refusal_of(facts).is_none()
 }
 
 fn write_refusal(out: &mut String, kind: RefusalKind) {
@@ -358,15 +421,36 @@ fn write_mail(out: &mut String, ruling: &Ruling) {
 fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     write_offer(out, case);
     put!(out, "; version, suite and group are shared with {}", case.policy.requirer);
+    write_shadow(out, case);
+    if let Some(name) = case.foreign_certificate {
+        put!(
+            out,
+            "; warning: the certificate is for {name}, which is no name of the service: who shows \
+             it speaks to {} with a hello of its own, which was not seen",
+            case.policy.requirer
+        );
+    }
+    if is_answered_in_clear(case) {
+        out.push_str("; answered in the clear, by something that is no TLS");
+    } else if case.facts.hello_retried && case.facts.server_hello.is_none() {
+        out.push_str("; answered by a HelloRetryRequest, and the ServerHello is not needed");
+    } else if case.facts.server_hello.is_none() {
+        out.push_str("; the server's answer was not seen and is not needed");
+    } else if case.gave_up() {
+        let who = &case.policy.requirer;
+        put!(out, "; {} was selected, which {who} would not, and given up", selected(case));
+        write_alert_after(out, case);
+    }
+}
+
+/// The better version in which nothing is shared, if there is one.
+fn write_shadow(out: &mut String, case: &Case<'_>) {
     if let Some(Way::Through { shadowed_by: Some(version) }) = case.way {
         put!(
             out,
             "; warning: {version} is offered too but shares nothing, and servers \
              that speak {version} choose it first"
         );
-    }
-    if case.facts.server_hello.is_none() {
-        out.push_str("; the server's answer was not seen and is not needed");
     }
 }
 
@@ -405,6 +489,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     write_offer(out, case);
     let minimum = case.policy.minimum.name().replace("TLSv", "TLS ");
     put!(out, "; the offer satisfies {who}'s {minimum} policy");
+    write_shadow(out, case);
     write_mail(out, ruling);
 }
 
@@ -423,6 +508,24 @@ fn write_alert_after(out: &mut String, case: &Case<'_>) {
     } else if let Some(end) = case.facts.end {
         let kind = if end.kind == EndKind::Reset { "RST" } else { "FIN" };
         put!(out, " by the {}, {kind}", side(end.by));
+    }
+}
+
+/// What else shows that the service itself did not answer, or not to this hello.
+fn write_strangeness(out: &mut String, case: &Case<'_>) {
+    let who = &case.policy.requirer;
+    if case.is_marked_down() {
+        out.push_str(
+            "; its random carries the downgrade mark of RFC 8446, so the hello that reached the \
+             server asked for less: it was changed on the way",
+        );
+    }
+    if let Some((chosen, better)) = case.preferred_instead() {
+        let [chosen, better] = [chosen, better].map(CipherSuite);
+        put!(out, "; {chosen} was selected although {better} was offered, which {who} prefers");
+    }
+    if let Some(name) = case.foreign_certificate {
+        put!(out, "; the certificate is for {name}, which is no name of the service");
     }
 }
 
@@ -475,7 +578,7 @@ fn selected(case: &Case<'_>) -> Selected {
     let version = hello.and_then(dissect::ServerHello::version);
     let is_enough = version.is_some_and(|version| version >= case.policy.minimum);
     let suite = hello.and_then(|hello| hello.cipher_suite).filter(|_| is_enough);
-    Selected { version, suite }
+    Selected { version: version.or_else(|| proven(case.facts)), suite }
 }
 
 struct Selected {

@@ -378,3 +378,19 @@ fn names_of_media_and_of_unseen_handshakes_come_from_addresses() {
     let midstream = Flow::new("10.0.0.5:5000", SKYPE_ALONE).coverage(Coverage::MIDSTREAM);
     check(&midstream, ToOffice365, Some((SKYPE, Address)), None);
 }
+
+#[test]
+fn answers_that_ran_out_are_forgotten() {
+    let mut book = NameBook::default();
+    let (client, server) = ("10.0.0.1".parse().unwrap(), "52.96.0.1".parse().unwrap());
+    let at = |seconds: i64| Timestamp::from_nanos(seconds * 1_000_000_000);
+    book.insert(client, server, at(0), "old.example", 60);
+    book.insert(client, server, at(100), "new.example", 7200);
+    book.forget_before(at(3600));
+    assert_eq!(book.len(), 2);
+    book.forget_before(at(3601));
+    assert_eq!((book.len(), book.is_empty()), (1, false));
+    assert_eq!(book.lookup(client, server, at(5000)), Some("new.example"));
+    book.forget_before(at(7301));
+    assert!(book.is_empty() && book.answers.is_empty());
+}

@@ -23,7 +23,23 @@ pub(crate) struct CsvTable<W: Write> {
     /// A cell being put together; kept to save an allocation a cell.
     draft: String,
     second: Second,
+    /// Long texts as cells, by a place that their length and end tell.
+    phrases: Vec<Phrase>,
 }
+
+/// A long text and its cell. Sentences are few and stand in thousands of rows.
+#[derive(Clone, Default)]
+struct Phrase {
+    text: String,
+    cell: Vec<u8>,
+}
+
+/// Texts from this length on are kept as cells.
+const PHRASE_LEN_MIN: usize = 32;
+/// Longer ones are not, so that those that are kept take 256 KiB at most.
+const PHRASE_LEN_MAX: usize = 2048;
+/// Texts that are kept; a power of two.
+const PHRASES: usize = 64;
 
 /// Bytes that are collected before the writer beneath is called.
 const BUFFER_LEN: usize = 1 << 16;
@@ -38,6 +54,7 @@ impl<W: Write> CsvTable<W> {
             cells: 0,
             draft: String::with_capacity(256),
             second: Second::default(),
+            phrases: vec![Phrase::default(); PHRASES],
         };
         for column in columns {
             table.word(column);
@@ -56,19 +73,20 @@ impl<W: Write> CsvTable<W> {
     /// A cell of text that somebody else chose.
     pub(crate) fn text(&mut self, text: &str) {
         self.begin_cell();
-        match look(text) {
-            (true, false) => self.written.extend_from_slice(text.as_bytes()),
-            (true, true) => quote(&mut self.written, text),
-            (false, _) => {
-                let mut defused = String::with_capacity(text.len() + 1);
-                defuse_into(&mut defused, text);
-                if defused.contains([',', '"', '\r', '\n']) {
-                    quote(&mut self.written, &defused);
-                } else {
-                    self.written.extend_from_slice(defused.as_bytes());
-                }
-            }
+        if !(PHRASE_LEN_MIN..=PHRASE_LEN_MAX).contains(&text.len()) {
+            return put_text(&mut self.written, text);
         }
+        // What tells sentences with the same end apart is mostly their length.
+        let last = text.as_bytes().last_chunk().map_or(0, |last| usize::from_le_bytes(*last));
+        let place = text.len() ^ last ^ last >> 17;
+        let Some(phrase) = self.phrases.get_mut(place % PHRASES) else { return };
+        if phrase.text != text {
+            phrase.text.clear();
+            phrase.text.push_str(text);
+            phrase.cell.clear();
+            put_text(&mut phrase.cell, text);
+        }
+        self.written.extend_from_slice(&phrase.cell);
     }
 
     /// A cell of text that somebody else chose and that has to be put together first.
@@ -126,7 +144,11 @@ impl<W: Write> CsvTable<W> {
                     self.written.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
                 }
             }
-            IpAddr::V6(address) => self.value(address),
+            IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => self.value(address),
+            IpAddr::V6(address) => {
+                self.begin_cell();
+                put_ipv6(&mut self.written, address.segments());
+            }
         }
     }
 
@@ -155,10 +177,9 @@ impl<W: Write> CsvTable<W> {
 
     /// Bytes in lower-case hexadecimal.
     pub(crate) fn hex(&mut self, bytes: Option<&[u8; 16]>) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         self.begin_cell();
         for byte in bytes.into_iter().flatten() {
-            let digits = [byte >> 4, byte & 0x0f].map(|digit| DIGITS[usize::from(digit)]);
+            let digits = [byte >> 4, byte & 0x0f].map(|digit| HEX_DIGITS[usize::from(digit)]);
             self.written.extend_from_slice(&digits);
         }
     }
@@ -189,6 +210,23 @@ impl<W: Write> CsvTable<W> {
     }
 }
 
+/// Puts a text defused and quoted, where it needs that.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    match look(text) {
+        (true, false) => out.extend_from_slice(text.as_bytes()),
+        (true, true) => quote(out, text),
+        (false, _) => {
+            let mut defused = String::with_capacity(text.len() + 1);
+            defuse_into(&mut defused, text);
+            if defused.contains([',', '"', '\r', '\n']) {
+                quote(out, &defused);
+            } else {
+                out.extend_from_slice(defused.as_bytes());
+            }
+        }
+    }
+}
+
 /// The second of the last time that was written: neighbours mostly share it.
 #[derive(Default)]
 struct Second {
@@ -213,6 +251,37 @@ impl Second {
         &self.text
     }
 }
+
+/// An IPv6 address (RFC 5952 §4): the longest run of zeros, the first of equal ones, is left out.
+fn put_ipv6(out: &mut Vec<u8>, parts: [u16; 8]) {
+    let (mut run, mut longest) = (0..0, 0..0);
+    for (at, part) in parts.iter().enumerate() {
+        run = if *part == 0 { run.start..at + 1 } else { at + 1..at + 1 };
+        if run.len() > longest.len() {
+            longest = run.clone();
+        }
+    }
+    if longest.len() < 2 {
+        longest = 0..0;
+    }
+    for (at, part) in parts.into_iter().enumerate() {
+        if longest.contains(&at) {
+            if at == longest.start {
+                out.extend_from_slice(b"::");
+            }
+            continue;
+        }
+        if at > 0 && at != longest.end {
+            out.push(b':');
+        }
+        let digits = (4 - part.leading_zeros() / 4).max(1);
+        for digit in (0..digits).rev() {
+            out.push(HEX_DIGITS[usize::from(part >> (4 * digit) & 0xf)]);
+        }
+    }
+}
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Six digits.
 fn put_micros(out: &mut Vec<u8>, micros: u64) {
@@ -377,7 +446,37 @@ mod tests {
         assert_eq!(failed, Some(io::ErrorKind::BrokenPipe));
     }
 
+    #[test]
+    fn long_texts_that_share_a_place_keep_their_cells() {
+        let mut table = CsvTable::new(Vec::new(), &["text"]).unwrap();
+        let texts: Vec<String> = (0..200)
+            .map(|number| format!("{number:03}, \"quoted\" and long enough to be kept as a cell"))
+            .collect();
+        // One after the other, and the same again.
+        for text in texts.iter().chain(&texts) {
+            table.text(text);
+            table.end_record().unwrap();
+        }
+        assert!(texts.iter().all(|text| (PHRASE_LEN_MIN..PHRASE_LEN_MAX).contains(&text.len())));
+        table.out.write_all(&table.written).unwrap();
+        let mut reader = ::csv::Reader::from_reader(table.out.as_slice());
+        let cells: Vec<String> =
+            reader.records().map(|record| record.unwrap()[0].to_owned()).collect();
+        assert_eq!(cells, [texts.clone(), texts].concat());
+    }
+
     proptest! {
+        #[test]
+        fn ipv6_addresses_are_written_as_they_are_shown(
+            parts in prop::array::uniform8(prop_oneof![Just(0_u16), Just(1), any::<u16>()]),
+        ) {
+            let address = std::net::Ipv6Addr::from(parts);
+            let mut table = CsvTable::new(Vec::new(), &["a"]).unwrap();
+            table.written.clear();
+            table.address(address.into());
+            prop_assert_eq!(table.written, address.to_string().into_bytes());
+        }
+
         #[test]
         fn any_time_is_written_as_it_is_shown(times: Vec<i64>) {
             let mut out = Vec::new();

@@ -9,7 +9,7 @@ use crate::rows::{AlertCell, CoverageCell, FlowRow};
 use crate::{AccessPath, Cause, JudgedFlow, Scenario};
 
 /// The columns of `flows.csv`, in their order.
-pub const FLOW_COLUMNS: [&str; 34] = [
+pub const FLOW_COLUMNS: [&str; 35] = [
     "sensor",
     "community_id",
     "first_seen",
@@ -44,6 +44,7 @@ pub const FLOW_COLUMNS: [&str; 34] = [
     "fix",
     "path",
     "scenario",
+    "ech",
 ];
 
 /// Writes the connections in the order given, a row for each policy in its order.
@@ -100,6 +101,7 @@ fn write_row(table: &mut impl Cells, row: &FlowRow<'_>) -> io::Result<()> {
     table.text(row.fix);
     table.word(row.path.map_or("", AccessPath::name));
     table.word(row.scenario.map_or("", Scenario::name));
+    table.truth(row.ech);
     table.end_record()
 }
 
@@ -134,7 +136,7 @@ mod tests {
                  TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,secp256r1,,\
                  000102030405060708090a0b0c0d0e0f,t10d120500_d94e65cdb899_c35b4a14be45,false,true,\
                  ,complete,office365-tls12,breaks,client-too-old,\"offers TLSv1.0, nothing newer\",\
-                 update it,,",]
+                 update it,,,false",]
         );
     }
 

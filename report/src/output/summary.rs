@@ -12,9 +12,10 @@ use dissect::SkipReason;
 use serde::Serialize;
 
 use super::Report;
+use crate::review::{Reason, ReviewInfo, SourceKind};
 use crate::{
-    AccessPath, Bucket, CoverageLedger, Finding, HostTally, JudgedFlow, Passage, PathTable,
-    RunInfo, Scenario, Verdict,
+    AccessPath, Bucket, CaptureCounts, CoverageLedger, Finding, HostTally, InterfaceCounts,
+    JudgedFlow, Passage, PathTable, RunInfo, Scenario, Verdict,
 };
 
 /// Writes `summary.json`.
@@ -39,6 +40,7 @@ struct Summary<'a> {
     bytes_read: u64,
     flows: usize,
     flows_watched: u64,
+    flows_ech_offered: usize,
     hosts: u64,
     hosts_judged: u64,
     hosts_break: u64,
@@ -54,7 +56,9 @@ struct Summary<'a> {
     inventory: Option<InventoryPart<'a>>,
     counters: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    capture: Option<BTreeMap<&'static str, u64>>,
+    capture: Option<CapturePart<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review: Option<ReviewPart>,
 }
 
 impl<'a> Summary<'a> {
@@ -82,10 +86,11 @@ impl<'a> Summary<'a> {
             bytes_read: run.bytes_read,
             flows: report.flows().len(),
             flows_watched: watched.total(),
+            flows_ech_offered: report.flows().iter().filter(|flow| offers_ech(flow)).count(),
             hosts: of_first(|tally| tally.total),
             hosts_judged: of_first(|tally| tally.judged),
             hosts_break: of_first(|tally| tally.hosts(Verdict::Breaks)),
-            hosts_hidden_max: of_first(|tally| tally.hidden_max),
+            hosts_hidden_max: of_first(HostTally::unseen_max),
             hosts_by_policy: hosts_by_policy(report.tallies()),
             coverage: buckets(&all),
             coverage_watched: buckets(watched),
@@ -100,15 +105,76 @@ impl<'a> Summary<'a> {
             }),
             inventory: report.inventory_rows.map(|rows| InventoryPart::of(report, rows)),
             counters: counters(run),
-            capture: run.capture.map(|capture| {
-                BTreeMap::from([
-                    ("received", capture.received),
-                    ("kernel_drops", capture.kernel_drops),
-                    ("interface_drops", capture.interface_drops),
-                ])
-            }),
+            capture: run.capture.as_ref().map(CapturePart::of),
+            review: run.review.as_ref().map(ReviewPart::of),
         }
     }
+}
+
+/// What was read of foreign texts.
+#[derive(Serialize)]
+struct ReviewPart {
+    /// Texts by kind.
+    sources: Ordered<4>,
+    rows_read: u64,
+    rows_not_understood: Ordered<4>,
+    rows_of_others: u64,
+    rows_ambiguous: u64,
+    flows_grouped_by_address: u64,
+}
+
+impl ReviewPart {
+    fn of(info: &ReviewInfo) -> Self {
+        let of_kind = |kind| info.sources.get(&kind).copied().unwrap_or_default();
+        let of_reason = |reason| info.rows_not_understood.get(&reason).copied().unwrap_or_default();
+        Self {
+            sources: Ordered(SourceKind::ALL.map(|kind| (kind.name(), of_kind(kind)))),
+            rows_read: info.rows_read,
+            rows_not_understood: Ordered(Reason::ALL.map(|it| (it.name(), of_reason(it)))),
+            rows_of_others: info.rows_of_others,
+            rows_ambiguous: info.ambiguous_rows,
+            flows_grouped_by_address: info.grouped_flows,
+        }
+    }
+}
+
+/// What a live capture delivered and lost.
+#[derive(Serialize)]
+struct CapturePart<'a> {
+    received: u64,
+    kernel_drops: u64,
+    interface_drops: u64,
+    interfaces: BTreeMap<&'a str, InterfacePart>,
+}
+
+#[derive(Serialize)]
+struct InterfacePart {
+    received: u64,
+    kernel_drops: u64,
+    interface_drops: u64,
+    outages: u64,
+}
+
+impl<'a> CapturePart<'a> {
+    fn of(capture: &'a CaptureCounts) -> Self {
+        let part = |counts: &'a InterfaceCounts| {
+            let &InterfaceCounts { received, kernel_drops, interface_drops, outages, .. } = counts;
+            let part = InterfacePart { received, kernel_drops, interface_drops, outages };
+            (counts.name.as_str(), part)
+        };
+        Self {
+            received: capture.received,
+            kernel_drops: capture.kernel_drops,
+            interface_drops: capture.interface_drops,
+            interfaces: capture.interfaces.iter().map(part).collect(),
+        }
+    }
+}
+
+/// Whether the name that the client sent may be the one of a front.
+fn offers_ech(flow: &JudgedFlow) -> bool {
+    let hello = flow.facts.client_hello.as_ref();
+    hello.is_some_and(|hello| hello.offer.offers_ech() == Some(true))
 }
 
 /// Hosts by fate under one policy.
@@ -123,7 +189,7 @@ struct PolicyHosts {
 fn hosts_by_policy(tallies: &[HostTally]) -> BTreeMap<&str, PolicyHosts> {
     let hosts = |tally: &HostTally| PolicyHosts {
         judged: tally.judged,
-        hidden_max: tally.hidden_max,
+        hidden_max: tally.unseen_max(),
         by_verdict: Ordered(Verdict::ALL.map(|verdict| (verdict.name(), tally.hosts(verdict)))),
     };
     tallies.iter().map(|tally| (tally.policy.as_str(), hosts(tally))).collect()

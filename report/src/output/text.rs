@@ -62,8 +62,8 @@ pub(super) fn write_text<W: Write>(
 }
 
 /// The answer in one sentence.
-fn headline(tally: &HostTally) -> String {
-    let (breaks, judged, hidden) = (tally.hosts(Verdict::Breaks), tally.judged, tally.hidden_max);
+pub(super) fn headline(tally: &HostTally) -> String {
+    let (breaks, judged, hidden) = (tally.hosts(Verdict::Breaks), tally.judged, tally.unseen_max());
     let verb = if breaks == 1 || judged == 1 { "breaks" } else { "break" };
     let hosts = if judged == 1 { "host" } else { "hosts" };
     let when = match tally.policy.as_str() {
@@ -72,8 +72,16 @@ fn headline(tally: &HostTally) -> String {
     };
     let rest = if judged == 0 {
         "nothing was seen that could be judged".to_owned()
+            + &match tally.dropped_frames {
+                0 => String::new(),
+                lost => format!(", and the capture dropped {}", count_of(lost, "frame")),
+            }
     } else {
-        format!("at most {hidden} more {} hidden", if hidden == 1 { "is" } else { "are" })
+        let lost = match tally.dropped_frames {
+            0 => String::new(),
+            lost => format!(", {lost} of them in frames that the capture dropped"),
+        };
+        format!("at most {hidden} more {} hidden{lost}", if hidden == 1 { "is" } else { "are" })
     };
     format!("{breaks} of {judged} {hosts} {verb} {when}; {rest}")
 }
@@ -105,7 +113,7 @@ fn not_read(page: &mut Page, report: &Report<'_>) {
 }
 
 fn headline_ink(tally: &HostTally) -> Ink {
-    match (tally.hosts(Verdict::Breaks), tally.hidden_max, tally.judged) {
+    match (tally.hosts(Verdict::Breaks), tally.unseen_max(), tally.judged) {
         (0, _, 0) => Ink::Plain,
         (0, 0, _) => Ink::Green,
         (0, ..) => Ink::Yellow,

@@ -151,6 +151,7 @@ impl<'a> Keys<'a> {
             scope: self.scope()?,
             since: self.date("from")?,
             deadlines: self.deadlines()?,
+            toml: self.file.text.into(),
         };
         self.text("source")?;
         if minimum >= Version::Tls13 && policy.suites13.is_nothing() {

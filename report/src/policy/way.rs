@@ -109,6 +109,11 @@ impl Policy {
         }
     }
 
+    /// Whether a suite below TLS 1.3 needs no group, or one is shared for certain.
+    pub(crate) fn shares_group(&self, offer: &Offer, suite: u16) -> bool {
+        !needs_group(suite) || self.groups_shared(offer, Version::Tls12) == Some(Answer::Yes)
+    }
+
     fn step(&self, offer: &Offer, is_offered: Answer, version: Version) -> Step {
         if is_offered == Answer::No {
             return Step::NotOffered;

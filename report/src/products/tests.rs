@@ -1,4 +1,5 @@
 use super::*;
+use crate::sources::linked;
 
 fn check(product: &str, version: &str, expect: Standing) {
     let found = Product::find(product)
@@ -42,6 +43,9 @@ fn what_never_learns_it_is_never_supported() {
         "Lync for Mac 2011",
         "Lync 2013 for iPhone",
         "Lync 2013 Mobile (Windows Phone)",
+        "Lync Windows Phone",
+        "Lync 2010 Mobile",
+        "Survivable Branch Appliance 2013",
         "Lync MX",
         "Lync 2010",
         "Lync 2010 Attendee",
@@ -79,6 +83,7 @@ fn devices_and_servers_have_their_minimums() {
     check("Exchange Server 2013", "15.0.1347.2", Below);
     check("Exchange Server 2016", "CU7", Below);
     check("Exchange Server 2019", "", Meets);
+    check("Survivable Branch Appliance 2015", "6.0.9319.516", Meets);
     check("Cloud Connector Edition", "2.1", Meets);
 }
 
@@ -97,6 +102,13 @@ fn systems_and_programs_have_theirs() {
     check("Android", "4.4.2", Meets);
     check("Java", "7", Below);
     check("Java", "11.0.2", Meets);
+    check("Java", "1.8.0_202", Meets);
+    check("Java SE 7", "1.7.0_80", Below);
+    check("IE", "10.0.9200", Below);
+    check("iOS", "9.3", Meets);
+    check("Cisco IOS", "12.4", UnknownProduct);
+    check("Azure AD Connect Authentication Agent", "1.5.405.0", Below);
+    check("Application Proxy Connector", "1.5.1526.0", Meets);
     check("OpenSSL", "0.9.8y", Below);
     check("OpenSSL", "1.0.1h", Meets);
     check("Firefox ESR", "24.2.0", Below);
@@ -106,7 +118,9 @@ fn systems_and_programs_have_theirs() {
 #[test]
 fn every_product_is_found_by_its_own_name_and_has_a_source() {
     for product in PRODUCTS {
-        assert!(!product.source.is_empty(), "{}", product.name);
+        let source = linked(product.source);
+        let is_found = source.contains("](https://") || source.contains("manual");
+        assert!(is_found, "{}: {source}", product.name);
         if let Requirement::Minimum(version) = product.requirement {
             assert_eq!(product.assess(version, product.name), Standing::Meets, "{}", product.name);
             assert_eq!(product.assess("0.0.1", product.name), Standing::Below, "{}", product.name);
@@ -118,8 +132,8 @@ const HEAD: &str = "\
 # Products and the versions they need
 
 `--inventory FILE` joins a list of hosts to a run, `tlsunset inventory check FILE` compares it alone. The
-file is CSV (commas, semicolons or tabs; UTF-8, or UTF-16 with its mark) with a header. Columns are told
-by their names, whatever the case, blanks and punctuation: a host (`host`, `computer name`, `device`, ...)
+file is CSV (commas, semicolons or tabs; UTF-8, UTF-16 or Windows-1252) with a header. Columns are told
+by their names, English or German, whatever the case, blanks and punctuation: a host (`host`, `computer name`, `device`, ...)
 or an address (`ip`, `IP address`, ...), a product (`product`, `software`, `application`, `model`, ...) and a
 version (`version`, `build`, `firmware`, ...). Hosts are joined by address, servers also by name.
 
@@ -137,8 +151,9 @@ fn the_documentation_shows_the_tables() {
     for product in PRODUCTS {
         let Product { name, requirement, note, source, .. } = product;
         text.push_str(&format!(
-            "| {name} | {} | {requirement} | {note} | {source} |\n",
-            product.kind.name()
+            "| {name} | {} | {requirement} | {note} | {} |\n",
+            product.kind.name(),
+            linked(source)
         ));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/products.md");

@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use dissect::{Endpoint, Transport};
 use sha1::{Digest, Sha1};
 
+use crate::base64;
+
 /// A connection's Community ID with seed 0. Both directions have the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommunityId([u8; 20]);
@@ -41,18 +43,10 @@ impl CommunityId {
 
 impl fmt::Display for CommunityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ALPHABET: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         // 20 bytes are 27 characters of six bits, and one `=` that fills up the last four.
-        let mut text = [b'='; 2 + 28];
+        let mut text = [0; 2 + 28];
         text[..2].copy_from_slice(b"1:");
-        for (chunk, group) in text[2..].chunks_mut(4).zip(self.0.chunks(3)) {
-            let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
-            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-            for (index, out) in chunk.iter_mut().enumerate().take(group.len() + 1) {
-                *out = ALPHABET[(bits >> (18 - 6 * index) & 0x3f) as usize];
-            }
-        }
+        base64::encode(&self.0, &mut text[2..]);
         f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }

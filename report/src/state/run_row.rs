@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use dissect::{Counters, SkipReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{CaptureCounts, ClockInfo, ClockStep, RunInfo};
+use crate::review::{Reason, ReviewInfo, SourceKind};
+use crate::{CaptureCounts, ClockInfo, ClockStep, InterfaceCounts, RunInfo};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct RunRow {
     version: String,
     sensor: String,
     policies: Vec<String>,
+    policy_texts: BTreeMap<String, String>,
     home: Vec<String>,
     inputs: Vec<String>,
     errors: Vec<String>,
@@ -64,6 +66,7 @@ impl RunRow {
             version: run.version.clone(),
             sensor: run.sensor.clone(),
             policies: run.policies.clone(),
+            policy_texts: run.policy_texts.clone(),
             home: run.home.clone(),
             inputs: run.inputs.clone(),
             errors: run.errors.clone(),
@@ -72,7 +75,7 @@ impl RunRow {
             last_time: run.last_time.map(Timestamp::as_nanos),
             counters: CountersRow::of(&run.counters),
             clock: ClockRow::of(&run.clock),
-            capture: run.capture.map(|c| (c.received, c.kernel_drops, c.interface_drops)),
+            capture: run.capture.as_ref().map(|c| (c.received, c.kernel_drops, c.interface_drops)),
             endpoints: run.endpoints.clone(),
             anonymized: run.anonymized.clone(),
         }
@@ -83,6 +86,7 @@ impl RunRow {
             version: self.version,
             sensor: self.sensor,
             policies: self.policies,
+            policy_texts: self.policy_texts,
             home: self.home,
             inputs: self.inputs,
             errors: self.errors,
@@ -95,9 +99,11 @@ impl RunRow {
                 received,
                 kernel_drops,
                 interface_drops,
+                interfaces: Vec::new(),
             }),
             endpoints: self.endpoints,
             anonymized: self.anonymized,
+            review: None,
         })
     }
 }
@@ -181,6 +187,76 @@ impl CountersRow {
             evicted_candidates: self.evicted_candidates,
             quic_unopened: self.quic_unopened,
             names: self.names,
+        })
+    }
+}
+
+/// An interface's name, and its counts: received, dropped by the kernel, dropped by the interface,
+/// outages.
+#[derive(Serialize, Deserialize)]
+pub(super) struct InterfaceRow(String, [u64; 4]);
+
+impl InterfaceRow {
+    pub(super) fn of(counts: &InterfaceCounts) -> Self {
+        let InterfaceCounts { name, received, kernel_drops, interface_drops, outages } = counts;
+        Self(name.clone(), [*received, *kernel_drops, *interface_drops, *outages])
+    }
+
+    pub(super) fn into_counts(self) -> InterfaceCounts {
+        let Self(name, [received, kernel_drops, interface_drops, outages]) = self;
+        InterfaceCounts { name, received, kernel_drops, interface_drops, outages }
+    }
+}
+
+/// What was counted while texts were read; kinds and reasons by name.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReviewRow {
+    sources: BTreeMap<String, u64>,
+    rows_read: u64,
+    rows_not_understood: BTreeMap<String, u64>,
+    rows_of_others: u64,
+    ambiguous_rows: u64,
+    grouped_flows: u64,
+}
+
+impl ReviewRow {
+    pub(super) fn of(info: &ReviewInfo) -> Self {
+        let sources = info.sources.iter().map(|(kind, count)| (kind.name().to_owned(), *count));
+        let reasons = info.rows_not_understood.iter();
+        Self {
+            sources: sources.collect(),
+            rows_read: info.rows_read,
+            rows_not_understood: reasons
+                .map(|(it, count)| (it.name().to_owned(), *count))
+                .collect(),
+            rows_of_others: info.rows_of_others,
+            ambiguous_rows: info.ambiguous_rows,
+            grouped_flows: info.grouped_flows,
+        }
+    }
+
+    pub(super) fn into_info(self) -> Result<ReviewInfo, &'static str> {
+        let kind = |(name, count): (String, u64)| {
+            let mut kinds = SourceKind::ALL.into_iter();
+            let kind = kinds.find(|kind| kind.name() == name).ok_or("a text of an unknown kind")?;
+            Ok((kind, count))
+        };
+        let reason = |(name, count): (String, u64)| {
+            let mut reasons = Reason::ALL.into_iter();
+            let reason = reasons.find(|reason| reason.name() == name);
+            Ok((reason.ok_or("rows were not understood for an unknown reason")?, count))
+        };
+        Ok(ReviewInfo {
+            sources: self.sources.into_iter().map(kind).collect::<Result<_, &str>>()?,
+            rows_read: self.rows_read,
+            rows_not_understood: self
+                .rows_not_understood
+                .into_iter()
+                .map(reason)
+                .collect::<Result<_, &str>>()?,
+            rows_of_others: self.rows_of_others,
+            ambiguous_rows: self.ambiguous_rows,
+            grouped_flows: self.grouped_flows,
         })
     }
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testkit::{any_facts, old_client};
+use crate::{CaptureCounts, InterfaceCounts};
 
 fn bytes(state: &State) -> Vec<u8> {
     let mut out = Vec::new();
@@ -43,6 +44,31 @@ fn offers_are_shared_again() {
 }
 
 #[test]
+fn what_interfaces_counted_is_saved_with_each_run() {
+    let live = |name: &str, received| RunInfo {
+        capture: Some(CaptureCounts::of(vec![InterfaceCounts {
+            name: name.to_owned(),
+            received,
+            kernel_drops: 1,
+            interface_drops: 2,
+            outages: 3,
+        }])),
+        first_time: Some(dissect::Timestamp::from_nanos(i64::try_from(received).unwrap())),
+        ..RunInfo::default()
+    };
+    let [one, other, third] = [live("eth1", 5), live("eth2", 6), live("eth1", 7)];
+    let single = State { run: one.clone(), ..State::default() };
+    assert_eq!(State::read(&*bytes(&single)).unwrap(), single);
+    let states = [one, other, third].map(|run| State { run, ..State::default() });
+    let merged = State::merge(states);
+    assert_eq!(State::read(&*bytes(&merged)).unwrap(), merged);
+    let capture = merged.run.capture.unwrap();
+    let sums: Vec<_> = capture.interfaces.iter().map(|it| (&*it.name, it.received)).collect();
+    assert_eq!(sums, [("eth1", 12), ("eth2", 6)]);
+    assert_eq!((capture.received, capture.drops()), (18, 9));
+}
+
+#[test]
 fn an_empty_run_is_a_run() {
     assert_eq!(State::read(&*bytes(&State::default())).unwrap(), State::default());
 }
@@ -78,7 +104,7 @@ fn what_is_no_state_is_said_to_be_none() {
     check(b"", "not a state file");
     check(b"sensor,community_id,first_seen", "not a state file");
     check(b"tlsunset state \xff\n", "not a state file");
-    check(b"tlsunset state 3\nrest", "the state file has version 3, this program reads version 4");
+    check(b"tlsunset state 4\nrest", "the state file has version 4, this program reads version 5");
     check(b"tlsunset state 10\n", "the state file has version 10, this");
     check(b"tlsunset state \n", "the state file has version , this");
     let mut longer = bytes(&sample());

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::flow::Segment;
+use crate::flow::{Segment, Way};
 
 /// Number of TCP in the pseudo header.
 const TCP: u64 = 6;
@@ -13,7 +13,8 @@ pub(super) fn is_right(segment: &Segment<'_>) -> bool {
     let (header, payload) = (segment.header, segment.payload);
     // The header is of an even length, so both parts may be summed on their own.
     let len = (header.len() + payload.len()) as u64;
-    let ends = address(segment.source.addr) + address(segment.target.addr);
+    let addresses = Way::BOTH.map(|way| address(segment.key.sender(way).addr));
+    let ends = addresses.iter().sum::<u64>();
     fold(ends + TCP + len + sum(header) + sum(payload)) == 0xffff
 }
 
@@ -25,18 +26,17 @@ fn address(addr: IpAddr) -> u64 {
 }
 
 /// The sum of 16-bit words in network byte order; a last odd byte is the high one of its word.
+///
+/// A sum in ones' complement comes out the same in either byte order (RFC 1071 §2), so that words
+/// are added as they lie there and the sum is turned once.
 fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<4>();
-    let words: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
-    let rest = match *rest {
-        [high, low, last] => {
-            u64::from(u16::from_be_bytes([high, low])) + u64::from(u16::from_be_bytes([last, 0]))
-        }
-        [high, low] => u16::from_be_bytes([high, low]).into(),
-        [last] => u16::from_be_bytes([last, 0]).into(),
-        _ => 0,
-    };
-    words + rest
+    let words: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+    let mut last = [0; 4];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let folded = fold(words + u64::from(u32::from_ne_bytes(last)));
+    // Folding leaves 16 bits.
+    u16::from_be(u16::try_from(folded).unwrap_or_default()).into()
 }
 
 /// The sum in ones' complement of 16 bits.
@@ -61,5 +61,6 @@ mod tests {
         check(&[0xf2], 0xf200);
         check(&[], 0);
         check(&[0xff; 40], 0xffff);
+        check(&[0xff; 41], 0xff00);
     }
 }

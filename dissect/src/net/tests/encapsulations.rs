@@ -99,6 +99,8 @@ fn links() -> Vec<Case> {
         ("ppp compressed", L::PPP, cat!([0x21], ip)),
         ("ppp hdlc", L::PPP_HDLC, framed.clone()),
         ("ppp pppd", L::PPP_PPPD, cat!([0, 3], ppp)),
+        ("ppp multilink", L::PPP, cat!([0xff, 3, 0, 0x3d, 0xc0, 0, 0, 9], ppp)),
+        ("ppp multilink short", L::PPP, cat!([0x3d, 0xc1, 9, 0x21], ip)),
         ("ppp direction", L::PPP_WITH_DIR, cat!([1], framed)),
         ("pppoe", L::PPP_ETHER, with_len(4, cat!([0x11, 0, 0, 9, 0, 0], ppp), ppp.len())),
         ("cisco hdlc", L::C_HDLC, cat!([0x0f, 0, 8, 0], ip)),
@@ -145,6 +147,7 @@ fn wireless() -> Vec<Case> {
         ("qos with ht control", w, wlan(0x88, 0x82, &[0; 6], &llc)),
         ("four addresses", w, wlan(0x08, 0x03, &[2; 6], &llc)),
         ("aggregate", w, wlan(0x88, 0x01, &[0x80, 0], &aggregate)),
+        ("aggregate in the clear", w, wlan(0x88, 0x41, &[0x80, 0], &aggregate)),
         ("decrypted", w, wlan(0x08, 0x41, &[], &llc)),
         ("decrypted with vector", w, wlan(0x88, 0x41, &[0; 10], &llc)),
         ("radiotap", L::RADIOTAP, radiotap([0; 4], &[], &plain)),
@@ -434,7 +437,7 @@ fn datagrams_in_datagrams_are_bounded() {
                 Decoded::FragmentKept => None,
                 Decoded::Datagram(datagram) => Some(Ok(datagram.packet().payload.to_vec())),
                 Decoded::Skip(reason) => Some(Err(reason)),
-                Decoded::Packet(_) => panic!("a fragment is no packet"),
+                Decoded::Packet(_) | Decoded::Several(_) => panic!("a fragment is no packet"),
             };
         let mut packet = ip_hello();
         for id in 0..depth {
@@ -450,4 +453,39 @@ fn datagrams_in_datagrams_are_bounded() {
         let expect = if complete { Ok(HELLO.to_vec()) } else { Err(S::NestedTooDeep) };
         assert_eq!(push(&packet), Some(expect));
     }
+}
+
+#[test]
+fn every_packet_of_an_aggregate_is_found() {
+    let part = |llc: &[u8]| {
+        let len = u16::try_from(llc.len()).unwrap().to_be_bytes();
+        cat!([2; 12], len, llc, vec![0; (14 + llc.len()).next_multiple_of(4) - 14 - llc.len()])
+    };
+    let of = |ports: [u8; 2], payload: &[u8]| {
+        let mut segment = tcp(payload);
+        segment[..2].copy_from_slice(&ports);
+        snap(&ipv4(6, &segment))
+    };
+    let arp = cat!([0xaa, 0xaa, 3, 0, 0, 0, 8, 6], [0; 28]);
+    let parts = cat!(part(&of([1, 1], b"one")), part(&arp), part(&of([2, 2], b"three")));
+    let parts = cat!(parts, part(&of([3, 3], b"last")));
+    let bytes = wlan(0x88, 0x01, &[0x80, 0], &parts);
+    let mut counters = Counters::default();
+    let frame = frame(L::IEEE802_11, &bytes);
+    let payloads = |frame: &Frame<'_>, counters: &mut Counters| -> Vec<Vec<u8>> {
+        match decode(frame, &mut Defragmenter::new(0), counters) {
+            Decoded::Several(packets) => packets.iter().map(|it| it.payload.to_vec()).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(payloads(&frame, &mut counters), [&b"one"[..], b"three", b"last"]);
+    // A snap length takes what it takes.
+    let cut = Frame { data: &bytes[..bytes.len() - 60], ..frame };
+    assert_eq!(payloads(&cut, &mut counters), [&b"one"[..], b"three"]);
+    let mut steer = Steer::new(5);
+    let Steering::Several(parts) = steer.steer(&frame) else { panic!("three packets") };
+    assert_eq!(parts.len(), 3);
+    assert_eq!((steer.counters().frames, steer.counters().dissected), (1, 1));
+    assert!(parts[0].0 != parts[1].0, "each goes where its own connection goes");
+    one_outcome(L::IEEE802_11.0, &bytes, 0).unwrap();
 }

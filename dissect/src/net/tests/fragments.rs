@@ -30,6 +30,7 @@ impl Bench {
                 let packet = datagram.packet();
                 Some(Ok((packet.payload.to_vec(), packet.payload_len)))
             }
+            Decoded::Several(_) => panic!("an IP packet is one"),
             Decoded::Skip(reason) => Some(Err(reason)),
             Decoded::FragmentKept => None,
         }

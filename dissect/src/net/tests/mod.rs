@@ -74,6 +74,7 @@ fn with_decoded<T>(frame: &Frame<'_>, look: impl FnOnce(Result<Packet<'_>, SkipR
     let mut counters = Counters::default();
     match decode(frame, &mut Defragmenter::new(0), &mut counters) {
         Decoded::Packet(packet) => look(Ok(packet)),
+        Decoded::Several(packets) => look(Ok(packets[0])),
         Decoded::Datagram(datagram) => look(Ok(datagram.packet())),
         Decoded::Skip(reason) => look(Err(reason)),
         Decoded::FragmentKept => panic!("a fragment was kept"),

@@ -108,6 +108,7 @@ fn with_decoded_or_kept<T>(
     let mut counters = Counters::default();
     match decode(frame, &mut Defragmenter::new(0), &mut counters) {
         Decoded::Packet(packet) => look(packet),
+        Decoded::Several(packets) => look(packets[0]),
         Decoded::Datagram(datagram) => look(datagram.packet()),
         Decoded::Skip(_) | Decoded::FragmentKept => None,
     }
@@ -132,6 +133,17 @@ pub(super) fn one_outcome(link: u16, bytes: &[u8], extra: u32) -> Result<(), Tes
             prop_assert!(packet.payload.len() <= packet.payload_len as usize);
             prop_assert!(packet.payload.len() <= bytes.len());
             prop_assert_eq!(Steering::Flow(Steer::new(0).hash(&packet)), steered);
+        }
+        Decoded::Several(packets) => {
+            let Steering::Several(parts) = steered else {
+                return Err(TestCaseError::fail("steering finds one packet"));
+            };
+            prop_assert_eq!(packets.len(), parts.len());
+            for (packet, (hash, part)) in packets.iter().zip(&parts) {
+                let frame = Frame { link: LinkType::ETHERNET, data: part, ..frame };
+                prop_assert_eq!(Some(*packet), whole_packet(&frame));
+                prop_assert_eq!(*hash, Steer::new(0).hash(packet));
+            }
         }
         Decoded::Datagram(_) => prop_assert!(false, "one fragment is no datagram"),
         Decoded::FragmentKept => prop_assert_eq!(steered, Steering::Kept),

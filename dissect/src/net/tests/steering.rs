@@ -41,6 +41,7 @@ fn count(frame: &Frame<'_>, defrag: &mut Defragmenter, counters: &mut Counters) 
         }
         Decoded::FragmentKept => None,
         Decoded::Packet(packet) => Some(packet.payload.to_vec()),
+        Decoded::Several(_) => panic!("an IP packet is one"),
         Decoded::Datagram(datagram) => Some(datagram.packet().payload.to_vec()),
     };
     counters.dissected += 1;
@@ -85,8 +86,10 @@ fn a_steered_capture_counts_like_an_unsteered_one() {
         at_workers.extend(match steer.steer(&frame) {
             Steering::Flow(_) | Steering::Any => count(&frame, &mut fresh, &mut workers),
             Steering::Kept => None,
+            Steering::Several(_) => panic!("an IP packet is one"),
             Steering::Datagram { bytes, .. } => {
-                whole_packet(&bytes).map(|packet| packet.payload.to_vec())
+                let whole = Frame { data: &bytes, ..frame };
+                whole_packet(&whole).map(|packet| packet.payload.to_vec())
             }
         });
     }

@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use super::record::{Fragment, MESSAGE_LEN_MAX, Record, Records, content};
+use super::record::{Fragment, MESSAGE_LEN_MAX, Record, Records, content, sealed_data};
 use crate::flow::{Context, Halves, SideFacts, Way};
 use crate::tls::{Cursor, message};
 use crate::udp::pieces::{Inserted, Pieces};
@@ -44,6 +44,8 @@ struct Direction {
     is_cut: bool,
     /// Sent what follows a hello.
     sent_more: bool,
+    /// Numbers of the last datagram of nothing but application data, while no hello was read.
+    last_data: Option<u64>,
 }
 
 /// A message that is being put together.
@@ -69,6 +71,7 @@ impl Conversation {
         self.datagrams = self.datagrams.saturating_add(1);
         let direction = &mut self.directions[way.index()];
         direction.facts.saw_payload = true;
+        direction.sealed_data(datagram, cut);
         for record in Records::new(datagram, cut) {
             direction.record(&record, counters, context);
         }
@@ -79,16 +82,25 @@ impl Conversation {
         &self.directions[way.index()].facts
     }
 
-    /// Whether a hello was read.
+    /// Whether a hello was read, or application data that is DTLS beyond doubt.
     pub(in super::super) fn is_proven(&self) -> bool {
-        self.directions.iter().any(|direction| direction.facts.has_hello())
+        let is_proven = |it: &Direction| it.facts.has_hello() || it.facts.is_midstream;
+        self.directions.iter().any(is_proven)
+    }
+
+    /// Whether it is proven by application data alone: a hello begins another connection.
+    pub(in super::super) fn is_midstream(&self) -> bool {
+        let mut directions = self.directions.iter();
+        self.is_proven() && directions.all(|direction| !direction.facts.has_hello())
     }
 
     /// Whether nothing that follows can add anything: both hellos, and the proof that both sides
     /// went over to encryption.
     pub(in super::super) fn is_settled(&self) -> bool {
         let has_hellos = self.directions.iter().all(|direction| direction.facts.has_hello());
-        self.datagrams >= DATAGRAMS_MAX || has_hellos && self.is_handshake_over()
+        self.datagrams >= DATAGRAMS_MAX
+            || has_hellos && self.is_handshake_over()
+            || self.exchanges_data()
     }
 
     /// Whether both sides went over to encryption, which in version 1.3 the client's Finished
@@ -101,6 +113,11 @@ impl Conversation {
             Some(Version::Dtls13) => client.long_record,
             _ => client.changed_cipher && server.changed_cipher,
         }
+    }
+
+    /// Whether both sides sent application data, and the capture begins after the handshake.
+    fn exchanges_data(&self) -> bool {
+        self.directions.iter().all(|it| it.facts.is_midstream && !it.facts.has_hello())
     }
 
     /// Bytes that are held beside the fixed size.
@@ -118,10 +135,10 @@ impl Conversation {
         for direction in &mut self.directions {
             direction.finish(context);
         }
-        let is_settled = self.is_handshake_over();
+        let is_settled = self.is_handshake_over() || self.exchanges_data();
         let is_two_sided = self.directions.iter().all(|direction| direction.facts.saw_payload);
         let is_whole = self.directions.iter().all(|direction| !direction.facts.has_holes);
-        let sides = self.directions.map(|direction| direction.facts);
+        let sides = self.directions.each_mut().map(|direction| &mut direction.facts);
         let halves = Halves::of_datagrams(sides, senders, None, missing);
         let mut facts = halves.join()?;
         facts.transport = Transport::Udp;
@@ -141,6 +158,22 @@ impl Conversation {
 }
 
 impl Direction {
+    /// Takes a datagram for application data of a connection whose beginning was not captured:
+    /// a second one of the same keys whose number is near the last one's, so that no protocol is
+    /// taken for DTLS by chance.
+    fn sealed_data(&mut self, datagram: &[u8], cut: usize) {
+        const DISTANCE_MAX: u64 = 1 << 16;
+        if self.facts.has_hello() || self.facts.is_midstream {
+            return;
+        }
+        let Some(numbers) = sealed_data(datagram, cut) else { return };
+        let last = self.last_data.replace(numbers);
+        if last.is_some_and(|last| last != numbers && last.abs_diff(numbers) <= DISTANCE_MAX) {
+            self.facts.is_midstream = true;
+            self.facts.saw_records = true;
+        }
+    }
+
     fn record(&mut self, record: &Record<'_>, counters: &mut Counters, context: &mut Context<'_>) {
         match *record {
             Record::Plain { kind: content::HANDSHAKE, version, body, is_cut } => {
@@ -237,13 +270,13 @@ impl Direction {
     /// Takes what there is of an unfinished hello, and says why it is not whole.
     fn finish(&mut self, context: &mut Context<'_>) {
         let unfinished = std::mem::take(&mut self.unfinished);
-        for Unfinished { kind, version, pieces, .. } in &unfinished {
+        for Unfinished { kind, len, version, pieces, .. } in &unfinished {
             let body = pieces.prefix();
             match *kind {
                 message::CLIENT_HELLO => {
-                    self.facts.partial(*kind, &without_cookie(body), *version, context);
+                    self.facts.partial(*kind, *len, &without_cookie(body), *version, context);
                 }
-                _ => self.facts.partial(*kind, body, *version, context),
+                _ => self.facts.partial(*kind, *len, body, *version, context),
             }
         }
         let extent = match (&self.facts.client_hello, &self.facts.server_hello) {
@@ -254,6 +287,9 @@ impl Direction {
         // Messages are numbered in a row (RFC 6347 §4.2.2).
         let run = self.taken.checked_shr(self.taken.trailing_zeros()).unwrap_or_default();
         self.facts.has_holes |= run & run.wrapping_add(1) != 0;
+        if self.facts.is_midstream && extent.is_none() {
+            return;
+        }
         if extent != Some(HelloExtent::Whole) && (self.sent_more || !unfinished.is_empty()) {
             self.facts.has_holes = true;
             self.facts.gap_before_hello = !self.is_cut;

@@ -11,4 +11,4 @@ mod record;
 pub(super) mod tests;
 
 pub(super) use conversation::{Conversation, hello_random};
-pub(super) use record::opens as opens_conversation;
+pub(super) use record::{opens as opens_conversation, sealed_data};

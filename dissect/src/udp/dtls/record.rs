@@ -173,6 +173,18 @@ pub(in super::super) fn opens(datagram: &[u8], cut: usize) -> bool {
     has_fragment && !records.is_broken
 }
 
+/// The numbers of the first record, epoch and sequence, in a datagram of protected application
+/// data up to version 1.2 beyond doubt: records fill it to its last byte.
+pub(in super::super) fn sealed_data(datagram: &[u8], cut: usize) -> Option<u64> {
+    let (&[kind, _, _, numbers @ .., _, _], _) = datagram.split_first_chunk::<HEADER_LEN>()?;
+    let mut records = Records::new(datagram, cut);
+    let is_data = kind == content::APPLICATION_DATA
+        && records.all(|record| matches!(record, Record::Sealed { .. }))
+        && !records.is_broken;
+    let numbers = u64::from_be_bytes(numbers);
+    is_data.then_some(numbers).filter(|numbers| numbers >> 48 != 0)
+}
+
 /// Whether this may be the version of a record: 1.0 (which the first record of others has too),
 /// and 1.2, which 1.3 goes by.
 const fn is_version(version: u16) -> bool {

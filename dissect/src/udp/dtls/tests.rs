@@ -258,3 +258,57 @@ proptest! {
         talk.finish();
     }
 }
+
+#[test]
+fn application_data_alone_is_midstream() {
+    let data = |sequence| record_of(23, 1, sequence, &[7; 40]);
+    let mut talk = Talk::new();
+    talk.send(Side::Client, &data(4)).send(Side::Server, &data(1));
+    talk.send(Side::Server, &[data(3), data(4)].concat()).send(Side::Client, &data(5));
+    talk.send(Side::Client, &data(6));
+    let facts = talk.finish_one();
+    assert_eq!((facts.protocol, facts.coverage), (Protocol::Dtls, Coverage::MIDSTREAM));
+    assert_eq!(
+        (facts.established, facts.offered_max(), facts.negotiated()),
+        (Some(true), None, None)
+    );
+
+    let mut talk = Talk::new();
+    talk.send(Side::Client, &data(4)).send(Side::Client, &data(5));
+    let facts = talk.finish_one();
+    let expect = Coverage::MIDSTREAM.with(Coverage::SERVER_SIDE_MISSING);
+    assert_eq!((facts.coverage, facts.established), (expect, None));
+}
+
+#[test]
+fn a_handshake_behind_application_data_is_another_connection() {
+    let data = |sequence| record_of(23, 1, sequence, &[7; 40]);
+    let mut talk = Talk::new();
+    for sequence in 0..20 {
+        talk.send(Side::Client, &data(sequence)).send(Side::Server, &data(sequence));
+    }
+    talk.send(Side::Client, &record(0, &whole(1, 0, &client_hello(1, &[], NAME))));
+    let flows = talk.finish();
+    assert_eq!(flows.len(), 2);
+    assert_eq!(flows[0].coverage, Coverage::MIDSTREAM);
+    assert_eq!(flows[1].offered_max(), Some(Version::Dtls12));
+}
+
+#[test]
+fn what_looks_like_application_data_once_is_none() {
+    let data = |sequence| record_of(23, 1, sequence, &[7; 40]);
+    let check = |datagrams: &[Vec<u8>]| {
+        let mut talk = Talk::new();
+        for datagram in datagrams {
+            talk.send(Side::Client, datagram);
+        }
+        assert_eq!(talk.finish().len(), 0, "{datagrams:?}");
+    };
+    check(&[data(1)]);
+    check(&[data(1), data(1)]);
+    // Bytes behind the record, epoch zero, another content type, numbers far apart.
+    check(&[[data(1), vec![0]].concat(), [data(2), vec![0]].concat()]);
+    check(&[record_of(23, 0, 1, &[7; 40]), record_of(23, 0, 2, &[7; 40])]);
+    check(&[record_of(22, 1, 1, &[7; 40]), record_of(22, 1, 2, &[7; 40])]);
+    check(&[record_of(23, 1, 1, &[7; 40]), record_of(23, 2, 2, &[7; 40])]);
+}

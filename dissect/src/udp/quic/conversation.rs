@@ -171,7 +171,7 @@ impl Conversation {
             direction.finish(context);
         }
         self.directions[dialled].facts.saw_records = true;
-        let sides = self.directions.map(|direction| direction.facts);
+        let sides = self.directions.each_mut().map(|direction| &mut direction.facts);
         let halves = Halves::of_datagrams(sides, senders, Some(dialled), missing);
         let mut facts = halves.join()?;
         facts.transport = Transport::Udp;
@@ -307,7 +307,7 @@ impl Conversation {
     }
 
     /// Takes the frames of a packet.
-    fn read(
+    pub(super) fn read(
         &mut self,
         way: Way,
         frames: &[u8],
@@ -367,9 +367,9 @@ impl Direction {
 
     /// Takes what there is of an unfinished hello, and says why it is not whole.
     fn finish(&mut self, context: &mut Context<'_>) {
-        if let Some((kind, _)) = self.next_message() {
+        if let Some((kind, len)) = self.next_message() {
             let body = self.stream.prefix().get(self.read + MESSAGE_HEADER_LEN..);
-            self.facts.partial(kind, body.unwrap_or_default(), 0, context);
+            self.facts.partial(kind, len, body.unwrap_or_default(), 0, context);
         }
         let hellos = (&self.facts.client_hello, &self.facts.server_hello);
         let extent = match hellos {

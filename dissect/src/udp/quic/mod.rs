@@ -6,6 +6,8 @@
 
 mod conversation;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod keys;
 mod packet;
 

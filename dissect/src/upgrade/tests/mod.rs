@@ -1,5 +1,6 @@
 //! Scripts of every protocol, heard whole, byte by byte and split at random.
 
+mod adversity;
 mod binary;
 mod properties;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use dissect::{
     Counters, Dissector, FlowFacts, Frame, HelloSeen, Limits, LinkType, Mark, Observer, Quality,
-    Timestamp,
+    Sweep, Timestamp,
 };
 
 use super::Packet;
@@ -15,11 +15,13 @@ pub(crate) struct Lens {
     /// Bytes of each frame that are captured.
     pub(crate) snap_len: usize,
     pub(crate) limits: Limits,
+    /// Numbers of packets behind which an interval ends, or what is over is reported.
+    pub(crate) sweeps: Vec<(usize, Sweep)>,
 }
 
 impl Default for Lens {
     fn default() -> Self {
-        Self { snap_len: usize::MAX, limits: Limits::default() }
+        Self { snap_len: usize::MAX, limits: Limits::default(), sweeps: Vec::new() }
     }
 }
 
@@ -28,12 +30,20 @@ impl Default for Lens {
 pub(crate) struct Seen {
     pub(crate) flows: Vec<FlowFacts>,
     pub(crate) hellos: Vec<HelloSeen>,
+    pub(crate) decided: usize,
+    /// Connections that were reported before the input was over.
+    pub(crate) reported_by_sweeps: usize,
     pub(crate) counters: Counters,
 }
 
 impl Observer for Seen {
     fn flow(&mut self, facts: FlowFacts) {
         self.flows.push(facts);
+    }
+
+    fn decided(&mut self, facts: &FlowFacts) {
+        assert!(facts.first.frame > 0 && facts.last >= facts.first, "{facts:?}");
+        self.decided += 1;
     }
 
     fn hello(&mut self, seen: HelloSeen) {
@@ -60,6 +70,10 @@ impl Lens {
                 data: &bytes[..bytes.len().min(self.snap_len)],
             };
             dissector.push(&frame, &mut seen);
+            for (_, kind) in self.sweeps.iter().filter(|(after, _)| *after as u64 == number) {
+                dissector.sweep(frame.time, *kind, &mut seen);
+                seen.reported_by_sweeps = seen.flows.len();
+            }
         }
         dissector.finish(&mut seen);
         assert!(dissector.counters().balances());

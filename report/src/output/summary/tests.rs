@@ -2,7 +2,7 @@ use dissect::{Coverage, LinkType};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{CaptureCounts, testkit};
+use crate::{CaptureCounts, InterfaceCounts, testkit};
 
 fn inside(addr: IpAddr) -> bool {
     addr.to_string().starts_with("10.")
@@ -94,12 +94,27 @@ fn frames_connections_and_hosts_are_accounted_for() {
 #[test]
 fn a_live_capture_says_what_was_dropped() {
     let mut run = run();
-    run.capture = Some(CaptureCounts { received: 12, kernel_drops: 3, interface_drops: 1 });
+    run.capture = Some(CaptureCounts::of(vec![InterfaceCounts {
+        name: "eth1".to_owned(),
+        received: 12,
+        kernel_drops: 3,
+        interface_drops: 1,
+        outages: 2,
+    }]));
     let summary = summary(&[], &run);
     assert_eq!(
         summary["capture"],
-        json!({ "received": 12, "kernel_drops": 3, "interface_drops": 1 })
+        json!({
+            "received": 12,
+            "kernel_drops": 3,
+            "interface_drops": 1,
+            "interfaces": {
+                "eth1": { "received": 12, "kernel_drops": 3, "interface_drops": 1, "outages": 2 },
+            },
+        })
     );
+    assert_eq!(summary["hosts_hidden_max"], 4);
+    assert_eq!(finding(&summary, "outages")["count"], 2);
     assert_eq!(finding(&summary, "drops")["count"], 4);
 }
 

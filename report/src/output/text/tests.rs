@@ -54,6 +54,21 @@ Could not be judged
 }
 
 #[test]
+fn a_dropped_frame_may_hide_a_host() {
+    let drops = crate::InterfaceCounts { kernel_drops: 3, ..crate::InterfaceCounts::default() };
+    let capture = Some(crate::CaptureCounts::of(vec![drops]));
+    let shown = |flows: &[JudgedFlow]| {
+        text(flows, &RunInfo { capture: capture.clone(), ..run() }, 300, false)
+    };
+    let flows = [testkit::old_client(), unknown("10.0.0.8:1", "nothing was seen")];
+    assert!(shown(&flows).starts_with(
+        "1 of 2 hosts breaks on the day TLS 1.0 and 1.1 are switched off; at most 4 more are \
+         hidden, 3 of them in frames that the capture dropped\n"
+    ));
+    assert!(shown(&[]).contains("could be judged, and the capture dropped 3 frames\n"));
+}
+
+#[test]
 fn nothing_seen_is_said() {
     assert_eq!(
         text(&[], &run(), 200, false),

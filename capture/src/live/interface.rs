@@ -1,0 +1,272 @@
+//! One interface: its libpcap handle, its counts, and whether it is there.
+
+use std::time::Instant;
+
+use dissect::{LinkType, Timestamp};
+use pcap::{Active, Capture, Precision};
+
+use super::staging::Staging;
+use super::system::{self, LinkState};
+use super::{InterfaceCounts, KERNEL_DELAY_MS, LiveEvent, LiveOptions};
+use crate::CaptureError;
+
+/// Frames taken before others get their turn; bounds what a block is overfilled by.
+const FRAMES_AT_ONCE: usize = 64;
+/// Turns of one interface before the others get theirs.
+const TURNS_MAX: usize = 64;
+
+pub(super) struct Interface {
+    name: String,
+    options: LiveOptions,
+    handle: Capture<Active>,
+    link: LinkType,
+    /// The number that the system knows the interface by.
+    index: u32,
+    /// Since when it does not deliver.
+    lost_at: Option<Instant>,
+    is_blocked_told: bool,
+    counts: InterfaceCounts,
+    /// The handle's own counters at the last look: kernel and interface drops.
+    last: (u32, u32),
+}
+
+impl Interface {
+    pub(super) fn open(name: &str, options: &LiveOptions) -> Result<Self, CaptureError> {
+        let index = match system::link_state(name) {
+            LinkState::Up(index) => index,
+            LinkState::Down(_) => {
+                return Err(CaptureError::InterfaceDown { name: name.to_owned() });
+            }
+            LinkState::Gone => {
+                let known = super::interfaces().unwrap_or_default();
+                let known = known.into_iter().map(|info| info.name).collect();
+                return Err(CaptureError::NoSuchInterface { name: name.to_owned(), known });
+            }
+        };
+        let handle = open_handle(name, options)?;
+        Ok(Self {
+            link: link_type(handle.get_datalink().0),
+            name: name.to_owned(),
+            options: options.clone(),
+            handle,
+            index,
+            lost_at: None,
+            is_blocked_told: false,
+            counts: InterfaceCounts { name: name.to_owned(), ..InterfaceCounts::default() },
+            last: (0, 0),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The handle, to wait on; `None` while the interface does not deliver.
+    pub(super) fn waitable(&self) -> Option<&Capture<Active>> {
+        self.lost_at.is_none().then_some(&self.handle)
+    }
+
+    /// Takes what is there. Whether it was anything.
+    pub(super) fn read(&mut self, staging: &mut Staging, events: &mut Vec<LiveEvent>) -> bool {
+        let mut has_read = false;
+        if self.lost_at.is_some() {
+            return false;
+        }
+        for _ in 0..TURNS_MAX {
+            if staging.is_full() {
+                break;
+            }
+            let (link, mut count) = (self.link, 0);
+            let step = self.handle.dispatch(Some(FRAMES_AT_ONCE), |packet| {
+                count += 1;
+                staging.push(link, time_of(packet.header), packet.header.len, packet.data);
+            });
+            self.counts.received += count;
+            has_read |= count > 0;
+            match step {
+                Ok(_) if count > 0 => {}
+                Ok(_) => break,
+                Err(_) => {
+                    // Most often the interface went down or away. What it is shows in its state.
+                    self.lose(system::link_state(&self.name), events);
+                    break;
+                }
+            }
+        }
+        has_read
+    }
+
+    /// Looks whether the interface went or came back.
+    pub(super) fn look_after(&mut self, events: &mut Vec<LiveEvent>) {
+        let state = system::link_state(&self.name);
+        match (state, self.lost_at) {
+            (LinkState::Up(index), None) if index == self.index => self.note_drops(),
+            (LinkState::Up(index), None) => {
+                // It was replaced between two looks.
+                self.lose(LinkState::Gone, events);
+                self.recover(index, events);
+            }
+            (LinkState::Up(index), Some(_)) => self.recover(index, events),
+            (state, None) => self.lose(state, events),
+            (LinkState::Down(_) | LinkState::Gone, Some(_)) => {}
+        }
+    }
+
+    pub(super) fn counts(&mut self) -> InterfaceCounts {
+        self.note_drops();
+        self.counts.clone()
+    }
+
+    fn lose(&mut self, state: LinkState, events: &mut Vec<LiveEvent>) {
+        self.note_drops();
+        self.lost_at = Some(Instant::now());
+        self.is_blocked_told = false;
+        self.counts.outages += 1;
+        let name = self.name.clone();
+        events.push(match state {
+            LinkState::Gone => LiveEvent::Gone { name },
+            LinkState::Down(_) | LinkState::Up(_) => LiveEvent::Down { name },
+        });
+    }
+
+    /// Listens again on an interface that is up.
+    fn recover(&mut self, index: u32, events: &mut Vec<LiveEvent>) {
+        let Some(lost_at) = self.lost_at else { return };
+        // The open socket needs no privilege to be bound to an interface anew; a new one does.
+        let is_promiscuous = self.options.is_promiscuous;
+        let rebound = match index == self.index && system::SURVIVES_DOWN {
+            true => Ok(()),
+            false => system::rebind(&self.handle, index, is_promiscuous),
+        };
+        if rebound.is_err() {
+            match open_handle(&self.name, &self.options) {
+                Ok(handle) => {
+                    self.handle = handle;
+                    self.link = link_type(self.handle.get_datalink().0);
+                    self.last = (0, 0);
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut self.is_blocked_told, true) {
+                        let (name, reason) = (self.name.clone(), error.to_string());
+                        events.push(LiveEvent::Blocked { name, reason });
+                    }
+                    return;
+                }
+            }
+        }
+        (self.index, self.lost_at) = (index, None);
+        events.push(LiveEvent::Back { name: self.name.clone(), after: lost_at.elapsed() });
+    }
+
+    /// Adds what was dropped since the last look.
+    fn note_drops(&mut self) {
+        let Ok(stat) = self.handle.stats() else { return };
+        let (kernel, interface) = self.last;
+        self.counts.kernel_drops += grown(kernel, stat.dropped);
+        self.counts.interface_drops += grown(interface, stat.if_dropped);
+        self.last = (stat.dropped, stat.if_dropped);
+    }
+}
+
+/// By how much a counter of 32 bits grew. One that went back began anew, unless it ran over.
+fn grown(before: u32, after: u32) -> u64 {
+    let growth = after.wrapping_sub(before);
+    u64::from(if growth > u32::MAX / 2 { after } else { growth })
+}
+
+fn open_handle(name: &str, options: &LiveOptions) -> Result<Capture<Active>, CaptureError> {
+    let fails = |error| interface_error(name, plain(error));
+    // Larger values than the library takes are the largest that it takes.
+    let int = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    let handle = Capture::from_device(name)
+        .map_err(fails)?
+        .promisc(options.is_promiscuous)
+        .snaplen(int(options.snap_len))
+        .buffer_size(int(options.buffer_bytes))
+        // In immediate mode the kernel wakes us for each frame, with a slower ring.
+        .immediate_mode(false)
+        .timeout(KERNEL_DELAY_MS)
+        .precision(Precision::Nano)
+        .open()
+        .map_err(fails)?;
+    let mut handle = handle.setnonblock().map_err(fails)?;
+    if let Some(expression) = &options.filter {
+        handle.filter(expression, true).map_err(|error| CaptureError::BadFilter {
+            expression: expression.clone(),
+            message: plain(error),
+        })?;
+    }
+    Ok(handle)
+}
+
+fn interface_error(name: &str, message: String) -> CaptureError {
+    let name = name.to_owned();
+    let said = message.to_ascii_lowercase();
+    match () {
+        () if said.contains("not permitted") || said.contains("permission") => {
+            let program = std::env::current_exe().unwrap_or_else(|_| "tlsunset".into());
+            CaptureError::NoPermission { name, program }
+        }
+        () if said.contains("not up") => CaptureError::InterfaceDown { name },
+        () => CaptureError::Interface { name, message },
+    }
+}
+
+pub(super) fn plain(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(message) => message,
+        other => other.to_string(),
+    }
+}
+
+/// When a frame was captured; the handle was opened for nanoseconds.
+fn time_of(header: &pcap::PacketHeader) -> Timestamp {
+    // The fields are 32 or 64 bits wide, by platform.
+    #[allow(clippy::useless_conversion, reason = "not useless on every platform")]
+    let (seconds, nanos) = (i64::from(header.ts.tv_sec), i64::from(header.ts.tv_usec));
+    Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+/// The number of a link type in files, where libpcap knows it by another.
+fn link_type(dlt: i32) -> LinkType {
+    let number = match dlt {
+        11 => 100,
+        12 | 14 => 101,
+        15 => 102,
+        16 => 103,
+        19 => 106,
+        // Link types have 16 bits; what has more is none that is decoded.
+        same => u16::try_from(same).unwrap_or(u16::MAX),
+    };
+    LinkType(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_run_over_or_begin_anew() {
+        assert_eq!(grown(5, 9), 4);
+        assert_eq!(grown(5, 5), 0);
+        assert_eq!(grown(u32::MAX - 1, 3), 5);
+        assert_eq!(grown(1_000, 7), 7);
+    }
+
+    #[test]
+    fn messages_say_what_to_do() {
+        let error = interface_error("eth9", "socket: Operation not permitted".to_owned());
+        let message = error.to_string();
+        assert!(message.contains("cap_net_raw") && message.contains("setcap"), "{message}");
+        let error = interface_error("eth9", "eth9: That device is not up".to_owned());
+        assert!(matches!(error, CaptureError::InterfaceDown { .. }));
+    }
+
+    #[test]
+    fn link_types_are_those_of_files() {
+        assert_eq!(link_type(1), LinkType::ETHERNET);
+        assert_eq!(link_type(12), LinkType::RAW);
+        assert_eq!(link_type(113), LinkType::LINUX_SLL);
+        assert_eq!(link_type(-1), LinkType(u16::MAX));
+    }
+}

@@ -1,0 +1,530 @@
+//! From a text to packets and connections, whatever its shape.
+
+use std::io::{Cursor, Read};
+
+use dissect::{Mark, SkipReason, Timestamp};
+
+use super::columns::{Column, Row, column_of_ek};
+use super::delimited::{Dialect, Found as FoundRow, Rows};
+use super::detect::{self, Shape};
+use super::info::{Reason, SourceKind};
+use super::json::{self, Found as FoundValue, Values};
+use super::logs::{self, Fields, Logged};
+use super::packet::{self, Taken};
+use super::talk::Sight;
+use super::times::Moment;
+use super::{EXPORT_COMMAND, ReviewError, Reviewer, TextReport, columns, text};
+
+/// Bytes of the beginning that the shape is told by: more than the longest header.
+const HEAD_LEN: usize = 64 << 10;
+
+/// Lines that are named of those that could not be read.
+const NAMED_MAX: u64 = 3;
+
+/// How far the times of two texts are apart that count from a moment of their own: more than any
+/// rule about two connections looks back.
+const GAP_NS: i64 = 3600 * 1_000_000_000;
+
+/// Nanoseconds by which rows may be out of order, as those of several interfaces are.
+const DISORDER_NS_MAX: i64 = 1_000_000_000;
+
+/// What is noted while one text is read.
+#[derive(Debug, Default)]
+struct Notes {
+    named: Vec<String>,
+    unreadable: u64,
+    has_relative_times: bool,
+    has_no_times: bool,
+    goes_back: bool,
+    rows: u64,
+    last: Option<i64>,
+}
+
+impl Reviewer {
+    /// Reads a text to its end.
+    ///
+    /// # Errors
+    ///
+    /// When it is nothing that can be read, when its columns tell nothing, and when reading
+    /// fails; what was read before is kept.
+    pub fn read<R: Read>(&mut self, mut input: R) -> Result<TextReport, ReviewError> {
+        let mut magic = Vec::new();
+        input.by_ref().take(16).read_to_end(&mut magic)?;
+        if let Some(words) = detect::foreign(&magic) {
+            return Err(ReviewError::Foreign(words));
+        }
+        let mut input = text::decoded(Cursor::new(magic).chain(input))?;
+        let mut head = Vec::new();
+        input.by_ref().take(HEAD_LEN as u64).read_to_end(&mut head)?;
+        let shape = detect::shape(&head).map_err(ReviewError::Foreign)?;
+        self.files += 1;
+        self.clock.base = match self.files {
+            1 => 0,
+            _ => self.clock.last.saturating_add(GAP_NS),
+        };
+        let mut notes = Notes::default();
+        let kind = match shape {
+            Shape::Table(dialect) => self.read_table(head, input, dialect, &mut notes),
+            Shape::Zeek => self.read_zeek(head, input, &mut notes),
+            Shape::Json => self.read_json(head, input, &mut notes),
+        };
+        let (kind, mut notices) = kind?;
+        *self.reviewed.info.sources.entry(kind).or_default() += 1;
+        notices.extend(notes.into_notices());
+        Ok(TextReport { kind, notices })
+    }
+
+    fn read_table<R: Read>(
+        &mut self,
+        head: Vec<u8>,
+        input: R,
+        dialect: Dialect,
+        notes: &mut Notes,
+    ) -> Result<(SourceKind, Vec<String>), ReviewError> {
+        let mut rows = Rows::new(head, input, dialect);
+        if rows.next_row()? != FoundRow::Row {
+            return Err(ReviewError::Foreign("no table: its first line can't be read"));
+        }
+        rows.take_as_header();
+        let mut row = Row::default();
+        let mut places: Vec<Option<Column>> = Vec::new();
+        for cell in rows.cells() {
+            let column = detect::column_of(cell, dialect.quote);
+            // Addresses of IPv4 and IPv6 stand in columns of their own; of two others that mean
+            // the same, the first counts.
+            let is_address = matches!(column, Some(Column::Source | Column::Destination));
+            places.push(column.filter(|column| is_address || !row.knows(*column)));
+            if let Some(column) = column {
+                row.know(column);
+            }
+        }
+        let kind = kind_of_columns(&row)?;
+        let mut notices = missing_columns(&row, kind);
+        let sight = sight(&row, kind);
+        loop {
+            let bytes = rows.bytes;
+            let found = rows.next_row();
+            self.reviewed.bytes_read += rows.bytes - bytes;
+            match found? {
+                FoundRow::End => break,
+                FoundRow::Unreadable(why) => self.refuse(notes, rows.line, Reason::Malformed, why),
+                FoundRow::Row => {
+                    row.clear();
+                    for (cell, column) in rows.cells().zip(&places) {
+                        if let Some(column) = column {
+                            row.push(*column, &String::from_utf8_lossy(cell));
+                        }
+                    }
+                    self.take_row(&row, rows.line, sight, notes);
+                }
+            }
+        }
+        if notes.rows == 0 {
+            notices.push("it has no rows".to_owned());
+        }
+        Ok((kind, notices))
+    }
+
+    fn read_zeek<R: Read>(
+        &mut self,
+        head: Vec<u8>,
+        input: R,
+        notes: &mut Notes,
+    ) -> Result<(SourceKind, Vec<String>), ReviewError> {
+        // Zeek quotes nothing: it writes tabs within values as \x09.
+        let mut rows = Rows::new(head, input, Dialect { delimiter: b'\t', quote: 0 });
+        let mut names: Vec<String> = Vec::new();
+        let mut fields = Fields::default();
+        loop {
+            let bytes = rows.bytes;
+            let found = rows.next_row();
+            self.reviewed.bytes_read += rows.bytes - bytes;
+            match found? {
+                FoundRow::End => break,
+                FoundRow::Unreadable(why) => self.refuse(notes, rows.line, Reason::Malformed, why),
+                FoundRow::Row => {
+                    let mut cells = rows.cells().map(String::from_utf8_lossy);
+                    let first = cells.next().unwrap_or_default();
+                    if first.starts_with('#') {
+                        if first == "#fields" {
+                            names = cells.map(|it| it.into_owned()).collect();
+                        }
+                        continue;
+                    }
+                    if names.len() != cells.count() + 1 {
+                        let why = "other cells than #fields names";
+                        self.refuse(notes, rows.line, Reason::Malformed, why);
+                        continue;
+                    }
+                    fields.clear();
+                    for (name, cell) in names.iter().zip(rows.cells()) {
+                        fields.push(name, &String::from_utf8_lossy(cell));
+                    }
+                    self.take_logged(logs::zeek(&fields), rows.line, notes);
+                }
+            }
+        }
+        if names.iter().all(|name| name != "id.orig_h") {
+            return Err(ReviewError::MissingColumns { missing: "addresses (id.orig_h)" });
+        }
+        Ok((SourceKind::Log, log_notices()))
+    }
+
+    fn read_json<R: Read>(
+        &mut self,
+        head: Vec<u8>,
+        input: R,
+        notes: &mut Notes,
+    ) -> Result<(SourceKind, Vec<String>), ReviewError> {
+        let mut values = Values::new(head, input);
+        let mut object = Object::default();
+        let (mut packets, mut logged, mut raw) = (0u64, 0u64, 0u64);
+        loop {
+            let bytes = values.bytes;
+            let found = values.next_value();
+            self.reviewed.bytes_read += values.bytes - bytes;
+            let line = values.line;
+            match found? {
+                FoundValue::End => break,
+                FoundValue::Unreadable(why) => self.refuse(notes, line, Reason::Malformed, why),
+                FoundValue::Value => {
+                    if let Err(error) = object.read(values.value()) {
+                        self.refuse(notes, line, Reason::Malformed, &error.to_string());
+                        continue;
+                    }
+                    match object.kind() {
+                        ObjectKind::Action => {}
+                        ObjectKind::Raw => raw += 1,
+                        ObjectKind::Packet => {
+                            packets += 1;
+                            let sight = sight(&object.row, SourceKind::Packets);
+                            self.take_row(&object.row, line, sight, notes);
+                        }
+                        ObjectKind::Zeek => {
+                            logged += 1;
+                            self.take_logged(logs::zeek(&object.fields), line, notes);
+                        }
+                        ObjectKind::Eve => {
+                            logged += 1;
+                            match logs::eve(&object.fields) {
+                                Some(found) => self.take_logged(found, line, notes),
+                                None => {
+                                    self.reviewed.info.rows_read += 1;
+                                    self.reviewed.info.rows_of_others += 1;
+                                }
+                            }
+                        }
+                        ObjectKind::Other => {
+                            let why = "no packet of tshark, and no event of Zeek or Suricata";
+                            self.refuse(notes, line, Reason::Malformed, why);
+                        }
+                    }
+                }
+            }
+        }
+        if packets + logged == 0 && raw > 0 {
+            return Err(ReviewError::Foreign(
+                "bytes without fields (`-T jsonraw`), which is not read; use `-T ek`",
+            ));
+        }
+        if packets + logged == 0 && notes.unreadable > 0 {
+            return Err(ReviewError::Foreign(
+                "JSON that holds no packets of tshark and no events of Zeek or Suricata",
+            ));
+        }
+        Ok(match logged > packets {
+            true => (SourceKind::Log, log_notices()),
+            false => (SourceKind::Packets, Vec::new()),
+        })
+    }
+
+    fn take_row(&mut self, row: &Row, line: u64, sight: Sight, notes: &mut Notes) {
+        if row.is_empty() {
+            return self.refuse(notes, line, Reason::Malformed, "nothing in any column");
+        }
+        let packet = match packet::packet(row) {
+            Taken::Unreadable(reason, why) => return self.refuse(notes, line, reason, &why),
+            Taken::NotIp => {
+                self.reviewed.info.rows_read += 1;
+                self.reviewed.counters.frames += 1;
+                return self.reviewed.counters.skip(SkipReason::NotIp);
+            }
+            Taken::Packet(packet) => packet,
+        };
+        self.reviewed.info.rows_read += 1;
+        notes.rows += 1;
+        self.reviewed.counters.frames += 1;
+        self.reviewed.counters.dissected += 1;
+        let time = self.time_of(packet.moment, notes);
+        let at = Mark { frame: packet.number.unwrap_or(notes.rows), time };
+        self.table.take(*packet, at, self.files, sight);
+    }
+
+    fn take_logged(&mut self, logged: Logged, line: u64, notes: &mut Notes) {
+        match logged {
+            Err(why) => self.refuse(notes, line, Reason::Value, &why),
+            Ok((moment, mut facts)) => {
+                self.reviewed.info.rows_read += 1;
+                notes.rows += 1;
+                let at = Mark { frame: notes.rows, time: self.time_of(Some(moment), notes) };
+                (facts.first, facts.last) = (at, at);
+                if let Some(hello) = &mut facts.client_hello {
+                    hello.at = at;
+                }
+                if let Some(hello) = &mut facts.server_hello {
+                    hello.at = at;
+                }
+                facts.alerts.iter_mut().for_each(|alert| alert.at = at);
+                self.reviewed.flows.push(facts);
+            }
+        }
+    }
+
+    fn time_of(&mut self, moment: Option<Moment>, notes: &mut Notes) -> Timestamp {
+        let nanos = match moment {
+            Some(Moment::Absolute(nanos)) => nanos,
+            Some(Moment::Relative(nanos)) => {
+                notes.has_relative_times = true;
+                self.clock.base.saturating_add(nanos)
+            }
+            None => {
+                notes.has_no_times = true;
+                notes.last.unwrap_or(self.clock.base)
+            }
+        };
+        notes.goes_back |= notes.last.is_some_and(|last| nanos < last - DISORDER_NS_MAX);
+        notes.last = Some(nanos);
+        self.clock.last = self.clock.last.max(nanos);
+        let time = Timestamp::from_nanos(nanos);
+        let reviewed = &mut self.reviewed;
+        reviewed.first_time = Some(reviewed.first_time.map_or(time, |first| first.min(time)));
+        reviewed.last_time = Some(reviewed.last_time.map_or(time, |last| last.max(time)));
+        time
+    }
+
+    fn refuse(&mut self, notes: &mut Notes, line: u64, reason: Reason, why: &str) {
+        self.reviewed.info.rows_read += 1;
+        *self.reviewed.info.rows_not_understood.entry(reason).or_default() += 1;
+        notes.unreadable += 1;
+        if notes.unreadable <= NAMED_MAX {
+            notes.named.push(format!("line {line} was not understood: {why}"));
+        }
+    }
+}
+
+/// What a table is by its columns.
+fn kind_of_columns(row: &Row) -> Result<SourceKind, ReviewError> {
+    let has = |columns: &[Column]| columns.iter().any(|column| row.knows(*column));
+    let missing = |missing| Err(ReviewError::MissingColumns { missing });
+    if !has(&[Column::Source, Column::SourceShown]) {
+        return missing("address of the sender (Source, ip.src)");
+    }
+    if !has(&[Column::Destination, Column::DestinationShown]) {
+        return missing("address of the receiver (Destination, ip.dst)");
+    }
+    if has(&[Column::MessageType]) {
+        return Ok(SourceKind::Fields);
+    }
+    if has(&[Column::Info]) && has(&[Column::Protocol]) {
+        return Ok(SourceKind::PacketList);
+    }
+    missing("word on handshakes (tls.handshake.type, or Protocol and Info)")
+}
+
+/// What the columns leave open, in words.
+fn missing_columns(row: &Row, kind: SourceKind) -> Vec<String> {
+    let mut notices = Vec::new();
+    let has_ports = row.knows(Column::SourcePort) && row.knows(Column::DestinationPort);
+    if !has_ports {
+        notices.push(
+            "without the columns Source Port and Destination Port (tcp.srcport, tcp.dstport), \
+             connections between the same two addresses are told apart as well as can be"
+                .to_owned(),
+        );
+    }
+    if kind == SourceKind::PacketList {
+        notices.push(format!(
+            "a packet list does not say what clients offer, so that verdicts stay unknown; this \
+             exports what is needed: {EXPORT_COMMAND}"
+        ));
+        return notices;
+    }
+    let wanted = [
+        Column::CapturedLength,
+        Column::Length,
+        Column::Version,
+        Column::SupportedVersions,
+        Column::Suites,
+        Column::Groups,
+        Column::ExtensionTypes,
+        Column::Signatures,
+        Column::Compression,
+        Column::ServerName,
+        Column::Random,
+        Column::AlertLevel,
+        Column::AlertDescription,
+        Column::ContentType,
+        Column::RecordLength,
+        Column::Flags,
+    ];
+    let has_flags = row.knows(Column::Reset) && row.knows(Column::Fin);
+    let missing: Vec<&str> = wanted
+        .into_iter()
+        .filter(|column| !row.knows(*column) && !(*column == Column::Flags && has_flags))
+        .map(Column::name)
+        .collect();
+    if !missing.is_empty() {
+        notices.push(format!(
+            "without the columns {} some verdicts stay unknown; this exports what is needed: \
+             {EXPORT_COMMAND}",
+            missing.join(", ")
+        ));
+    }
+    notices
+}
+
+fn log_notices() -> Vec<String> {
+    vec![
+        "a log says what was selected and little of what was offered, so that a client that got \
+         less than the minimum stays unknown"
+            .to_owned(),
+    ]
+}
+
+fn sight(row: &Row, kind: SourceKind) -> Sight {
+    Sight {
+        records: row.knows(Column::ContentType) || kind == SourceKind::PacketList,
+        record_lengths: row.knows(Column::RecordLength),
+        ports: row.knows(Column::SourcePort) && row.knows(Column::DestinationPort),
+    }
+}
+
+impl Notes {
+    fn into_notices(self) -> Vec<String> {
+        let mut notices = self.named;
+        let more = self.unreadable.saturating_sub(NAMED_MAX);
+        if more > 0 {
+            notices.push(format!("and {more} more lines were not understood"));
+        }
+        if self.has_no_times {
+            notices.push("it has no column with times".to_owned());
+        }
+        if self.has_relative_times {
+            notices.push(
+                "its times count from its first packet: days and hours in the report are not \
+                 those of the capture"
+                    .to_owned(),
+            );
+        }
+        if self.goes_back && self.has_relative_times {
+            notices.push(
+                "its times go back: seconds since the previous packet are no places in time"
+                    .to_owned(),
+            );
+        }
+        notices
+    }
+}
+
+/// What a JSON object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ObjectKind {
+    /// A line of `-T ek` that names an index.
+    Action,
+    Eve,
+    Other,
+    Packet,
+    /// A packet in bytes alone.
+    Raw,
+    Zeek,
+}
+
+/// A JSON object, read as a packet and as a row of a log at once.
+#[derive(Debug, Default)]
+struct Object {
+    row: Row,
+    fields: Fields,
+    has_layers: bool,
+    has_raw: bool,
+    is_action: bool,
+}
+
+impl Object {
+    fn read(&mut self, text: &[u8]) -> serde_json::Result<()> {
+        self.row = Row::default();
+        self.fields.clear();
+        (self.has_layers, self.has_raw, self.is_action) = (false, false, false);
+        let Self { row, fields, has_layers, has_raw, is_action } = self;
+        let mut timestamp = String::new();
+        let mut is_whole = false;
+        json::visit(text, &mut |path, value| {
+            let keys: [&str; 3] = std::array::from_fn(|at| path.get(at).map_or("", |key| key));
+            let Some(key) = path.last() else { return };
+            let column = match keys {
+                ["_source", "layers", layer] => {
+                    *has_layers = true;
+                    *has_raw |= layer.ends_with("_raw");
+                    is_whole |= path.len() > 3;
+                    columns::column(key)
+                }
+                ["layers", ..] => {
+                    *has_layers = true;
+                    is_whole |= path.len() > 2;
+                    column_of_ek(key)
+                }
+                ["index", ..] => return *is_action = true,
+                ["timestamp", "", _] => {
+                    timestamp = value.to_owned();
+                    return fields.push(key, value);
+                }
+                _ => return fields.push(&path.join("."), value),
+            };
+            if let Some(column) = column {
+                // Several fields name the same time.
+                if column != Column::Time || row.text(column).is_empty() {
+                    row.push(column, value);
+                }
+                row.know(column);
+            }
+        })?;
+        if self.has_layers {
+            if is_whole {
+                self.row.know_all();
+            }
+            if self.row.text(Column::Time).is_empty() {
+                self.row.push(Column::Time, &timestamp);
+            }
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> ObjectKind {
+        if self.has_layers {
+            let is_raw = self.has_raw && self.row.text(Column::Source).is_empty();
+            return if is_raw { ObjectKind::Raw } else { ObjectKind::Packet };
+        }
+        if self.is_action {
+            ObjectKind::Action
+        } else if self.fields.get("id.orig_h").is_some() {
+            ObjectKind::Zeek
+        } else if self.fields.get("event_type").is_some() {
+            ObjectKind::Eve
+        } else {
+            ObjectKind::Other
+        }
+    }
+}
+
+/// Any bytes, as the fuzzer gives them.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn survive(bytes: &[u8]) {
+    let mut reviewer = Reviewer::new(64 << 10);
+    let half = bytes.len() / 2;
+    for text in [bytes, &bytes[..half]] {
+        let _: Result<_, _> = reviewer.read(text);
+    }
+    let reviewed = reviewer.finish();
+    let info = &reviewed.info;
+    assert!(info.rows_read >= info.not_understood() + info.rows_of_others);
+    assert!(reviewed.counters.balances());
+}

@@ -1,0 +1,180 @@
+//! A run without end: frames as they come, and what is known of connections bit by bit.
+//!
+//! Whoever directs the run decides when something is reported and when it ends; nothing here looks
+//! at a clock. Every connection is reported once, and every frame is accounted for in one harvest.
+
+use std::thread;
+
+use capture::Batch;
+use crossbeam_channel::{Sender, bounded, unbounded};
+use dissect::{Counters, FlowFacts, Held, HelloSeen, NameSeen, Steer, Sweep, Timestamp};
+use report::ClockInfo;
+
+use super::clock::Clock;
+use super::dispatch::{HandOut, QUEUED_BATCHES_MAX, Work, work};
+use super::{Learned, LiveHosts, Settings, Worker};
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Frames to follow.
+    Frames(Batch),
+    /// Nothing came.
+    Idle,
+    /// To hand over what is known, as of a time.
+    Harvest(Timestamp, Sweep),
+    /// The end: everything is handed over.
+    Stop,
+}
+
+/// Decides what is done, and takes what is learned.
+pub trait Director {
+    /// What to do next. May wait for frames for a moment.
+    fn step(&mut self) -> Step;
+
+    /// Takes what was learned since the last harvest; `kind` is that of the step, `None` at the
+    /// end of the run.
+    fn harvest(&mut self, harvest: Harvest, kind: Option<Sweep>);
+}
+
+/// What was learned since the last harvest.
+#[derive(Debug, Default)]
+pub struct Harvest {
+    /// Connections to be reported, in no particular order; each once in a run.
+    pub flows: Vec<Box<FlowFacts>>,
+    /// Connections that were decided, reported or not; each once in a run.
+    pub decided: Vec<Box<FlowFacts>>,
+    /// ClientHellos that were read, in no particular order.
+    pub hellos: Vec<HelloSeen>,
+    /// What DNS answers said, in no particular order.
+    pub names: Vec<NameSeen>,
+    /// What became of the frames.
+    pub counters: Counters,
+    /// Time of the first frame.
+    pub first_time: Option<Timestamp>,
+    /// Time of the last frame.
+    pub last_time: Option<Timestamp>,
+    /// How time went on from frame to frame.
+    pub clock: ClockInfo,
+    /// What the workers' tables hold still.
+    pub held: Held,
+}
+
+/// Follows frames until the director stops.
+///
+/// # Panics
+///
+/// When a frame is neither dissected nor skipped for a reason.
+pub fn watch(director: &mut dyn Director, settings: &Settings, hosts: &LiveHosts) {
+    let mut log = Log::default();
+    if settings.workers <= 1 {
+        let mut worker = Worker::live(settings, hosts);
+        loop {
+            match director.step() {
+                Step::Frames(batch) => {
+                    log.note(&batch);
+                    worker.take(&batch);
+                }
+                Step::Idle => {}
+                Step::Harvest(now, kind) => {
+                    let harvest = log.harvest([worker.sweep(now, kind)], Counters::default());
+                    director.harvest(harvest, Some(kind));
+                }
+                Step::Stop => break,
+            }
+        }
+        director.harvest(log.harvest([worker.finish()], Counters::default()), None);
+    } else {
+        watch_many(director, settings, hosts, &mut log);
+    }
+}
+
+/// Hands frames out to workers.
+fn watch_many(director: &mut dyn Director, settings: &Settings, hosts: &LiveHosts, log: &mut Log) {
+    let mut steer = Steer::new(settings.seed);
+    let learned = thread::scope(|scope| {
+        // Batches that come back this way are dropped, which returns their bytes to the source.
+        let (used, returned) = unbounded::<Batch>();
+        let (queues, workers): (Vec<Sender<Work>>, Vec<_>) = (0..settings.workers)
+            .map(|_| {
+                let (queue, works) = bounded(QUEUED_BATCHES_MAX);
+                let (used, worker) = (used.clone(), Worker::live(settings, hosts));
+                (queue, scope.spawn(move || work(worker, &works, &used)))
+            })
+            .unzip();
+        drop(used);
+        let mut hand_out = HandOut::new(queues);
+        // Handing out fails when a worker panicked, which goes on where it is joined.
+        loop {
+            returned.try_iter().for_each(drop);
+            match director.step() {
+                Step::Frames(batch) => {
+                    log.note(&batch);
+                    if hand_out.take(batch, &mut steer).is_err() {
+                        break;
+                    }
+                }
+                Step::Idle => {}
+                Step::Harvest(now, kind) => {
+                    let Ok(learned) = hand_out.sweep(now, kind) else { break };
+                    if learned.len() < settings.workers {
+                        break;
+                    }
+                    director.harvest(log.harvest(learned, steer.take_counters()), Some(kind));
+                }
+                Step::Stop => break,
+            }
+        }
+        drop(hand_out);
+        let join = |worker: thread::ScopedJoinHandle<'_, Learned>| match worker.join() {
+            Ok(learned) => learned,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        workers.into_iter().map(join).collect::<Vec<_>>()
+    });
+    director.harvest(log.harvest(learned, steer.take_counters()), None);
+}
+
+/// What the thread that hands out notes itself.
+#[derive(Default)]
+struct Log {
+    clock: Clock,
+    first_time: Option<Timestamp>,
+    last_time: Option<Timestamp>,
+}
+
+impl Log {
+    fn note(&mut self, batch: &Batch) {
+        let descs = batch.descs();
+        if let (Some(first), Some(last)) = (descs.first(), descs.last()) {
+            self.first_time.get_or_insert(first.time);
+            self.last_time = Some(last.time);
+            self.clock.note(descs);
+        }
+    }
+
+    fn harvest(
+        &mut self,
+        learned: impl IntoIterator<Item = Learned>,
+        counters: Counters,
+    ) -> Harvest {
+        let mut harvest = Harvest {
+            counters,
+            first_time: self.first_time.take(),
+            last_time: self.last_time.take(),
+            clock: self.clock.take_info(),
+            ..Harvest::default()
+        };
+        for learned in learned {
+            harvest.flows.extend(learned.flows);
+            harvest.decided.extend(learned.decided);
+            harvest.hellos.extend(learned.hellos);
+            harvest.names.extend(learned.names);
+            harvest.counters.absorb(&learned.counters);
+            harvest.held.connections += learned.held.connections;
+            harvest.held.bytes += learned.held.bytes;
+        }
+        assert!(harvest.counters.balances(), "every frame is dissected or skipped for a reason");
+        harvest
+    }
+}

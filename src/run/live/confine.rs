@@ -1,0 +1,175 @@
+//! Gives up what a run does not need once its interfaces are open.
+//!
+//! In this order: the user, capabilities, the right to gain any, writing outside the output
+//! folders, and calls that no part of the program makes. What could not be given up is told; that
+//! a user could not be become is an error.
+
+use std::path::PathBuf;
+
+use nix::unistd::{User, geteuid, setgid, setgroups, setuid};
+
+use caps::{CapSet, Capability, CapsHashSet};
+use landlock::{
+    ABI, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+    RulesetStatus,
+};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
+/// A user to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Account(User);
+
+impl Account {
+    /// Looks a user up.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of this name.
+    pub(super) fn of(name: &str) -> Result<Self, String> {
+        match User::from_name(name) {
+            Ok(Some(user)) => Ok(Self(user)),
+            Ok(None) => Err(format!("--user: there is no user {name}")),
+            Err(error) => Err(format!("--user: can't look up {name}: {error}")),
+        }
+    }
+
+    /// Numbers of the user and of its group.
+    pub(super) fn ids(&self) -> (u32, u32) {
+        (self.0.uid.as_raw(), self.0.gid.as_raw())
+    }
+
+    /// Makes a folder the user's own.
+    pub(super) fn own(&self, folder: &std::path::Path) -> Result<(), String> {
+        let (user, group) = self.ids();
+        std::os::unix::fs::chown(folder, Some(user), Some(group)).map_err(|error| {
+            format!("--user: can't give {} to {}: {error}", folder.display(), self.0.name)
+        })
+    }
+
+    fn become_it(&self) -> Result<(), String> {
+        let steps = setgroups(&[self.0.gid])
+            .and_then(|()| setgid(self.0.gid))
+            .and_then(|()| setuid(self.0.uid));
+        steps.map_err(|error| format!("--user: can't become {}: {error}", self.0.name))
+    }
+}
+
+/// Gives up what is not needed: this thread and those that it starts from now on.
+///
+/// Gives what could not be given up, in words.
+///
+/// # Errors
+///
+/// When the user can't be become.
+pub(super) fn confine(
+    account: Option<&Account>,
+    folders: &[PathBuf],
+    is_confined: bool,
+) -> Result<Vec<String>, String> {
+    if let Some(account) = account {
+        // Needs a capability of its own; without it nothing is gained by what is left there.
+        let _ = caps::clear(None, CapSet::Bounding);
+        account.become_it()?;
+    }
+    let mut left = Vec::new();
+    if !is_confined {
+        return Ok(left);
+    }
+    let is_root = geteuid().is_root();
+    if is_root {
+        left.push("still runs as root; --user NAME gives that up".to_owned());
+    }
+    let mut told = |what: &str, result: Result<(), String>| {
+        if let Err(error) = result {
+            left.push(format!("{what} could not be given up: {error}"));
+        }
+    };
+    told("capabilities", drop_capabilities(is_root));
+    told(
+        "gaining privileges",
+        nix::sys::prctl::set_no_new_privs().map_err(|error| error.to_string()),
+    );
+    told("writing elsewhere than the output folders", restrict_files(folders));
+    told("system calls that are not needed", restrict_calls());
+    Ok(left)
+}
+
+/// Root keeps one capability: to write to folders of others, as it is expected to.
+fn drop_capabilities(is_root: bool) -> Result<(), String> {
+    let mut kept = CapsHashSet::new();
+    let has = |cap| caps::has_cap(None, CapSet::Permitted, cap).unwrap_or(false);
+    if is_root && has(Capability::CAP_DAC_OVERRIDE) {
+        kept.insert(Capability::CAP_DAC_OVERRIDE);
+    }
+    let _ = caps::clear(None, CapSet::Ambient);
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &kept).map_err(|error| error.to_string())?;
+    }
+    caps::clear(None, CapSet::Inheritable).map_err(|error| error.to_string())
+}
+
+/// Lets nothing be written but below these folders.
+fn restrict_files(folders: &[PathBuf]) -> Result<(), String> {
+    let access = AccessFs::from_write(ABI::V3) | AccessFs::Execute;
+    let opened = folders.iter().map(PathFd::new).collect::<Result<Vec<_>, _>>();
+    let opened = opened.map_err(|error| error.to_string())?;
+    let restrict = || {
+        let mut rules = Ruleset::default().handle_access(access)?.create()?;
+        for folder in opened {
+            rules = rules.add_rule(PathBeneath::new(folder, AccessFs::from_write(ABI::V3)))?;
+        }
+        rules.restrict_self()
+    };
+    let status = restrict().map_err(|error: landlock::RulesetError| error.to_string())?;
+    match status.ruleset {
+        RulesetStatus::NotEnforced => Err("the kernel has no Landlock".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// Lets no program be run, nothing be connected to, and the kernel not be changed.
+fn restrict_calls() -> Result<(), String> {
+    let arch = std::env::consts::ARCH.try_into().map_err(|_| "not on this processor".to_owned())?;
+    let errno = u32::try_from(libc::EPERM).unwrap_or(1);
+    let denied = DENIED_CALLS.iter().map(|call| (*call, Vec::new())).collect();
+    let filter =
+        SeccompFilter::new(denied, SeccompAction::Allow, SeccompAction::Errno(errno), arch);
+    let program = filter.and_then(BpfProgram::try_from).map_err(|error| error.to_string())?;
+    seccompiler::apply_filter(&program).map_err(|error| error.to_string())
+}
+
+/// Calls that no part of the program makes after its beginning.
+const DENIED_CALLS: &[i64] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_connect,
+    libc::SYS_listen,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_setns,
+    libc::SYS_unshare,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_reboot,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_acct,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_sethostname,
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+];

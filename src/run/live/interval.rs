@@ -1,0 +1,118 @@
+//! What was learned in a stretch of time.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use capture::InterfaceCounts as Counted;
+use dissect::{Counters, Endpoint, FlowFacts, Timestamp, Version};
+use report::{CaptureCounts, ClockInfo, InterfaceCounts, client_of};
+
+use crate::engine::Harvest;
+
+/// An interval that goes on.
+#[derive(Debug)]
+pub(super) struct Interval {
+    pub(super) start: Timestamp,
+    pub(super) flows: Vec<Box<FlowFacts>>,
+    pub(super) counters: Counters,
+    pub(super) clock: ClockInfo,
+    pub(super) first_time: Option<Timestamp>,
+    pub(super) last_time: Option<Timestamp>,
+    /// Connections that were let go since others tell the same.
+    pub(super) repeats: u64,
+}
+
+impl Interval {
+    pub(super) fn new(start: Timestamp) -> Self {
+        Self {
+            start,
+            flows: Vec::new(),
+            counters: Counters::default(),
+            clock: ClockInfo::default(),
+            first_time: None,
+            last_time: None,
+            repeats: 0,
+        }
+    }
+
+    /// Takes everything but the names.
+    pub(super) fn absorb(&mut self, harvest: Harvest) {
+        /// Clock steps that are kept; the counts go on.
+        const STEPS_MAX: usize = 16;
+        self.flows.extend(harvest.flows);
+        self.counters.absorb(&harvest.counters);
+        self.first_time = self.first_time.or(harvest.first_time);
+        self.last_time = harvest.last_time.or(self.last_time);
+        let clock = harvest.clock;
+        self.clock.unordered_frames += clock.unordered_frames;
+        self.clock.steps_back += clock.steps_back;
+        self.clock.steps_ahead += clock.steps_ahead;
+        let room = STEPS_MAX.saturating_sub(self.clock.steps.len());
+        self.clock.steps.extend(clock.steps.into_iter().take(room));
+    }
+
+    /// Lets go of connections that tell what others tell: of each client, server, offer and
+    /// outcome the first few stay. Every host keeps its verdict; only the numbers of connections
+    /// are lower, by `repeats`.
+    pub(super) fn compact(&mut self) {
+        /// Connections of a kind that stay.
+        const ALIKE_KEPT: u32 = 4;
+        self.flows.sort_by_key(|facts| (facts.first.time, facts.first.frame));
+        let mut met: HashMap<Kind, u32> = HashMap::new();
+        let before = self.flows.len();
+        self.flows.retain(|facts| {
+            let count = met.entry(Kind::of(facts)).or_default();
+            *count += 1;
+            *count <= ALIKE_KEPT
+        });
+        self.repeats += (before - self.flows.len()) as u64;
+    }
+}
+
+/// What decides on the verdict of a connection.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    client: IpAddr,
+    server: Endpoint,
+    name: Option<Box<str>>,
+    asked: Option<Box<str>>,
+    ja3: Option<[u8; 16]>,
+    offered: Option<Version>,
+    chosen: Option<(Option<Version>, Option<u16>)>,
+    is_refused: bool,
+    coverage: u8,
+}
+
+impl Kind {
+    fn of(facts: &FlowFacts) -> Self {
+        let hello = facts.client_hello.as_ref();
+        let chosen = facts.server_hello.as_ref();
+        Self {
+            client: client_of(facts).addr,
+            server: facts.server,
+            name: hello.and_then(|hello| hello.server_name.as_deref()).map(Into::into),
+            asked: facts.upgrade_name.as_deref().map(Into::into),
+            ja3: hello.and_then(|hello| hello.offer.ja3),
+            offered: hello.and_then(|hello| hello.offer.max_version()),
+            chosen: chosen.map(|chosen| (chosen.version(), chosen.cipher_suite)),
+            is_refused: facts.refusal.is_some(),
+            coverage: facts.coverage.bits(),
+        }
+    }
+}
+
+/// What interfaces counted since an earlier count.
+pub(super) fn counted_since(now: &[Counted], before: &[Counted]) -> CaptureCounts {
+    let since = |now: &Counted| {
+        let before = before.iter().find(|before| before.name == now.name);
+        let before = before.cloned().unwrap_or_default();
+        InterfaceCounts {
+            name: now.name.clone(),
+            received: now.received - before.received,
+            kernel_drops: now.kernel_drops - before.kernel_drops,
+            interface_drops: now.interface_drops - before.interface_drops,
+            outages: now.outages - before.outages,
+        }
+    };
+    CaptureCounts::of(now.iter().map(since).collect())
+}

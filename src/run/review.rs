@@ -1,0 +1,97 @@
+//! `review`: what other programs exported in, every output out.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use report::review::Reviewer;
+use report::{NameBook, OutputFolder, Report, RunInfo};
+
+use super::console::Console;
+use super::{Outcome, anonymizing, inventory, judging, outputs};
+use crate::cli::ReviewConfig;
+
+/// Reviews exports.
+pub(super) fn review(config: ReviewConfig) -> Outcome {
+    let mut console = Console::new(config.outputs.prints_notices);
+    if let Err(error) = run(&config, &mut console) {
+        console.fail(&error);
+    }
+    console.outcome
+}
+
+/// An error ends the run; what is said on the way does not.
+fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
+    if let Some(file) = outputs::file_named_twice(&config.outputs, &config.inputs) {
+        let file = file.display();
+        return Err(format!("{file} is named twice; an output needs a file of its own"));
+    }
+    let judge = judging::judge(&config.judging, &config.sensor)?;
+    let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
+    let inventory = config.inventory.as_deref().map(inventory::read).transpose();
+    let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
+    // An output folder that can't be made is said before hours of work, not after.
+    let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
+    let folder = folder.map_err(|error| error.to_string())?;
+    let mut reviewer = Reviewer::new(config.memory_max);
+    let mut errors = Vec::new();
+    for path in &config.inputs {
+        let shown = path.display();
+        let read = open(path).map_err(Into::into).and_then(|text| reviewer.read(text));
+        match read {
+            Ok(report) => {
+                for notice in report.notices {
+                    console.notice(&format_args!("{shown}: {notice}"));
+                }
+            }
+            Err(error) => {
+                let error = format!("{shown}: {error}");
+                console.fail(&error);
+                errors.push(error);
+            }
+        }
+    }
+    let reviewed = reviewer.finish();
+    let run = RunInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sensor: config.sensor.clone(),
+        policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
+        home: config.judging.home.clone(),
+        endpoints: config
+            .judging
+            .endpoints
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .unwrap_or_default(),
+        inputs: config.inputs.iter().map(|path| path.display().to_string()).collect(),
+        errors,
+        bytes_read: reviewed.bytes_read,
+        first_time: reviewed.first_time,
+        last_time: reviewed.last_time,
+        counters: reviewed.counters,
+        review: Some(reviewed.info),
+        ..RunInfo::default()
+    };
+    let flows = judge.judge_all_named(reviewed.flows, &NameBook::default());
+    let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
+    let anonymizing::Judged { run, flows, home } = &judged;
+    let mut report = Report::new(flows, run, |addr| home.contains(addr));
+    if let Some(inventory) = &inventory {
+        let inventory = anonymizing::inventory(anonymizer.as_ref(), inventory);
+        report = report.with_inventory(&inventory, judge.policies());
+    }
+    let state: &outputs::Content<'_> = &|out| report.write_state(out);
+    let processors = || available_parallelism().map_or(1, NonZero::get);
+    let workers = config.workers.unwrap_or_else(processors);
+    outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    Ok(Box::new(File::open(path)?))
+}
