@@ -125,7 +125,7 @@ fn frames_of(sample: &str) -> Vec<Batch> {
 
 /// What tells connections apart, without where their report fell in time.
 fn told<'a>(flows: impl IntoIterator<Item = &'a Box<FlowFacts>>) -> Vec<String> {
-    let told = |facts: &Box<FlowFacts>| {
+    let told = |facts: &FlowFacts| {
         let FlowFacts { first, client, server, client_hello, server_hello, coverage, .. } =
             &**facts;
         format!("{first:?} {client:?} {server:?} {client_hello:?} {server_hello:?} {coverage:?}")
@@ -162,7 +162,7 @@ fn harvests_add_up_to_one_analysis() {
         let names: usize = all().map(|harvest| harvest.names.len()).sum();
         assert_eq!(names, whole.names.len());
         assert_eq!(all().find_map(|it| it.first_time), whole.first_time);
-        assert_eq!(all().filter_map(|it| it.last_time).last(), whole.last_time);
+        assert_eq!(all().filter_map(|it| it.last_time).next_back(), whole.last_time);
     }
 }
 
