@@ -126,11 +126,10 @@ fn frames_of(sample: &str) -> Vec<Batch> {
 /// What tells connections apart, without where their report fell in time.
 fn told<'a>(flows: impl IntoIterator<Item = &'a Box<FlowFacts>>) -> Vec<String> {
     let told = |facts: &FlowFacts| {
-        let FlowFacts { first, client, server, client_hello, server_hello, coverage, .. } =
-            &**facts;
+        let FlowFacts { first, client, server, client_hello, server_hello, coverage, .. } = facts;
         format!("{first:?} {client:?} {server:?} {client_hello:?} {server_hello:?} {coverage:?}")
     };
-    let mut told: Vec<String> = flows.into_iter().map(told).collect();
+    let mut told: Vec<String> = flows.into_iter().map(|facts| told(facts)).collect();
     told.sort();
     told
 }
