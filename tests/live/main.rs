@@ -10,5 +10,6 @@ mod kit;
 mod listening;
 mod peers;
 mod rotation;
+mod soak;
 mod trouble;
 mod watching;

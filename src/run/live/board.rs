@@ -218,3 +218,67 @@ impl Board {
 fn place(facts: &FlowFacts) -> (Endpoint, Endpoint, u64) {
     (facts.client, facts.server, facts.first.frame)
 }
+
+#[cfg(test)]
+mod tests {
+    use dissect::{Dissector, Limits, Observer};
+    use report::JudgeConfig;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen {
+        decided: Vec<Box<FlowFacts>>,
+        hellos: Vec<HelloSeen>,
+    }
+
+    impl Observer for Seen {
+        fn flow(&mut self, _: FlowFacts) {}
+
+        fn decided(&mut self, facts: &FlowFacts) {
+            self.decided.push(Box::new(facts.clone()));
+        }
+
+        fn hello(&mut self, seen: HelloSeen) {
+            self.hellos.push(seen);
+        }
+    }
+
+    /// Shows a sample frame by frame, as it happens; gives who was said to break.
+    fn told(sample: &str) -> Vec<IpAddr> {
+        use capture::Source as _;
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample);
+        let input = capture::Input::parse(folder.join("input.pcap"));
+        let mut source = capture::open(&[input], &capture::Options::default()).unwrap();
+        let mut dissector = Dissector::new(Limits::default(), 1);
+        let (mut board, judge) = (Board::default(), Judge::new(JudgeConfig::default()));
+        let (mut breaks, mut now) = (Vec::new(), Timestamp::default());
+        let mut show = |seen: Seen, now| {
+            board.note_hellos(&seen.hellos, now);
+            breaks.extend(board.take(seen.decided, now, &judge, &NameBook::default()));
+        };
+        while let Some(batch) = source.next_batch() {
+            for frame in batch.unwrap().frames() {
+                let mut seen = Seen::default();
+                dissector.push(&frame, &mut seen);
+                now = frame.time;
+                show(seen, now);
+            }
+        }
+        for _ in 0..20 {
+            now = Timestamp::from_nanos(now.as_nanos() + 2_000_000_000);
+            let mut seen = Seen::default();
+            dissector.sweep(now, dissect::Sweep::Over, &mut seen);
+            show(seen, now);
+        }
+        breaks.iter().map(|found| found.host).collect()
+    }
+
+    #[test]
+    fn a_host_is_told_once_and_a_retry_is_no_break() {
+        assert_eq!(told("tls10-client-outlook").len(), 1);
+        assert_eq!(told("tls12-ok").len(), 0);
+        assert_eq!(told("fallback-dance"), Vec::<IpAddr>::new());
+        assert_eq!(told("fallback-dance-refused"), Vec::<IpAddr>::new());
+    }
+}

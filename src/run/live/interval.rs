@@ -116,3 +116,65 @@ pub(super) fn counted_since(now: &[Counted], before: &[Counted]) -> CaptureCount
     };
     CaptureCounts::of(now.iter().map(since).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(name: &str, received: u64, outages: u64) -> Counted {
+        Counted { name: name.to_owned(), received, outages, ..Counted::default() }
+    }
+
+    #[test]
+    fn an_interval_counts_what_is_new() {
+        let before = [counted("eth1", 5, 1)];
+        let capture = counted_since(&[counted("eth1", 9, 1), counted("eth2", 3, 2)], &before);
+        let counts: Vec<_> =
+            capture.interfaces.iter().map(|it| (it.received, it.outages)).collect();
+        assert_eq!((capture.received, &*counts), (7, &[(4, 0), (3, 2)][..]));
+    }
+
+    /// The connections of a sample.
+    fn flows(sample: &str) -> Vec<Box<FlowFacts>> {
+        struct Flows(Vec<Box<FlowFacts>>);
+        impl dissect::Observer for Flows {
+            fn flow(&mut self, facts: FlowFacts) {
+                self.0.push(Box::new(facts));
+            }
+        }
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(sample);
+        let input = capture::Input::parse(folder.join("input.pcap"));
+        let mut source = capture::open(&[input], &capture::Options::default()).unwrap();
+        let mut dissector = dissect::Dissector::new(dissect::Limits::default(), 1);
+        let mut flows = Flows(Vec::new());
+        use capture::Source as _;
+        while let Some(batch) = source.next_batch() {
+            batch.unwrap().frames().for_each(|frame| dissector.push(&frame, &mut flows));
+        }
+        dissector.finish(&mut flows);
+        flows.0
+    }
+
+    #[test]
+    fn what_repeats_is_let_go_and_counted() {
+        let sample = flows("demo");
+        let mut interval = Interval::new(Timestamp::default());
+        for _ in 0..50 {
+            let flows = sample.clone();
+            interval.absorb(Harvest { flows, ..Harvest::default() });
+        }
+        interval.compact();
+        let left = interval.flows.len();
+        assert!(left <= 4 * sample.len(), "{left}");
+        assert_eq!(interval.repeats as usize + left, 50 * sample.len());
+        let clients = |flows: &[Box<FlowFacts>]| {
+            let mut clients: Vec<_> = flows.iter().map(|it| (it.client.addr, it.server)).collect();
+            clients.sort_unstable();
+            clients.dedup();
+            clients
+        };
+        assert_eq!(clients(&interval.flows), clients(&sample), "nobody is forgotten");
+        interval.compact();
+        assert_eq!(interval.flows.len(), left);
+    }
+}
