@@ -171,7 +171,7 @@ fn a_run_names_no_path() {
     let run = RunInfo {
         sensor: "lab".to_owned(),
         inputs: vec!["/data/contoso/a.pcap".to_owned(), "-".to_owned(), "captures".to_owned()],
-        endpoints: "/home/me/list.json".to_owned(),
+        endpoints: "/etc/list.json".to_owned(),
         home: vec!["203.0.113.0/24".to_owned(), "10.0.0.0/8".to_owned()],
         errors: [
             "/data/contoso/a.pcap: the file is empty",
