@@ -5,7 +5,7 @@ CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 TLSUNSET := target/release/tlsunset
 
-.PHONY: all demo test unit lint docs fuzz bench bench-peers setup corpus packages
+.PHONY: all demo test unit lint docs fuzz bench bench-peers setup setup-tests corpus packages
 
 all: $(TLSUNSET)
 
@@ -15,7 +15,7 @@ demo: setup
 	@echo '$$ tlsunset analyze samples/demo/input.pcap'
 	@$(TLSUNSET) analyze samples/demo/input.pcap
 
-test: setup lint docs unit
+test: setup-tests lint docs unit
 
 unit:
 	$(CARGO) test --workspace --locked
@@ -57,6 +57,15 @@ setup:
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    build-essential libpcap-dev; \
+	fi
+
+# tshark makes the exports that the tests of `review` read; without it they skip.
+setup-tests: setup
+	@if command -v apt-get >/dev/null && ! command -v tshark >/dev/null; then \
+	  echo 'installing tshark'; \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    tshark; \
 	fi
 
 $(TLSUNSET): setup

@@ -22,17 +22,17 @@ fn main() {
     wire.put(&header.map(u32::to_le_bytes).concat());
     for number in 0..connections {
         for _ in 0..syns {
-            let (addr, port) = (wire.roll(), wire.roll() as u16);
+            let (addr, port) = (wire.roll(), low(wire.roll()));
             wire.segment([(addr, port), (0x3460_0009, 443)], [number, 0], SYN, &[]);
         }
-        connection(&mut wire, number, number % every == 0);
+        connection(&mut wire, number, number.is_multiple_of(every));
     }
     wire.out.flush().expect("somebody reads");
 }
 
 fn connection(wire: &mut Wire, number: u32, is_tls: bool) {
     // 250 ports for each of the clients, so that there are as many connections as are wanted.
-    let client = (0x0a00_0000 + number / 250, 20_000 + (number % 250) as u16);
+    let client = (0x0a00_0000 + number / 250, 20_000 + low(number % 250));
     let server = (0x3460_0000 + number % 1_000, 443);
     let (up, down) = ([client, server], [server, client]);
     let (mut sent, mut answered) = (wire.roll(), wire.roll());
@@ -46,39 +46,52 @@ fn connection(wire: &mut Wire, number: u32, is_tls: bool) {
     let finished = [&[20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 40][..], &[0xa5; 40]].concat();
     let hello = client_hello(wire, number);
     wire.segment(up, [sent, answered], ACK, &hello);
-    sent = sent.wrapping_add(hello.len() as u32);
+    sent = sent.wrapping_add(len_u32(&hello));
     let answer = [server_hello(wire, number), finished.clone()].concat();
     wire.segment(down, [answered, sent], ACK, &answer);
-    answered = answered.wrapping_add(answer.len() as u32);
+    answered = answered.wrapping_add(len_u32(&answer));
     wire.segment(up, [sent, answered], ACK, &finished);
 }
 
 fn client_hello(wire: &mut Wire, number: u32) -> Vec<u8> {
-    let version = if number % 8 == 0 { 1 } else { 3 };
+    let version = if number.is_multiple_of(8) { 1 } else { 3 };
     let mut body = vec![3, version];
     body.extend((0..8).flat_map(|_| wire.roll().to_le_bytes()));
     body.extend([0, 0, 8, 0xc0, 0x2f, 0xc0, 0x14, 0, 0x35, 0, 0x2f, 1, 0]);
     let name = format!("t{number:08}.outlook.office365.com");
-    let len = name.len() as u8;
+    let len = len_u8(name.as_bytes());
     let mut block = vec![0, 0, 0, len + 5, 0, len + 3, 0, 0, len];
     block.extend(name.bytes());
     block.extend([0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 4, 0, 2, 4, 1]);
-    body.extend([0, block.len() as u8]);
+    body.extend([0, len_u8(&block)]);
     body.extend(block);
     record(1, &body)
 }
 
 fn server_hello(wire: &mut Wire, number: u32) -> Vec<u8> {
-    let mut body = vec![3, if number % 8 == 0 { 1 } else { 3 }];
+    let mut body = vec![3, if number.is_multiple_of(8) { 1 } else { 3 }];
     body.extend((0..8).flat_map(|_| wire.roll().to_le_bytes()));
-    body.extend(if number % 8 == 0 { [0, 0xc0, 0x14, 0] } else { [0, 0xc0, 0x2f, 0] });
+    body.extend(if number.is_multiple_of(8) { [0, 0xc0, 0x14, 0] } else { [0, 0xc0, 0x2f, 0] });
     record(2, &body)
 }
 
 /// A handshake message in a record of its own; both are short.
 fn record(kind: u8, body: &[u8]) -> Vec<u8> {
-    let len = body.len() as u8;
+    let len = len_u8(body);
     [&[22, 3, 1, 0, len + 4, kind, 0, 0, len], body].concat()
+}
+
+/// The lower half of a number.
+fn low(number: u32) -> u16 {
+    u16::try_from(number & 0xffff).unwrap_or_default()
+}
+
+fn len_u32(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).expect("a short text")
+}
+
+fn len_u8(bytes: &[u8]) -> u8 {
+    u8::try_from(bytes.len()).expect("a short text")
 }
 
 struct Wire {
@@ -93,7 +106,7 @@ impl Wire {
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
         self.dice ^= self.dice << 17;
-        (self.dice >> 16) as u32
+        u32::try_from(self.dice >> 16 & 0xffff_ffff).unwrap_or_default()
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -102,11 +115,11 @@ impl Wire {
 
     fn segment(&mut self, ends: [(u32, u16); 2], seq_ack: [u32; 2], flags: u8, payload: &[u8]) {
         self.micros += 1;
-        let len = 54 + payload.len() as u32;
+        let len = 54 + len_u32(payload);
         let (second, micro) = (1_700_000_000 + self.micros / 1_000_000, self.micros % 1_000_000);
         self.put(&[second, micro, len, len].map(u32::to_le_bytes).concat());
         self.put(&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0]);
-        self.put(&(len as u16 - 14).to_be_bytes());
+        self.put(&low(len - 14).to_be_bytes());
         self.put(&[0, 0, 0x40, 0, 64, 6, 0, 0]);
         self.put(&ends.map(|(addr, _)| addr.to_be_bytes()).concat());
         self.put(&ends.map(|(_, port)| port.to_be_bytes()).concat());

@@ -4,6 +4,7 @@
 //! happens and counted into the exit status at the end; it keeps nothing else from being done.
 
 mod analyze;
+mod anonymizing;
 mod console;
 mod diff;
 mod endpoints;

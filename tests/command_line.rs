@@ -115,7 +115,7 @@ fn inputs_that_are_no_captures_are_named() {
     let csv = fs::read(flows).unwrap();
     for (name, content, parts) in [
         ("text", &b"some notes\nof somebody\n"[..], &["expected a pcap", "text"][..]),
-        ("export.csv", &csv, &["CSV text", "the capture it was exported from"]),
+        ("export.csv", &csv, &["CSV text", "give it to `tlsunset review`"]),
         ("empty", b"", &["empty"]),
         ("zeros", &[0; 4096], &["expected a pcap"]),
         ("page.html", b"<!DOCTYPE html><html></html>", &["expected a pcap"]),

@@ -392,7 +392,7 @@ fn every_command_helps() {
 fn a_run_is_judged_again_by_the_policy_file_that_is_gone() {
     let folder = Folder::new("commands");
     let strict = "name = \"house\"\nminimum = \"TLSv1.3\"\ndirection = \"office365\"\n";
-    let file = folder.write("house.toml", strict.as_bytes().to_vec());
+    let file = folder.write("house.toml", strict.as_bytes());
     let run = |name: &str| {
         let out = folder.join(name);
         let policy = ["--policy".into(), file.clone().into_os_string(), "--policy".into()];

@@ -82,6 +82,10 @@ fn without_input(mut outputs: Outputs) -> (Outputs, State) {
         in_inputs &= !line.contains(']');
     }
     outputs.insert("summary.json".to_owned(), kept.into_bytes());
+    let page = String::from_utf8(outputs.remove("report.html").unwrap()).unwrap();
+    let is_kept = |line: &&str| !line.contains("<dt>Inputs</dt>");
+    let page: Vec<&str> = page.lines().filter(is_kept).collect();
+    outputs.insert("report.html".to_owned(), page.join("\n").into_bytes());
     let mut state = State::read(&outputs.remove("state.tlsunset").unwrap()[..]).unwrap();
     state.run.inputs.clear();
     state.run.bytes_read = 0;

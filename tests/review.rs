@@ -120,7 +120,7 @@ const FIELDS: [&str; 46] = [
 ];
 
 /// The fields that people ask for first.
-const FEW_FIELDS: [&str; 12] = [
+const FEW_FIELDS: [&str; 14] = [
     "frame.time_epoch",
     "ip.src",
     "ip.dst",
@@ -132,6 +132,8 @@ const FEW_FIELDS: [&str; 12] = [
     "tls.handshake.version",
     "tls.handshake.extensions.supported_version",
     "tls.handshake.ciphersuite",
+    "tls.handshake.extensions_server_name",
+    "tls.alert_message.level",
     "tls.alert_message.desc",
 ];
 
@@ -155,9 +157,10 @@ fn by_ends(rows: &[Row]) -> BTreeMap<Ends, Vec<&Row>> {
 }
 
 /// The samples of which a text can't tell what decides, and why.
-const LESS: [(&str, &str); 2] = [
+const LESS: [(&str, &str); 3] = [
     ("pseudo-tls-google", "what tells the imitation stands in no field"),
     ("snap-length", "tshark reads less of a cut hello"),
+    ("x-anonymoustls", "tshark does not follow this upgrade"),
 ];
 
 #[test]
@@ -173,12 +176,16 @@ fn exports_that_carry_the_bytes_give_the_same_verdicts() {
             let found = by_ends(&reviewed);
             for (ends, rows) in by_ends(&analyzed) {
                 let about = format!("{} as {style}: {ends:?}", sample.name);
+                let is_less = LESS.iter().any(|(name, _)| *name == sample.name);
+                if is_less && !found.contains_key(&ends) {
+                    continue;
+                }
                 let others = found.get(&ends).unwrap_or_else(|| panic!("{about} is missing"));
                 assert_eq!(others.len(), rows.len(), "{about}");
                 for (row, other) in rows.iter().zip(others) {
                     compared += 1;
-                    let is_less = LESS.iter().any(|(name, _)| *name == sample.name);
-                    if is_less && other["verdict"] == "unknown" {
+                    if is_less {
+                        assert!(may_stand_for(&other["verdict"], &row["verdict"]), "{about}");
                         continue;
                     }
                     for column in ["verdict", "cause", "negotiated", "offered_max", "cipher"] {
@@ -252,6 +259,10 @@ fn what_an_export_leaves_out_is_never_made_up() {
             let Some(text) = tshark(&sample(case), options) else { return };
             for (ends, rows) in by_ends(&flows(&text)) {
                 let verdict = &known[&ends][0]["verdict"];
+                // Through a proxy only names tell where a connection goes.
+                if known[&ends][0]["upgrade"] == "http-connect" {
+                    continue;
+                }
                 for row in rows {
                     assert!(
                         may_stand_for(&row["verdict"], verdict),
@@ -284,8 +295,9 @@ fn packet_lists_tell_versions_and_no_more() {
                 let Some(others) = known.get(&ends.map(|column| row[column].clone())) else {
                     continue;
                 };
-                if !row["negotiated"].is_empty() && row["protocol"] == "tls" {
-                    assert_eq!(row["negotiated"], others[0]["negotiated"], "{}", sample.name);
+                if !row["negotiated"].is_empty() && others[0]["protocol"] == "tls" {
+                    let is_known = others.iter().any(|it| it["negotiated"] == row["negotiated"]);
+                    assert!(is_known, "{}: {row:?}", sample.name);
                     assert!(row["reason"].contains("leaves out the bytes"), "{}", row["reason"]);
                     versions += 1;
                 }

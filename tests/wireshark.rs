@@ -118,6 +118,9 @@ fn compare(name: &str, inputs: &[&Path], capture: &Path, differences: &mut Strin
             differences.push_str(&format!("{name}: only Wireshark has {their:?}\n"));
         }
     }
+    for (_, number, _) in OTHERWISE.iter().filter(|it| it.0 == name) {
+        assert!(theirs.contains_key(*number) && !ours.contains_key(*number), "{name} {number}");
+    }
     compared
 }
 

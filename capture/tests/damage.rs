@@ -55,7 +55,7 @@ fn foreign_files_are_named_by_what_they_look_like() {
     let prefix = "it: expected a pcap, pcapng or snoop capture, found ";
     assert_eq!(
         message(b"\"No.\",\"Time\",\"Source\"\n\"1\",\"0.0\",\"10.0.0.1\"\n"),
-        format!("{prefix}CSV text; the capture it was exported from is needed"),
+        format!("{prefix}CSV text; give it to `tlsunset review`"),
     );
     assert_eq!(
         message(&[0xfd, b'7', b'z', b'X', b'Z', 0, 1, 2]),

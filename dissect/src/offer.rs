@@ -133,6 +133,15 @@ impl Offer {
         }
     }
 
+    /// Whether nothing is known but that a hello was sent, as of one that another program only
+    /// named: it has no version at all, which none on the wire has.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.legacy_version == 0
+            && self.extent == HelloExtent::Version
+            && self.supported_versions.is_none()
+    }
+
     /// Whether the hello carries `TLS_FALLBACK_SCSV` (RFC 7507): a retry after a failure.
     #[must_use]
     pub fn is_fallback(&self) -> bool {

@@ -13,6 +13,7 @@ mod prefix;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Range;
 
 pub(crate) use pattern::{NameTable, check as check_pattern, normal};
 pub(crate) use prefix::DEFAULT_HOME;
@@ -174,6 +175,12 @@ impl Endpoints {
     /// The service of a host name in normal form: no dot at its end is insignificant any more.
     pub(crate) fn service_of_normal(&self, name: &str) -> Option<Service> {
         self.names.best(name).copied()
+    }
+
+    /// The part of a name in normal form that stands for the wildcard of its pattern; empty where
+    /// the list writes the name out.
+    pub(crate) fn stand_in(&self, name: &str) -> Option<Range<usize>> {
+        self.names.stand_in(name)
     }
 
     /// What the list says of an address.

@@ -2,14 +2,14 @@
 //! run is written as it was read.
 #![allow(missing_docs, reason = "no part of the crate that others use")]
 
-use crate::state::State;
+use crate::state::{MAGIC, State, VERSION};
 
 /// The bytes of a saved run, or of one frame in it, whose checksum no fuzzer would hit.
 pub fn state(bytes: &[u8]) {
     read(bytes);
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let frame = [&len.to_le_bytes(), &crc32fast::hash(bytes).to_le_bytes(), bytes].concat();
-    read(&[b"tlsunset state 3\n", frame.as_slice()].concat());
+    read(&[MAGIC, VERSION.as_bytes(), b"\n", frame.as_slice()].concat());
 }
 
 /// A text in the shape that its first line tells: a table of any dialect, JSON, a log.

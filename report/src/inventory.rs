@@ -207,6 +207,20 @@ impl Inventory {
         Ok(Self { items })
     }
 
+    /// The same rows with other names and addresses of the hosts.
+    pub(crate) fn with_hosts(
+        &self,
+        name: impl Fn(&str) -> String,
+        address: impl Fn(IpAddr) -> IpAddr,
+    ) -> Self {
+        let renamed = |item: &InventoryItem| InventoryItem {
+            host: name(&item.host),
+            addr: item.addr.map(&address),
+            ..item.clone()
+        };
+        Self { items: self.items.iter().map(renamed).collect() }
+    }
+
     /// The rows, in the order of the file.
     #[must_use]
     pub fn items(&self) -> &[InventoryItem] {

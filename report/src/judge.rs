@@ -92,6 +92,12 @@ impl Judge {
         &self.home
     }
 
+    /// The endpoint list.
+    #[must_use]
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
     /// The policies, in the order of judgements.
     #[must_use]
     pub fn policies(&self) -> &[Policy] {

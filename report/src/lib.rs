@@ -3,6 +3,7 @@
 //! The crate takes the facts of connections ([`dissect::FlowFacts`]) or foreign CSV, never frames.
 #![forbid(unsafe_code)]
 
+mod anonymize;
 mod base64;
 mod coverage;
 pub mod diff;
@@ -33,6 +34,7 @@ pub mod state;
 #[cfg(test)]
 mod testkit;
 
+pub use anonymize::{AnonymizeKey, AnonymizeKeyError, Anonymizer};
 pub use coverage::{Bucket, CoverageLedger};
 pub use doctor::{Finding, findings};
 pub use endpoints::{

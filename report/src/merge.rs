@@ -9,6 +9,7 @@
 mod join;
 
 use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dissect::Timestamp;
@@ -18,8 +19,19 @@ use crate::judge;
 use crate::state::{SavedFlow, State, bytes_of};
 use crate::{CaptureCounts, Home, InterfaceCounts, RunInfo};
 
-/// What orders runs: time, then everything else.
+/// What tells runs apart and orders them: time, then everything else but how they were judged.
 type RunKey = (Option<Timestamp>, Vec<u8>);
+
+/// The same run judged otherwise is the same run.
+fn key(run: &RunInfo) -> RunKey {
+    let unjudged = RunInfo {
+        policies: Vec::new(),
+        policy_texts: BTreeMap::new(),
+        home: Vec::new(),
+        ..run.clone()
+    };
+    (run.first_time, bytes_of(&unjudged))
+}
 
 impl State {
     /// One state of several. A run that is in more than one of them counts once.
@@ -28,10 +40,14 @@ impl State {
         let mut runs: BTreeMap<RunKey, (RunInfo, Vec<SavedFlow>)> = BTreeMap::new();
         for state in states {
             let parts = if state.parts.is_empty() { vec![state.run] } else { state.parts };
-            let keys: Vec<RunKey> =
-                parts.iter().map(|run| (run.first_time, bytes_of(run))).collect();
+            let keys: Vec<RunKey> = parts.iter().map(key).collect();
             for (key, run) in keys.iter().zip(parts) {
-                runs.entry(key.clone()).or_insert_with(|| (run, Vec::new()));
+                match runs.entry(key.clone()) {
+                    Entry::Vacant(entry) => {
+                        entry.insert((run, Vec::new()));
+                    }
+                    Entry::Occupied(mut entry) => unite(&mut entry.get_mut().0, &run),
+                }
             }
             for flow in state.flows {
                 let run = keys.get(flow.part).and_then(|key| runs.get_mut(key));
@@ -72,10 +88,30 @@ fn compare(one: &SavedFlow, other: &SavedFlow) -> Ordering {
     judge::compare(&one.facts, &other.facts).then_with(|| rest(one).cmp(&rest(other)))
 }
 
+/// Adds how the same run was judged elsewhere: lists that are equal keep their order.
+fn unite(run: &mut RunInfo, same: &RunInfo) {
+    if run.policies != same.policies {
+        run.policies.extend_from_slice(&same.policies);
+        run.policies.sort_unstable();
+        run.policies.dedup();
+    }
+    for (name, text) in &same.policy_texts {
+        let known = run.policy_texts.entry(name.clone()).or_insert_with(|| text.clone());
+        // Any rule will do that does not look at the order.
+        if text < known {
+            known.clone_from(text);
+        }
+    }
+    if run.home != same.home {
+        run.home = home([&*run.home, &same.home]);
+    }
+}
+
 /// What runs add up to.
 fn sum(parts: &[RunInfo]) -> RunInfo {
     let mut run = RunInfo::default();
     let (mut sensors, mut endpoints) = (BTreeSet::new(), BTreeSet::new());
+    let marks = parts.iter().map(|part| part.anonymized.as_str()).collect();
     for part in parts {
         run.version = run.version.max(part.version.clone());
         sensors.insert(part.sensor.as_str());
@@ -101,12 +137,13 @@ fn sum(parts: &[RunInfo]) -> RunInfo {
         }
     }
     run.sensor = joined(sensors);
+    run.anonymized = joined(marks);
     run.endpoints = match endpoints.len() {
         1 => endpoints.into_iter().collect(),
         // Runs that were judged by different lists have none in common.
         _ => String::new(),
     };
-    run.home = home(parts);
+    run.home = home(parts.iter().map(|part| &*part.home));
     for list in [&mut run.policies, &mut run.inputs, &mut run.errors] {
         list.sort_unstable();
         list.dedup();
@@ -142,14 +179,15 @@ fn added(one: Option<CaptureCounts>, other: Option<CaptureCounts>) -> Option<Cap
 
 /// Inside is what any of the runs calls inside; the default networks are written out where another
 /// run has its own.
-fn home(parts: &[RunInfo]) -> Vec<String> {
-    if parts.iter().all(|part| part.home.is_empty()) {
+fn home<'a>(lists: impl IntoIterator<Item = &'a [String], IntoIter: Clone>) -> Vec<String> {
+    let lists = lists.into_iter();
+    if lists.clone().all(<[String]>::is_empty) {
         return Vec::new();
     }
     let mut home: BTreeSet<String> = BTreeSet::new();
-    for part in parts {
-        home.extend(part.home.iter().cloned());
-        if part.home.is_empty() {
+    for list in lists {
+        home.extend(list.iter().cloned());
+        if list.is_empty() {
             home.extend(DEFAULT_HOME.map(str::to_owned));
         }
     }

@@ -6,17 +6,22 @@
 mod cells;
 mod csv;
 mod diff;
+mod ecs;
 mod endpoints;
+mod eve;
 mod explain;
 mod files;
 mod flows;
 mod handshakes;
 mod hosts;
 mod html;
+mod interop;
 mod json_lines;
 mod layout;
+mod ocsf;
 mod summary;
 mod text;
+mod zeek;
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -43,6 +48,16 @@ pub enum FlowsFormat {
     Csv,
     /// One JSON object a line, its keys the columns of the CSV.
     JsonLines,
+    /// Zeek's `ssl.log`, tab-separated.
+    Zeek,
+    /// Zeek's `ssl.log` as its JSON writer has it.
+    ZeekJson,
+    /// Suricata's EVE: `tls` events.
+    Eve,
+    /// Documents of the Elastic Common Schema.
+    Ecs,
+    /// Network Activity of the Open Cybersecurity Schema Framework.
+    Ocsf,
 }
 
 impl FlowsFormat {
@@ -52,6 +67,10 @@ impl FlowsFormat {
         match self {
             Self::Csv => "flows.csv",
             Self::JsonLines => "flows.jsonl",
+            Self::Zeek | Self::ZeekJson => "ssl.log",
+            Self::Eve => "eve.json",
+            Self::Ecs => "ecs.jsonl",
+            Self::Ocsf => "ocsf.jsonl",
         }
     }
 }
@@ -162,13 +181,23 @@ impl<'a> Report<'a> {
         self.write_flows_as(out, FlowsFormat::Csv)
     }
 
-    /// Writes the connections in any format: a row for each connection and policy.
+    /// Writes the connections in any format: in CSV and JSON Lines a row for each connection and
+    /// policy, in those of other programs an event for each connection.
     ///
     /// # Errors
     ///
     /// Whatever the writer fails with.
     pub fn write_flows_as<W: Write>(&self, out: W, format: FlowsFormat) -> io::Result<()> {
-        flows::write_flows(out, self.flows, format)
+        let (flows, version) = (self.flows, &*self.run.version);
+        match format {
+            FlowsFormat::Csv => flows::write_csv(out, flows),
+            FlowsFormat::JsonLines => flows::write_json_lines(out, flows),
+            FlowsFormat::Zeek => zeek::write_tsv(out, flows),
+            FlowsFormat::ZeekJson => zeek::write_json(out, flows),
+            FlowsFormat::Eve => eve::write(out, flows),
+            FlowsFormat::Ecs => ecs::write(out, flows, version),
+            FlowsFormat::Ocsf => ocsf::write(out, flows, version),
+        }
     }
 
     /// Writes `hosts.csv`: a row for each host, side and policy.

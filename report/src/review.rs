@@ -14,6 +14,8 @@ mod info;
 mod json;
 mod list;
 mod logs;
+mod notes;
+mod object;
 mod packet;
 mod read;
 mod table;

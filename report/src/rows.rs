@@ -197,6 +197,17 @@ impl<'a> Alpn<'a> {
         }
     }
 
+    /// The protocols one by one, bytes that are no UTF-8 replaced.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        match self {
+            Self::None => Vec::new(),
+            Self::Chosen(name) => vec![text(name)],
+            Self::Offered(names) => names.iter().map(|name| text(name)).collect(),
+        }
+    }
+
     /// Appends what [`Display`](fmt::Display) shows.
     pub(crate) fn write_to(&self, text: &mut String) {
         match self {

@@ -40,6 +40,9 @@ pub struct RunInfo {
     pub clock: ClockInfo,
     /// What a live capture reported; `None` for files.
     pub capture: Option<CaptureCounts>,
+    /// The mark of the key that gave the pseudonyms; empty where names and addresses are real. Of
+    /// runs under several keys the marks, joined by `;`.
+    pub anonymized: String,
     /// What was counted while foreign texts were read; `None` for captures.
     pub review: Option<ReviewInfo>,
 }

@@ -4,7 +4,7 @@
 //! those are made anew with the policies of the reader. Layout:
 //!
 //! ```text
-//! "tlsunset state 4\n" | frame | frame | ...
+//! "tlsunset state 5\n" | frame | frame | ...
 //! frame = length u32 | CRC-32 of payload u32 | payload      (little endian)
 //! payload = items, each an `Item` in postcard's encoding
 //! ```
@@ -91,8 +91,8 @@ pub enum StateError {
     },
 }
 
-const MAGIC: &[u8] = b"tlsunset state ";
-const VERSION: &str = "4";
+pub(crate) const MAGIC: &[u8] = b"tlsunset state ";
+pub(crate) const VERSION: &str = "5";
 
 /// One thing in the file. Offers, certificates and sensors are numbered as they come, from 0, and
 /// come before the first connection that has them.

@@ -239,6 +239,9 @@ pub struct OutputArguments {
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
 
+    /// Write pseudonyms instead of names and addresses, by the key in this file
+    #[arg(long, value_name = "KEYFILE")]
+    pub anonymize: Option<PathBuf>,
     /// Write the report for people as one HTML file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -263,6 +266,16 @@ pub enum FlowsFormat {
     Csv,
     /// One JSON object a line, with the same keys
     Jsonl,
+    /// Zeek's ssl.log, tab-separated
+    Zeek,
+    /// Zeek's ssl.log as JSON
+    ZeekJson,
+    /// Suricata's EVE, events of type tls
+    Eve,
+    /// Elastic Common Schema 9
+    Ecs,
+    /// OCSF 1.x, class Network Activity
+    Ocsf,
 }
 
 /// When to use colours.

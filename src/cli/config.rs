@@ -55,6 +55,8 @@ pub struct Outputs {
     pub single: Vec<(Output, Target)>,
     /// How the connections are written.
     pub flows_format: FlowsFormat,
+    /// The file of the key that pseudonyms are made by.
+    pub anonymize: Option<PathBuf>,
     /// Whether a host that breaks makes exit status 1.
     pub check: bool,
     /// Whether the summary for people is printed.
@@ -167,6 +169,7 @@ impl Outputs {
             out: arguments.out,
             single,
             flows_format: arguments.flows_format,
+            anonymize: arguments.anonymize,
             check: arguments.check,
             color: arguments.color,
         })

@@ -11,7 +11,7 @@ use dissect::Limits;
 use report::{NameBook, OutputFolder, Report, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, inventory, judging, outputs};
+use super::{Outcome, anonymizing, inventory, judging, outputs};
 use crate::cli::RunConfig;
 use crate::engine::{LiveHosts, Settings, analyze as analyze_frames};
 use crate::progress::{ProgressBar, say};
@@ -33,6 +33,7 @@ pub(super) fn analyze(config: RunConfig) -> Outcome {
 /// An error ends the run; what is said on the way does not.
 fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let judge = judging::judge(&config.judging, &config.sensor)?;
+    let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     let inventory = config.inventory.as_deref().map(inventory::read).transpose();
     let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
     let begin = Instant::now();
@@ -76,17 +77,20 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     answers.sort_by_key(|seen| seen.at);
     answers.iter().for_each(|seen| names.learn(seen));
     let flows = judge.judge_all_named(analysis.flows, &names);
-    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
+    let anonymizing::Judged { run, flows, home } = &judged;
+    let report = Report::new(flows, run, |addr| home.contains(addr));
     let mut report = report.with_policies(judge.policies());
     if let Some(inventory) = &inventory {
-        report = report.with_inventory(inventory, judge.policies());
+        let inventory = anonymizing::inventory(anonymizer.as_ref(), inventory);
+        report = report.with_inventory(&inventory, judge.policies());
     }
     let workers = settings(config).workers;
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
     // The process ends next: giving back what it holds, piece by piece, would be for nothing.
     std::mem::forget(report);
-    std::mem::forget(flows);
+    std::mem::forget(judged);
     Ok(())
 }
 

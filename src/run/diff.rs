@@ -27,6 +27,13 @@ fn run(arguments: DiffArguments, console: &mut Console) -> Result<(), String> {
     for path in &arguments.runs {
         states.push((path.display().to_string(), saved::read(path)?));
     }
+    let is_other = |state: &State| state.run.anonymized != states[0].1.run.anonymized;
+    if states.iter().any(|(_, state)| is_other(state)) {
+        console.notice(
+            &"not all of the runs are anonymized, or not all by one key: a host of one is not found \
+              in another",
+        );
+    }
     let typed: Judging = arguments.judging.into();
     let policies = match typed.policies.is_empty() {
         // Each run under every policy, or there would be nothing to compare.

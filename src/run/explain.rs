@@ -19,6 +19,9 @@ fn run(arguments: ExplainArguments, console: &mut Console) -> Result<(), String>
     let state = saved::read(&arguments.run)?;
     let typed: Judging = arguments.judging.into();
     let judge = saved::judge(&typed, &state)?;
+    if arguments.proof.is_some() && !state.run.anonymized.is_empty() {
+        return Err("--proof: the run is anonymized, so that its packets can't be found".to_owned());
+    }
     let host = HostQuery::parse(&arguments.host);
     let is_merged = !state.parts.is_empty();
     let (run, flows) = saved::judged(state, &judge);

@@ -59,6 +59,12 @@ pub(super) fn live(config: LiveConfig) -> Outcome {
 
 /// An error ends the run before it begins; what happens later is said and lived with.
 fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
+    if config.outputs.anonymize.is_some() {
+        // Metrics and alarms name hosts while the capture goes on.
+        return Err("--anonymize: a live capture names its hosts; anonymize what it saved, by \
+                    tlsunset merge --anonymize"
+            .to_owned());
+    }
     if let Some(file) = outputs::file_named_twice(&config.outputs, &[]) {
         return Err(format!(
             "{} is named twice; an output needs a file of its own",

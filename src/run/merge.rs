@@ -7,7 +7,7 @@ use report::state::State;
 use report::{OutputFolder, Report};
 
 use super::console::Console;
-use super::{Outcome, outputs, saved};
+use super::{Outcome, anonymizing, outputs, saved};
 use crate::cli::MergeConfig;
 
 /// Merges saved runs.
@@ -30,6 +30,10 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
     for path in &config.runs {
         states.push(saved::read(path)?);
     }
+    if config.judging.policies.is_empty() {
+        // Before runs are put together that differ in nothing else.
+        saved::policies(&states)?;
+    }
     let mut state = State::merge(states);
     let differs = |part: &report::RunInfo| part.endpoints != state.run.endpoints;
     if config.judging.endpoints.is_none() && state.parts.iter().any(differs) {
@@ -38,13 +42,32 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
               --endpoints names another",
         );
     }
+    if state.parts.iter().any(|part| part.anonymized != state.run.anonymized) {
+        console.notice(
+            &"not all of the runs are anonymized, or not all by one key: the same host has several \
+              addresses and names, and counts as often",
+        );
+    }
     let judge = saved::judge(&config.judging, &state)?;
+    let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
+    if anonymizer.is_some() && !state.run.anonymized.is_empty() {
+        return Err(
+            "--anonymize: these runs are anonymized already, at least in part; leave it out, \
+                    or merge the runs as they were"
+                .to_owned(),
+        );
+    }
     let (run, flows) = saved::judged(state.clone(), &judge);
-    let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
-    let report = report.with_policies(judge.policies());
     if state.parts.is_empty() {
         judge.sign(&mut state.run);
     }
+    let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
+    if let Some(anonymizer) = &anonymizer {
+        state = anonymizer.state(state);
+    }
+    let anonymizing::Judged { run, flows, home } = &judged;
+    let report = Report::new(flows, run, |addr| home.contains(addr));
+    let report = report.with_policies(judge.policies());
     let content: &outputs::Content<'_> = &|out| state.write(out);
     let workers = available_parallelism().map_or(1, NonZero::get);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, content, workers);

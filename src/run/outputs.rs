@@ -14,7 +14,8 @@ use crate::cli::{FlowsFormat, Output, Outputs, Target};
 /// file, such as `/dev/null`, takes any number of outputs.
 pub(super) fn file_named_twice<'a>(outputs: &'a Outputs, inputs: &[PathBuf]) -> Option<&'a Path> {
     let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut taken: Vec<_> = inputs.iter().map(|path| place(path)).collect();
+    let read = inputs.iter().chain(&outputs.anonymize);
+    let mut taken: Vec<_> = read.map(|path| place(path)).collect();
     for (_, target) in &outputs.single {
         let Target::File(path) = target else { continue };
         if path.exists() && !path.is_file() {
@@ -85,6 +86,11 @@ fn format(outputs: &Outputs) -> report::FlowsFormat {
     match outputs.flows_format {
         FlowsFormat::Csv => report::FlowsFormat::Csv,
         FlowsFormat::Jsonl => report::FlowsFormat::JsonLines,
+        FlowsFormat::Zeek => report::FlowsFormat::Zeek,
+        FlowsFormat::ZeekJson => report::FlowsFormat::ZeekJson,
+        FlowsFormat::Eve => report::FlowsFormat::Eve,
+        FlowsFormat::Ecs => report::FlowsFormat::Ecs,
+        FlowsFormat::Ocsf => report::FlowsFormat::Ocsf,
     }
 }
 

@@ -10,7 +10,7 @@ use report::review::Reviewer;
 use report::{NameBook, OutputFolder, Report, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, inventory, judging, outputs};
+use super::{Outcome, anonymizing, inventory, judging, outputs};
 use crate::cli::ReviewConfig;
 
 /// Reviews exports.
@@ -29,6 +29,7 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         return Err(format!("{file} is named twice; an output needs a file of its own"));
     }
     let judge = judging::judge(&config.judging, &config.sensor)?;
+    let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     let inventory = config.inventory.as_deref().map(inventory::read).transpose();
     let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
     // An output folder that can't be made is said before hours of work, not after.
@@ -53,10 +54,9 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         }
     }
     let reviewed = reviewer.finish();
-    let run = RunInfo {
+    let mut run = RunInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sensor: config.sensor.clone(),
-        policies: judge.policies().iter().map(|policy| policy.name.to_string()).collect(),
         home: config.judging.home.clone(),
         endpoints: config
             .judging
@@ -73,10 +73,15 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         review: Some(reviewed.info),
         ..RunInfo::default()
     };
+    judge.sign(&mut run);
     let flows = judge.judge_all_named(reviewed.flows, &NameBook::default());
-    let mut report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
+    let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
+    let anonymizing::Judged { run, flows, home } = &judged;
+    let report = Report::new(flows, run, |addr| home.contains(addr));
+    let mut report = report.with_policies(judge.policies());
     if let Some(inventory) = &inventory {
-        report = report.with_inventory(inventory, judge.policies());
+        let inventory = anonymizing::inventory(anonymizer.as_ref(), inventory);
+        report = report.with_inventory(&inventory, judge.policies());
     }
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     let processors = || available_parallelism().map_or(1, NonZero::get);

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub mod browser;
 pub mod pcap;
+pub mod schema;
 
 /// The repository.
 pub fn root() -> &'static Path {

@@ -197,6 +197,8 @@ struct Capture {
     shims: Vec<Shim>,
     shim_ways: Ways,
     link: Link,
+    /// Bytes behind each packet: padding, a checksum, a time stamp of the mirror.
+    trailer: usize,
     snap_len: usize,
 }
 
@@ -208,6 +210,7 @@ impl Default for Capture {
             shims: Vec::new(),
             shim_ways: Ways::Both,
             link: Link::Ethernet,
+            trailer: 0,
             snap_len: usize::MAX,
         }
     }
@@ -226,6 +229,7 @@ impl Capture {
         let frame = |ip: Ip| {
             let shims = if self.shim_ways.covers(&ip) { &self.shims[..] } else { &[] };
             let mut data = self.link.frame(&ip, shims);
+            data.extend(vec![0x16; self.trailer]);
             let wire_len = u32::try_from(data.len()).unwrap();
             data.truncate(self.snap_len);
             Captured { time: ip.time, wire_len, data }
@@ -262,6 +266,7 @@ fn captures() -> impl Strategy<Value = Capture> {
             shims,
             shim_ways,
             link,
+            trailer: 0,
             snap_len: usize::MAX,
         },
     )
@@ -286,6 +291,7 @@ fn harmless() -> impl Strategy<Value = Fault> {
         Just(Fault::Checksums),
         any::<bool>().prop_map(|zero_len| Fault::Offload { zero_len }),
         (1usize..4).prop_map(|every| Fault::Overlaps { every }),
+        Just(Fault::Options),
         (1usize..400).prop_map(|size| Fault::Resegment { size }),
         (3usize..150, any::<bool>())
             .prop_map(|(size, reversed)| Fault::Fragments { size: size * 8, reversed }),
@@ -337,7 +343,12 @@ fn differing<'a>(expect: &'a [Said], found: &'a [Said]) -> Vec<(&'static str, &'
 
 proptest! {
     #[test]
-    fn what_is_around_packets_changes_nothing(case in cases(), capture in captures()) {
+    fn what_is_around_packets_changes_nothing(
+        case in cases(),
+        capture in captures(),
+        trailer in 0usize..24,
+    ) {
+        let capture = Capture { trailer, ..capture };
         let found = capture.say(case.packets.clone(), 1);
         let what = differing(&case.truth, &found);
         prop_assert!(found == case.truth, "{}: {what:#?}", case.name);

@@ -142,6 +142,8 @@ pub(crate) enum Fault {
     Offload { zero_len: bool },
     /// Data comes again with the next data in one segment, or again with a part of it.
     Overlaps { every: usize },
+    /// Headers have options: no-operations of IPv4, a header of destination options of IPv6.
+    Options,
     /// Bytes come one segment for so many.
     Resegment { size: usize },
     /// Packets longer than this come in fragments, the last one first or not.
@@ -160,6 +162,7 @@ impl Fault {
         match self {
             Self::Checksums | Self::Offload { .. } | Self::Overlaps { .. } => 0,
             Self::Resegment { .. } => 1,
+            Self::Options => 4,
             Self::Copies { .. } | Self::Disorder { .. } => 2,
             Self::OneAfterTheOther { .. } | Self::Skew { .. } => 2,
             Self::ClockStep { .. } => 3,
@@ -188,6 +191,7 @@ impl Fault {
             Self::Checksums => packets.into_iter().map(without_checksums).collect(),
             Self::Offload { zero_len } => offload(packets, zero_len),
             Self::Overlaps { every } => overlaps(packets, every),
+            Self::Options => packets.into_iter().map(with_options).collect(),
             Self::Resegment { size } => packets.iter().flat_map(|ip| pieces(ip, size)).collect(),
             Self::Fragments { size, reversed } => {
                 let numbered = (0..).zip(packets);
@@ -264,6 +268,21 @@ fn without_checksums(mut ip: Ip) -> Ip {
     }
     if let Some(parts) = ip.parts() {
         ip.bytes[parts.tcp + 16..parts.tcp + 18].copy_from_slice(&[0xba, 0xad]);
+    }
+    ip
+}
+
+fn with_options(mut ip: Ip) -> Ip {
+    let is_offloaded = ip.bytes[2..4] == [0, 0];
+    if ip.bytes[0] >> 4 == 4 && ip.bytes[0] & 15 < 13 {
+        ip.bytes[0] += 2;
+        ip.bytes.splice(20..20, [1, 1, 1, 1, 0x94, 4, 0, 0]);
+    } else if ip.bytes[0] >> 4 == 6 {
+        let next = std::mem::replace(&mut ip.bytes[6], 60);
+        ip.bytes.splice(40..40, [next, 0, 1, 4, 0, 0, 0, 0]);
+    }
+    if !is_offloaded || ip.bytes[0] >> 4 == 6 {
+        set_len(&mut ip.bytes);
     }
     ip
 }
@@ -360,7 +379,7 @@ pub(crate) fn fragments((index, ip): (u16, Ip), size: usize, reversed: bool) -> 
         } else {
             bytes[4..6].copy_from_slice(&id.to_be_bytes()[2..]);
             let flags = if more { 0x2000 } else { 0 };
-            bytes[6..8].copy_from_slice(&(offset / 8 | flags).to_be_bytes());
+            bytes[6..8].copy_from_slice(&((offset / 8) | flags).to_be_bytes());
         }
         bytes.extend(part);
         set_len(&mut bytes);

@@ -53,7 +53,8 @@ pub(super) fn answer(message: &[u8]) -> Option<Answer> {
     cursor.take(4)?;
     let question = name(message, &mut cursor)?;
     let (_, class) = (cursor.u16()?, cursor.u16()?);
-    if class != INTERNET {
+    // The root of all names is nobody's.
+    if class != INTERNET || question.0.is_empty() {
         return None;
     }
     let mut found = Records::default();

@@ -1,6 +1,7 @@
 //! Host names of an endpoint list: patterns with one wildcard at most, and finding the best match.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use foldhash::HashMap;
 
@@ -80,16 +81,25 @@ impl<T> NameTable<T> {
 
     /// The value of the best pattern for a name in normal form.
     pub(crate) fn best(&self, name: &str) -> Option<&T> {
+        self.matched(name).map(|(value, _)| value)
+    }
+
+    /// What of the name stands for the wildcard of the best pattern; nothing where it has none.
+    pub(crate) fn stand_in(&self, name: &str) -> Option<Range<usize>> {
+        self.matched(name).map(|(_, stand_in)| stand_in)
+    }
+
+    fn matched(&self, name: &str) -> Option<(&T, Range<usize>)> {
         if let Some(value) = self.exact.get(name) {
-            return Some(value);
+            return Some((value, 0..0));
         }
         if let Some(odd) = self.odd.iter().find(|odd| odd.matches(name)) {
-            return Some(&odd.value);
+            return Some((&odd.value, odd.head.len()..name.len() - odd.tail.len()));
         }
         let mut rest = name;
         while let Some((label, suffix)) = rest.split_once('.') {
             if let Some(value) = self.below.get(suffix).filter(|_| !label.is_empty()) {
-                return Some(value);
+                return Some((value, 0..name.len() - suffix.len() - 1));
             }
             rest = suffix;
         }

@@ -209,6 +209,12 @@ impl Home {
         if prefixes.is_empty() { Self::default() } else { Self { prefixes } }
     }
 
+    /// The networks.
+    #[must_use]
+    pub fn prefixes(&self) -> &[Prefix] {
+        &self.prefixes
+    }
+
     /// Whether an address is inside.
     #[must_use]
     pub fn contains(&self, addr: IpAddr) -> bool {

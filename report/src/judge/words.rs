@@ -111,9 +111,7 @@ pub(super) const fn is_retold(facts: &FlowFacts) -> bool {
 /// Whether the connection is known from a text that does not hold what its hellos say.
 fn is_retold_in_part(case: &Case<'_>) -> bool {
     let facts = case.facts;
-    let is_bare = facts.client_hello.as_ref().is_none_or(|hello| {
-        hello.offer.extent == HelloExtent::Version && hello.offer.cipher_suites.is_empty()
-    });
+    let is_bare = facts.client_hello.as_ref().is_none_or(|hello| hello.offer.is_unread());
     let is_answer_bare =
         facts.server_hello.as_ref().is_some_and(|hello| hello.cipher_suite.is_none());
     is_retold(facts) && (is_bare || is_answer_bare)

@@ -147,6 +147,27 @@ fn counters_add_up_and_a_run_counts_once() {
     assert_eq!(merged.parts.len(), 2);
 }
 
+#[test]
+fn a_run_that_was_judged_otherwise_is_the_same_run() {
+    let [.., whole] = halves();
+    let judged = |policies: &[&str], home: &[&str]| {
+        let mut state = state("a", vec![whole.clone()]);
+        state.run.counters.frames = 3;
+        state.run.policies = policies.iter().map(|name| (*name).to_owned()).collect();
+        state.run.home = home.iter().map(|network| (*network).to_owned()).collect();
+        state
+    };
+    let check = |merged: State, policies: &[&str], home_len: usize| {
+        assert_eq!((merged.parts.len(), merged.flows.len()), (0, 1));
+        assert_eq!((merged.run.counters.frames, merged.run.home.len()), (3, home_len));
+        assert_eq!(merged.run.policies, policies);
+    };
+    let (one, same) = (judged(&["z", "b"], &[]), judged(&["z", "b"], &[]));
+    check(State::merge([one.clone(), same]), &["z", "b"], 0);
+    let other = judged(&["c"], &["203.0.113.0/24"]);
+    check(State::merge([one, other]), &["b", "c", "z"], 1 + DEFAULT_HOME.len());
+}
+
 /// Facts of which several are likely of one connection.
 fn alike_facts() -> impl Strategy<Value = FlowFacts> {
     (any_facts(), 0u8..3, 0u8..3, 0u16..3, any::<bool>()).prop_map(
@@ -168,13 +189,16 @@ fn alike_facts() -> impl Strategy<Value = FlowFacts> {
 }
 
 fn any_state() -> impl Strategy<Value = State> {
-    let run = ("[abc]?", any::<u16>(), prop::option::of(0i64..3), "[xy]?");
+    // Few kinds of runs, so that some are the same one judged otherwise.
+    let policies = prop::collection::vec("[pq]", 0..3);
+    let run = ("[ab]?", 0u16..2, prop::option::of(0i64..2), "[xy]?", policies);
     (run, prop::collection::vec(alike_facts(), 0..5)).prop_map(
-        |((sensor, frames, first, home), facts)| {
+        |((sensor, frames, first, home, policies), facts)| {
             let mut state = state(&sensor, facts);
             state.run.counters.frames = frames.into();
             state.run.counters.dissected = frames.into();
             state.run.first_time = first.map(Timestamp::from_nanos);
+            state.run.policies = policies;
             state.run.home = home.split_terminator(' ').map(str::to_owned).collect();
             state
         },

@@ -284,7 +284,7 @@ fn missing_words(part: &'static str) -> &'static str {
         "client-side-missing" => "nothing that the client sent was captured",
         "server-side-missing" => "nothing that the server sent in answer was captured",
         "gap" => "packets are missing that carried deciding bytes",
-        "truncated" => "the snap length cut deciding bytes",
+        "truncated" => "deciding bytes were cut off, by the snap length or by what a text left out",
         "evicted" => "it was given up to stay below --memory before it was decided",
         other => other,
     }

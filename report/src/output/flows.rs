@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use super::FlowsFormat;
 use super::cells::Cells;
 use super::csv::CsvTable;
 use super::json_lines::JsonLines;
@@ -49,15 +48,13 @@ pub const FLOW_COLUMNS: [&str; 35] = [
 ];
 
 /// Writes the connections in the order given, a row for each policy in its order.
-pub(super) fn write_flows<W: Write>(
-    out: W,
-    flows: &[JudgedFlow],
-    format: FlowsFormat,
-) -> io::Result<()> {
-    match format {
-        FlowsFormat::Csv => write_table(CsvTable::new(out, &FLOW_COLUMNS)?, flows),
-        FlowsFormat::JsonLines => write_table(JsonLines::new(out, &FLOW_COLUMNS), flows),
-    }
+pub(super) fn write_csv<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+    write_table(CsvTable::new(out, &FLOW_COLUMNS)?, flows)
+}
+
+/// Writes the same rows as JSON Lines.
+pub(super) fn write_json_lines<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+    write_table(JsonLines::new(out, &FLOW_COLUMNS), flows)
 }
 
 fn write_table(mut table: impl Cells, flows: &[JudgedFlow]) -> io::Result<()> {
@@ -117,7 +114,7 @@ mod tests {
 
     fn csv(flows: &[JudgedFlow]) -> String {
         let mut out = Vec::new();
-        write_flows(&mut out, flows, FlowsFormat::Csv).unwrap();
+        write_csv(&mut out, flows).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -148,7 +145,7 @@ mod tests {
         let mut out = Vec::new();
         let mut flow = testkit::old_client();
         flow.server_name.as_mut().unwrap().0 = "=1\n\"x".into();
-        write_flows(&mut out, &[flow], FlowsFormat::JsonLines).unwrap();
+        write_json_lines(&mut out, &[flow]).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("{\"sensor\":\"lab\",\"community_id\":\"1:TOxG"), "{text}");
         assert_eq!((text.lines().count(), text.ends_with("}\n")), (1, true));
@@ -169,7 +166,7 @@ mod tests {
             let mut reader = ::csv::Reader::from_reader(text.as_bytes());
             let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
             let mut out = Vec::new();
-            write_flows(&mut out, &flows, FlowsFormat::JsonLines).unwrap();
+            write_json_lines(&mut out, &flows).unwrap();
             let text = String::from_utf8(out).unwrap();
             prop_assert_eq!(text.lines().count(), rows.len());
             // Names from the wire differ: in CSV they are defused.

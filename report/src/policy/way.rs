@@ -221,6 +221,9 @@ fn shadow(&(version, step, is_offered): &(Version, Step, bool)) -> Option<Versio
 
 fn offered(offer: &Offer, versions: &[Version], version: Version) -> Answer {
     const SUPPORTED_VERSIONS: u16 = 43;
+    if offer.is_unread() {
+        return Answer::Maybe;
+    }
     let is_listed = versions.contains(&version);
     if offer.supported_versions.is_some() {
         return match is_listed {

@@ -56,7 +56,7 @@ pub(super) enum Column {
     Ack,
     /// Groups.
     Groups,
-    /// Method and target of an HTTP request.
+    /// Method of an HTTP request.
     HttpMethod,
     /// Target of an HTTP request.
     HttpTarget,

@@ -43,7 +43,9 @@ const DELIMITERS: &[u8] = b",\t;|: /~^#!%&*+=@$ ";
 /// What it is instead, in words.
 pub(super) fn shape(head: &[u8]) -> Result<Shape, &'static str> {
     let text = head.trim_ascii_start();
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let line = lines.next().unwrap_or_default();
+    let row = lines.next().unwrap_or_default();
     match text.first() {
         None => return Err("empty"),
         Some(b'{' | b'[') => return Ok(Shape::Json),
@@ -55,7 +57,7 @@ pub(super) fn shape(head: &[u8]) -> Result<Shape, &'static str> {
         }
         _ => {}
     }
-    if text.iter().any(|byte| *byte == 0) {
+    if line.contains(&0) {
         return Err("no text");
     }
     let quote = if line.first() == Some(&b'\'') { b'\'' } else { b'"' };
@@ -74,7 +76,13 @@ pub(super) fn shape(head: &[u8]) -> Result<Shape, &'static str> {
         }
     }
     match best {
-        (2.., delimiter) => Ok(Shape::Table(Dialect { delimiter, quote })),
+        (2.., delimiter) => {
+            // tshark quotes no header; what it quotes with shows in the rows.
+            let between = [b'\'', delimiter, b'\''];
+            let is_single = row.windows(3).any(|window| window == between);
+            let quote = if is_single { b'\'' } else { quote };
+            Ok(Shape::Table(Dialect { delimiter, quote }))
+        }
         _ => Err("no export that is known: its first line names no columns of Wireshark, tshark, \
                   Zeek or Suricata (tshark writes them with -E header=y)"),
     }
@@ -99,6 +107,7 @@ mod tests {
         check("frame.number\tip.src\tip.dst\n", table(b'\t', b'"'));
         check("'frame.number'/'ip.src'/'ip.dst'\n", table(b'/', b'\''));
         check("frame.number ip.src\n", table(b' ', b'"'));
+        check("frame.number,ip.src\n'1','10.0.0.7'\n", table(b',', b'\''));
         check("[\n  {\n", Ok(Shape::Json));
         check("{\"index\":{}}\n", Ok(Shape::Json));
         check("#separator \\x09\n", Ok(Shape::Zeek));

@@ -55,8 +55,8 @@ pub(super) fn first(row: &Row, column: Column) -> Result<Option<u64>, NotANumber
 pub(super) fn unknown_offer() -> Offer {
     Offer {
         format: HelloFormat::Tls,
-        // The only version whose extensions may say something else in both directions.
-        legacy_version: 0x0303,
+        // No hello has it: nothing is known.
+        legacy_version: 0,
         supported_versions: None,
         cipher_suites: Vec::new(),
         sslv2_ciphers: Vec::new(),
@@ -118,9 +118,15 @@ pub(super) fn client_hello(row: &Row, is_only: bool) -> Result<ClientHello, NotA
 fn offer(row: &Row) -> Result<Offer, NotANumber> {
     let ja3 = Ja3::of(row.text(Column::Ja3Full));
     let versions = list(row, Column::Version, Kind::Version)?;
-    let legacy_version = versions.first().copied().or(ja3.as_ref().map(|ja3| ja3.version));
+    if versions.len() > 1 {
+        // Of another hello, whose type the export left out.
+        return Ok(unknown_offer());
+    }
+    let of_ja3 = || ja3.as_ref().map(|ja3| ja3.version);
+    let legacy_version = versions.first().copied().or_else(of_ja3);
     let supported = list(row, Column::SupportedVersions, Kind::Version)?;
-    let Some(legacy_version) = legacy_version.or((!supported.is_empty()).then_some(0x0303)) else {
+    let Some(legacy_version) = legacy_version.or_else(|| (!supported.is_empty()).then_some(0x0303))
+    else {
         return Ok(unknown_offer());
     };
     if !row.text(Column::Sslv2Specs).is_empty() {
@@ -275,8 +281,11 @@ pub(super) fn server_hello(row: &Row, is_only: bool) -> Result<Option<Answer>, N
     if random == RETRY_RANDOM && is_only {
         return Ok(Some(Answer::Retry));
     }
-    let version = list(row, Column::Version, Kind::Version)?.first().copied();
-    let Some(legacy_version) = version.filter(|_| is_only) else { return Ok(None) };
+    let versions = list(row, Column::Version, Kind::Version)?;
+    let [legacy_version] = versions[..] else { return Ok(None) };
+    if !is_only {
+        return Ok(None);
+    }
     let types = list(row, Column::ExtensionTypes, Kind::Plain)?;
     let selected_version = list(row, Column::SupportedVersions, Kind::Version)?.first().copied();
     let suites = list(row, Column::Suites, Kind::Suite)?;

@@ -4,6 +4,7 @@
 //! costs itself alone; what is in a value, `serde_json` tells. Keys that stand more than once in
 //! an object, as tshark writes them, are all seen.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read};
 
@@ -160,9 +161,28 @@ impl<R: Read> Values<R> {
 /// When the text is no JSON, or nested deeper than 128 levels.
 pub(super) fn visit(text: &[u8], each: &mut dyn FnMut(&[String], &str)) -> serde_json::Result<()> {
     let mut path = Vec::new();
-    let mut reader = serde_json::Deserializer::from_slice(text);
+    let text = without_surrogates(text);
+    let mut reader = serde_json::Deserializer::from_slice(&text);
     Walk { path: &mut path, each }.deserialize(&mut reader)?;
     reader.end()
+}
+
+/// The text without escapes of surrogates, which tshark writes alone where a value is no text
+/// (RFC 8259 §8.2).
+fn without_surrogates(text: &[u8]) -> Cow<'_, [u8]> {
+    let is_surrogate = |window: &[u8]| {
+        matches!(window, [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..])
+    };
+    if !text.windows(4).any(is_surrogate) {
+        return text.into();
+    }
+    let mut text = text.to_vec();
+    for at in 0..text.len().saturating_sub(5) {
+        if is_surrogate(&text[at..at + 4]) {
+            text[at + 2..at + 6].copy_from_slice(b"fffd");
+        }
+    }
+    text.into()
 }
 
 struct Walk<'a> {
@@ -273,6 +293,9 @@ mod tests {
         let text = br#"{"a":{"b":"1","b":"2"},"c":[3,true,null],"d":1.5}"#;
         visit(text, &mut |path, value| seen.push(format!("{}={value}", path.join("/")))).unwrap();
         assert_eq!(seen, ["a/b=1", "a/b=2", "c=3", "c=true", "d=1.5"]);
+        let mut seen = String::new();
+        visit(br#"{"a":"x\ud83dy\\"}"#, &mut |_, value| seen.push_str(value)).unwrap();
+        assert_eq!(seen, "x\u{fffd}y\\");
         assert!(visit(b"{\"a\":}", &mut |_, _| {}).is_err());
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert!(visit(deep.as_bytes(), &mut |_, _| {}).is_err());

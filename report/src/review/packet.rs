@@ -190,7 +190,10 @@ impl Packet {
             self.speech = Speech::Dtls;
             let kinds = hello::list(row, Column::DtlsMessage, Kind::Message)?;
             let is_hello = kinds.contains(&1) || row.text(Column::Info).starts_with("Client Hello");
-            self.messages.extend(is_hello.then_some(MessageKind::ClientHello));
+            if is_hello {
+                self.messages.push(MessageKind::ClientHello);
+                self.client_hello = Some(hello::hello_of(hello::unknown_offer()));
+            }
             return Ok(());
         }
         if self.transport == Transport::Udp {

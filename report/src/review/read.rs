@@ -4,22 +4,21 @@ use std::io::{Cursor, Read};
 
 use dissect::{Mark, SkipReason, Timestamp};
 
-use super::columns::{Column, Row, column_of_ek};
+use super::columns::{Column, Row};
 use super::delimited::{Dialect, Found as FoundRow, Rows};
 use super::detect::{self, Shape};
 use super::info::{Reason, SourceKind};
-use super::json::{self, Found as FoundValue, Values};
+use super::json::{Found as FoundValue, Values};
 use super::logs::{self, Fields, Logged};
+use super::notes::{NAMED_MAX, Notes, kind_of_columns, log_notices, missing_columns, sight};
+use super::object::{Object, ObjectKind};
 use super::packet::{self, Taken};
 use super::talk::Sight;
 use super::times::Moment;
-use super::{EXPORT_COMMAND, ReviewError, Reviewer, TextReport, columns, text};
+use super::{ReviewError, Reviewer, TextReport, text};
 
 /// Bytes of the beginning that the shape is told by: more than the longest header.
 const HEAD_LEN: usize = 64 << 10;
-
-/// Lines that are named of those that could not be read.
-const NAMED_MAX: u64 = 3;
 
 /// How far the times of two texts are apart that count from a moment of their own: more than any
 /// rule about two connections looks back.
@@ -27,18 +26,6 @@ const GAP_NS: i64 = 3600 * 1_000_000_000;
 
 /// Nanoseconds by which rows may be out of order, as those of several interfaces are.
 const DISORDER_NS_MAX: i64 = 1_000_000_000;
-
-/// What is noted while one text is read.
-#[derive(Debug, Default)]
-struct Notes {
-    named: Vec<String>,
-    unreadable: u64,
-    has_relative_times: bool,
-    has_no_times: bool,
-    goes_back: bool,
-    rows: u64,
-    last: Option<i64>,
-}
 
 impl Reviewer {
     /// Reads a text to its end.
@@ -308,209 +295,6 @@ impl Reviewer {
         notes.unreadable += 1;
         if notes.unreadable <= NAMED_MAX {
             notes.named.push(format!("line {line} was not understood: {why}"));
-        }
-    }
-}
-
-/// What a table is by its columns.
-fn kind_of_columns(row: &Row) -> Result<SourceKind, ReviewError> {
-    let has = |columns: &[Column]| columns.iter().any(|column| row.knows(*column));
-    let missing = |missing| Err(ReviewError::MissingColumns { missing });
-    if !has(&[Column::Source, Column::SourceShown]) {
-        return missing("address of the sender (Source, ip.src)");
-    }
-    if !has(&[Column::Destination, Column::DestinationShown]) {
-        return missing("address of the receiver (Destination, ip.dst)");
-    }
-    if has(&[Column::MessageType]) {
-        return Ok(SourceKind::Fields);
-    }
-    if has(&[Column::Info]) && has(&[Column::Protocol]) {
-        return Ok(SourceKind::PacketList);
-    }
-    missing("word on handshakes (tls.handshake.type, or Protocol and Info)")
-}
-
-/// What the columns leave open, in words.
-fn missing_columns(row: &Row, kind: SourceKind) -> Vec<String> {
-    let mut notices = Vec::new();
-    let has_ports = row.knows(Column::SourcePort) && row.knows(Column::DestinationPort);
-    if !has_ports {
-        notices.push(
-            "without the columns Source Port and Destination Port (tcp.srcport, tcp.dstport), \
-             connections between the same two addresses are told apart as well as can be"
-                .to_owned(),
-        );
-    }
-    if kind == SourceKind::PacketList {
-        notices.push(format!(
-            "a packet list does not say what clients offer, so that verdicts stay unknown; this \
-             exports what is needed: {EXPORT_COMMAND}"
-        ));
-        return notices;
-    }
-    let wanted = [
-        Column::CapturedLength,
-        Column::Length,
-        Column::Version,
-        Column::SupportedVersions,
-        Column::Suites,
-        Column::Groups,
-        Column::ExtensionTypes,
-        Column::Signatures,
-        Column::Compression,
-        Column::ServerName,
-        Column::Random,
-        Column::AlertLevel,
-        Column::AlertDescription,
-        Column::ContentType,
-        Column::RecordLength,
-        Column::Flags,
-    ];
-    let has_flags = row.knows(Column::Reset) && row.knows(Column::Fin);
-    let missing: Vec<&str> = wanted
-        .into_iter()
-        .filter(|column| !row.knows(*column) && !(*column == Column::Flags && has_flags))
-        .map(Column::name)
-        .collect();
-    if !missing.is_empty() {
-        notices.push(format!(
-            "without the columns {} some verdicts stay unknown; this exports what is needed: \
-             {EXPORT_COMMAND}",
-            missing.join(", ")
-        ));
-    }
-    notices
-}
-
-fn log_notices() -> Vec<String> {
-    vec![
-        "a log says what was selected and little of what was offered, so that a client that got \
-         less than the minimum stays unknown"
-            .to_owned(),
-    ]
-}
-
-fn sight(row: &Row, kind: SourceKind) -> Sight {
-    Sight {
-        records: row.knows(Column::ContentType) || kind == SourceKind::PacketList,
-        record_lengths: row.knows(Column::RecordLength),
-        ports: row.knows(Column::SourcePort) && row.knows(Column::DestinationPort),
-    }
-}
-
-impl Notes {
-    fn into_notices(self) -> Vec<String> {
-        let mut notices = self.named;
-        let more = self.unreadable.saturating_sub(NAMED_MAX);
-        if more > 0 {
-            notices.push(format!("and {more} more lines were not understood"));
-        }
-        if self.has_no_times {
-            notices.push("it has no column with times".to_owned());
-        }
-        if self.has_relative_times {
-            notices.push(
-                "its times count from its first packet: days and hours in the report are not \
-                 those of the capture"
-                    .to_owned(),
-            );
-        }
-        if self.goes_back && self.has_relative_times {
-            notices.push(
-                "its times go back: seconds since the previous packet are no places in time"
-                    .to_owned(),
-            );
-        }
-        notices
-    }
-}
-
-/// What a JSON object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ObjectKind {
-    /// A line of `-T ek` that names an index.
-    Action,
-    Eve,
-    Other,
-    Packet,
-    /// A packet in bytes alone.
-    Raw,
-    Zeek,
-}
-
-/// A JSON object, read as a packet and as a row of a log at once.
-#[derive(Debug, Default)]
-struct Object {
-    row: Row,
-    fields: Fields,
-    has_layers: bool,
-    has_raw: bool,
-    is_action: bool,
-}
-
-impl Object {
-    fn read(&mut self, text: &[u8]) -> serde_json::Result<()> {
-        self.row = Row::default();
-        self.fields.clear();
-        (self.has_layers, self.has_raw, self.is_action) = (false, false, false);
-        let Self { row, fields, has_layers, has_raw, is_action } = self;
-        let mut timestamp = String::new();
-        let mut is_whole = false;
-        json::visit(text, &mut |path, value| {
-            let keys: [&str; 3] = std::array::from_fn(|at| path.get(at).map_or("", |key| key));
-            let Some(key) = path.last() else { return };
-            let column = match keys {
-                ["_source", "layers", layer] => {
-                    *has_layers = true;
-                    *has_raw |= layer.ends_with("_raw");
-                    is_whole |= path.len() > 3;
-                    columns::column(key)
-                }
-                ["layers", ..] => {
-                    *has_layers = true;
-                    is_whole |= path.len() > 2;
-                    column_of_ek(key)
-                }
-                ["index", ..] => return *is_action = true,
-                ["timestamp", "", _] => {
-                    timestamp = value.to_owned();
-                    return fields.push(key, value);
-                }
-                _ => return fields.push(&path.join("."), value),
-            };
-            if let Some(column) = column {
-                // Several fields name the same time.
-                if column != Column::Time || row.text(column).is_empty() {
-                    row.push(column, value);
-                }
-                row.know(column);
-            }
-        })?;
-        if self.has_layers {
-            if is_whole {
-                self.row.know_all();
-            }
-            if self.row.text(Column::Time).is_empty() {
-                self.row.push(Column::Time, &timestamp);
-            }
-        }
-        Ok(())
-    }
-
-    fn kind(&self) -> ObjectKind {
-        if self.has_layers {
-            let is_raw = self.has_raw && self.row.text(Column::Source).is_empty();
-            return if is_raw { ObjectKind::Raw } else { ObjectKind::Packet };
-        }
-        if self.is_action {
-            ObjectKind::Action
-        } else if self.fields.get("id.orig_h").is_some() {
-            ObjectKind::Zeek
-        } else if self.fields.get("event_type").is_some() {
-            ObjectKind::Eve
-        } else {
-            ObjectKind::Other
         }
     }
 }

@@ -100,7 +100,7 @@ impl Table {
     }
 
     fn by_addresses(&mut self, packet: &Packet, at: Mark, file: u32, sight: Sight) -> Option<u64> {
-        if packet.speech == Speech::Nothing {
+        if packet.speech == Speech::Nothing && packet.asked.is_none() {
             return None;
         }
         let all = self.by_pair.get(&pair(packet)).map(Vec::as_slice).unwrap_or_default();

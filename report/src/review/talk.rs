@@ -215,7 +215,7 @@ impl Talk {
             self.dialled.get_or_insert(if packet.ack { 1 - sender } else { sender });
         }
         if self.hello().is_none() {
-            self.asked = packet.asked.clone().or(self.asked.take());
+            self.asked = packet.asked.clone().or_else(|| self.asked.take());
         }
         if (packet.fin || packet.reset) && self.end.is_none() {
             let kind = if packet.reset { EndKind::Reset } else { EndKind::Fin };

@@ -1,1 +1,264 @@
+use dissect::{Coverage, FlowFacts, HelloExtent, Protocol, RefusalKind, Version};
 
+use super::*;
+
+fn reviewed(texts: &[&str]) -> Reviewed {
+    let mut reviewer = Reviewer::new(1 << 20);
+    for text in texts {
+        reviewer.read(text.as_bytes()).expect("an export");
+    }
+    let mut reviewed = reviewer.finish();
+    reviewed.flows.sort_by_key(|facts| facts.first);
+    reviewed
+}
+
+fn flows(text: &str) -> Vec<FlowFacts> {
+    reviewed(&[text]).flows
+}
+
+/// A packet list with these rows: source, destination, protocol, info; times count up.
+fn list(rows: &[(&str, &str, &str, &str)]) -> String {
+    let mut text = "No.,Time,Source,Destination,Protocol,Length,Info\n".to_owned();
+    for (number, (source, destination, protocol, info)) in (1..).zip(rows) {
+        text += &format!("{number},{number}.5,{source},{destination},{protocol},99,\"{info}\"\n");
+    }
+    text
+}
+
+const A: &str = "10.0.0.7";
+const B: &str = "52.97.1.1";
+
+/// One hello in fields, with more columns and their values.
+fn hello(more: &[(&str, &str)]) -> FlowFacts {
+    let fixed = [
+        ("frame.time_epoch", "1540944000.5"),
+        ("ip.src", A),
+        ("ip.dst", B),
+        ("tcp.srcport", "50000"),
+        ("tcp.dstport", "443"),
+        ("tls.handshake.type", "1"),
+    ];
+    let all = [fixed.as_slice(), more].concat();
+    let join =
+        |part: fn(&(&str, &str)) -> String| all.iter().map(part).collect::<Vec<_>>().join("\t");
+    let text = format!("{}\n{}\n", join(|it| it.0.to_owned()), join(|it| it.1.to_owned()));
+    let mut flows = flows(&text);
+    assert_eq!(flows.len(), 1, "{text}");
+    flows.remove(0)
+}
+
+fn extent(facts: &FlowFacts) -> HelloExtent {
+    facts.client_hello.as_ref().expect("a hello").offer.extent
+}
+
+#[test]
+fn the_version_of_a_listed_hello_is_nobodys_offer() {
+    for version in ["SSLv2", "SSLv3", "TLSv1", "TLSv1.2", "TLSv1.3", "SSL"] {
+        let flows = flows(&list(&[(A, B, version, "Client Hello")]));
+        assert_eq!(flows[0].offered_max(), None, "{version}");
+        assert_eq!(flows[0].negotiated(), None, "{version}");
+        assert!(flows[0].coverage.contains(Coverage::TRUNCATED));
+    }
+}
+
+#[test]
+fn the_version_of_a_listed_answer_is_what_was_selected() {
+    for (name, version) in [
+        ("SSLv2", Version::Ssl2),
+        ("SSLv3", Version::Ssl3),
+        ("TLSv1", Version::Tls10),
+        ("TLSv1.1", Version::Tls11),
+        ("TLSv1.2", Version::Tls12),
+        ("TLSv1.3", Version::Tls13),
+    ] {
+        let rows = [(A, B, "TLSv1", "Client Hello"), (B, A, name, "Server Hello, Certificate")];
+        assert_eq!(flows(&list(&rows))[0].negotiated(), Some(version), "{name}");
+    }
+}
+
+#[test]
+fn a_listed_refusal_is_told_by_alert_and_by_the_ports_of_a_reset() {
+    let alert = "Alert (Level: Fatal, Description: Protocol Version)";
+    let facts = &flows(&list(&[(A, B, "TLSv1", "Client Hello"), (B, A, "TLSv1", alert)]))[0];
+    assert_eq!(facts.refusal.map(|it| it.kind), Some(RefusalKind::Alert(70)));
+    let facts = &flows(&list(&[
+        (A, B, "TCP", "50000 \u{2192} 443 [SYN] Seq=0"),
+        (B, A, "TCP", "443 \u{2192} 50000 [SYN, ACK] Seq=0"),
+        (A, B, "TLSv1", "Client Hello"),
+        (B, A, "TCP", "443 \u{2192} 50000 [RST, ACK] Seq=1 Ack=119"),
+    ]))[0];
+    assert_eq!(facts.refusal.map(|it| it.kind), Some(RefusalKind::Reset));
+    assert_eq!((facts.client.port, facts.server.port), (50000, 443));
+}
+
+#[test]
+fn connections_without_ports_are_told_apart_in_order() {
+    let reviewed = reviewed(&[&list(&[
+        (A, B, "TLSv1", "Client Hello"),
+        (A, B, "TLSv1", "Client Hello"),
+        (B, A, "TLSv1.2", "Server Hello, Certificate"),
+        (B, A, "TLSv1", "Server Hello, Certificate"),
+        (A, B, "TLSv1.2", "Application Data"),
+        (A, "52.97.1.2", "TLSv1", "Client Hello"),
+    ])]);
+    let versions: Vec<_> = reviewed.flows.iter().map(FlowFacts::negotiated).collect();
+    assert_eq!(versions, [Some(Version::Tls12), Some(Version::Tls10), None]);
+    assert_eq!((reviewed.info.ambiguous_rows, reviewed.info.grouped_flows > 0), (1, true));
+    assert_eq!(reviewed.info.rows_read, 6);
+}
+
+#[test]
+fn one_value_of_a_list_is_not_the_list() {
+    let facts = hello(&[
+        ("tls.handshake.version", "0x0303"),
+        ("tls.handshake.ciphersuite", "0x1301"),
+        ("tls.handshake.extensions.supported_version", "0x0304"),
+        ("tls.handshake.extensions_supported_group", "0x001d"),
+    ]);
+    assert_eq!((facts.offered_max(), extent(&facts)), (None, HelloExtent::Suites));
+    let facts = hello(&[
+        ("tls.handshake.version", "0x0303"),
+        ("tls.handshake.cipher_suites_length", "2"),
+        ("tls.handshake.ciphersuite", "0x1301"),
+    ]);
+    assert_eq!(extent(&facts), HelloExtent::Extensions);
+}
+
+/// A hello of TLS 1.2 in all columns.
+const WHOLE: [(&str, &str); 8] = [
+    ("tls.handshake.version", "0x0303"),
+    ("tls.handshake.ciphersuite", "0xc02f,0xc030"),
+    ("tls.handshake.extension.type", "10,13"),
+    ("tls.handshake.extensions.supported_version", ""),
+    ("tls.handshake.extensions_supported_group", "0x001d"),
+    ("tls.handshake.sig_hash_alg", "0x0401"),
+    ("frame.len", "300"),
+    ("frame.cap_len", "300"),
+];
+
+#[test]
+fn what_is_absent_counts_only_where_nothing_was_cut() {
+    let facts = hello(&WHOLE);
+    assert_eq!((facts.offered_max(), extent(&facts)), (Some(Version::Tls12), HelloExtent::Whole));
+    assert!(!facts.coverage.contains(Coverage::TRUNCATED));
+    let mut cut = WHOLE;
+    cut[7].1 = "96";
+    let facts = hello(&cut);
+    assert_eq!((facts.offered_max(), extent(&facts)), (None, HelloExtent::Extensions));
+    for missing in [2, 3, 4, 5] {
+        let fewer: Vec<_> = (0..8).filter(|at| *at != missing).map(|at| WHOLE[at]).collect();
+        assert_eq!(hello(&fewer).offered_max(), None, "without {}", WHOLE[missing].0);
+    }
+    let by_lengths = [
+        &WHOLE[..6],
+        &[("tls.handshake.extension.len", "4,4"), ("tls.handshake.extensions_length", "16")],
+    ];
+    assert_eq!(extent(&hello(&by_lengths.concat())), HelloExtent::Whole);
+}
+
+#[test]
+fn an_old_version_is_an_offer_without_anything_else() {
+    let facts = hello(&[("tls.handshake.version", "0x0301")]);
+    assert_eq!(facts.offered_max(), Some(Version::Tls10));
+    let facts = hello(&[("ssl.handshake.version", "769")]);
+    assert_eq!(facts.offered_max(), Some(Version::Tls10));
+    let facts = hello(&[("tls.handshake.version", "")]);
+    assert_eq!(facts.offered_max(), None);
+}
+
+#[test]
+fn two_hellos_in_a_row_of_cells_are_none() {
+    let facts = hello(&[("tls.handshake.version", "0x0301,0x0303")]);
+    assert_eq!(facts.offered_max(), None);
+    let text = "ip.src\tip.dst\ttls.handshake.type\ttls.handshake.version\n\
+                10.0.0.7\t52.97.1.1\t1,1\t0x0301,0x0303\n";
+    assert_eq!(flows(text)[0].offered_max(), None);
+}
+
+#[test]
+fn a_port_that_is_used_again_is_another_connection() {
+    let header = "frame.time_epoch\tip.src\tip.dst\ttcp.srcport\ttcp.dstport\
+                  \ttls.handshake.type\ttls.handshake.version\ttls.handshake.random\n";
+    let row = |at: u32, digit: &str| {
+        format!("{at}\t{A}\t{B}\t50000\t443\t1\t0x0301\t{}\n", digit.repeat(64))
+    };
+    let same = format!("{header}{}{}", row(1, "a"), row(2, "a"));
+    assert_eq!(flows(&same).len(), 1);
+    let other = format!("{header}{}{}", row(1, "a"), row(2, "b"));
+    assert_eq!(flows(&other).len(), 2);
+}
+
+#[test]
+fn texts_that_count_from_their_beginning_stand_apart() {
+    let text = list(&[(A, B, "TLSv1", "Client Hello")]);
+    let flows = reviewed(&[&text, &text]).flows;
+    assert_eq!(flows.len(), 2);
+    let gap = flows[1].first.time.nanos_since(flows[0].first.time);
+    assert!(gap >= 3600 * 1_000_000_000, "{gap}");
+}
+
+#[test]
+fn a_connection_goes_on_in_the_next_text() {
+    let header = "frame.time_epoch\tip.src\tip.dst\ttcp.srcport\ttcp.dstport\ttcp.stream\
+                  \ttls.handshake.type\ttls.handshake.version\n";
+    let asks = format!("{header}1540944000\t{A}\t{B}\t50000\t443\t7\t1\t0x0301\n");
+    let answers = format!("{header}1540944001\t{B}\t{A}\t443\t50000\t0\t2\t0x0301\n");
+    let flows = reviewed(&[&asks, &answers]).flows;
+    assert_eq!(flows.len(), 1);
+    assert_eq!(flows[0].negotiated(), Some(Version::Tls10));
+}
+
+#[test]
+fn past_the_ceiling_the_most_silent_connections_are_given_up_with_what_is_known() {
+    let rows = |count: u32| {
+        let mut text = "ip.src,ip.dst,tcp.srcport,tcp.dstport,tls.handshake.type\n".to_owned();
+        (0..count).for_each(|port| text += &format!("{A},{B},{},443,1\n", 50_000 + port));
+        let mut reviewer = Reviewer::new(32 * table::TALK_SIZE);
+        reviewer.read(text.as_bytes()).expect("an export");
+        reviewer.finish()
+    };
+    let at = rows(32);
+    assert_eq!((at.flows.len(), at.counters.evicted_flows), (32, 0));
+    let past = rows(33);
+    assert_eq!((past.flows.len(), past.counters.evicted_flows), (33, 8));
+    let evicted = past.flows.iter().filter(|it| it.coverage.contains(Coverage::EVICTED));
+    assert_eq!(evicted.count(), 8);
+}
+
+#[test]
+fn quic_and_dtls_make_rows_of_their_own() {
+    let rows = [
+        (A, B, "QUIC", "Initial, DCID=00, PKN: 0, CRYPTO, PADDING"),
+        (A, "52.97.1.2", "QUIC", "Protected Payload (KP0)"),
+        (A, "52.97.1.3", "DTLSv1.2", "Client Hello"),
+    ];
+    let protocols: Vec<_> = flows(&list(&rows)).iter().map(|facts| facts.protocol).collect();
+    assert_eq!(protocols, [Protocol::Quic, Protocol::Dtls]);
+}
+
+#[test]
+fn titles_that_stand_twice_count_once() {
+    let text = format!(
+        "No.,Time,Source,Destination,Protocol,Length,Info,Info\n\
+                        1,1.5,{A},{B},TLSv1,99,Client Hello,Server Hello\n"
+    );
+    let flows = flows(&text);
+    assert!(flows[0].client_hello.is_some() && flows[0].server_hello.is_none());
+}
+
+#[test]
+fn addresses_of_both_families_may_have_columns_of_their_own() {
+    let text = "ip.src;ipv6.src;ip.dst;ipv6.dst;tls.handshake.type\n\
+                ;2001:db8::7;;2001:db8::1;1\n10.0.0.7;;52.97.1.1;;1\n";
+    assert_eq!(flows(text).len(), 2);
+}
+
+#[test]
+fn every_row_is_counted_once() {
+    let text = "{\"index\":{\"_type\":\"doc\"}}\n{\"layers\":{\"ip\":{\"ip_ip_src\":\"10.0.0.7\",\"ip_ip_dst\":\"52.97.1.1\"}}}\n\
+                nonsense\n{\"event_type\":\"dns\"}\n{\"layers\":{\"arp\":{\"arp_arp_opcode\":\"1\"}}}\n";
+    let reviewed = reviewed(&[text]);
+    let info = &reviewed.info;
+    assert_eq!((info.rows_read, info.not_understood(), info.rows_of_others), (4, 2, 1));
+    assert_eq!((reviewed.counters.frames, reviewed.counters.dissected), (1, 1));
+}

@@ -25,6 +25,7 @@ pub(super) struct RunRow {
     /// Received, dropped by the kernel, dropped by the interface.
     capture: Option<(u64, u64, u64)>,
     endpoints: String,
+    anonymized: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +77,7 @@ impl RunRow {
             clock: ClockRow::of(&run.clock),
             capture: run.capture.as_ref().map(|c| (c.received, c.kernel_drops, c.interface_drops)),
             endpoints: run.endpoints.clone(),
+            anonymized: run.anonymized.clone(),
         }
     }
 
@@ -100,6 +102,7 @@ impl RunRow {
                 interfaces: Vec::new(),
             }),
             endpoints: self.endpoints,
+            anonymized: self.anonymized,
             review: None,
         })
     }

@@ -104,16 +104,22 @@ fn what_is_no_state_is_said_to_be_none() {
     check(b"", "not a state file");
     check(b"sensor,community_id,first_seen", "not a state file");
     check(b"tlsunset state \xff\n", "not a state file");
-    check(b"tlsunset state 5\nrest", "the state file has version 5, this program reads version 4");
+    check(b"tlsunset state 4\nrest", "the state file has version 4, this program reads version 5");
+    check(b"tlsunset state 10\n", "the state file has version 10, this");
     check(b"tlsunset state \n", "the state file has version , this");
     let mut longer = bytes(&sample());
     longer.push(0);
     check(&longer, "the state file is damaged at byte");
 }
 
+/// The first line of a file.
+fn header() -> Vec<u8> {
+    [MAGIC, VERSION.as_bytes(), b"\n"].concat()
+}
+
 /// A file of one frame with these items, its checksum right.
 fn file_of(items: &[Item]) -> Vec<u8> {
-    let mut out = b"tlsunset state 4\n".to_vec();
+    let mut out = header();
     let mut frames = FrameWriter::new(&mut out);
     for item in items {
         frames.push(item).unwrap();
@@ -144,13 +150,13 @@ fn items_that_make_no_run_are_told() {
 #[test]
 fn a_claimed_length_takes_no_memory() {
     // A frame that claims the most, and a list within it that claims more than memory holds.
-    let mut frame = b"tlsunset state 4\n".to_vec();
+    let mut frame = header();
     frame.extend((32u32 << 20).to_le_bytes());
     frame.extend([0; 5]);
     assert!(matches!(State::read(&*frame), Err(StateError::Truncated { .. })));
 
     let payload = [2, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
-    let mut list = b"tlsunset state 4\n".to_vec();
+    let mut list = header();
     list.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
     list.extend(crc32fast::hash(&payload).to_le_bytes());
     list.extend(payload);
@@ -174,7 +180,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_a_panic(payload in any::<Vec<u8>>()) {
-        let mut bytes = b"tlsunset state 4\n".to_vec();
+        let mut bytes = header();
         if !payload.is_empty() {
             bytes.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
             bytes.extend(crc32fast::hash(&payload).to_le_bytes());

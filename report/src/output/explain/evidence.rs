@@ -79,6 +79,11 @@ fn joined<T: fmt::Display>(items: impl Iterator<Item = T>) -> String {
 
 fn offered(page: &mut Page, facts: &FlowFacts, hello: &ClientHello, policies: &[Policy]) {
     let offer = &hello.offer;
+    if offer.is_unread() {
+        let place = place(facts, hello.at);
+        return page
+            .paragraph(2, &format!("Offered: not known, the text has no word of it ({place})"));
+    }
     let versions = joined(offer.versions().iter());
     page.paragraph(2, &format!("Offered: {versions} ({})", place(facts, hello.at)));
     let supported = match &offer.supported_versions {

@@ -73,7 +73,7 @@ function flowPart(flow) {
   const part = make("div", { class: "flow" }, make("h4", {}, `${flow.client} to ${name}`));
   for (const [policy, judgement] of flow.judgements.entries()) {
     const under = data.policies.length > 1 ? ` under ${data.policies[policy]}` : "";
-    part.append(make("p", {}, badge(judgement.verdict), `${under} ${judgement.cause ? judgement.cause + ": " : ""}${judgement.reason}`));
+    part.append(make("p", {}, badge(judgement.verdict), `${under}: ${judgement.cause && `${judgement.cause}: `}${judgement.reason}`));
     part.append(make("p", { class: "cure" }, `Rule: ${judgement.rule}.`));
   }
   part.append(terms([
@@ -102,7 +102,7 @@ function hostPart(host) {
   for (const [policy, name] of data.policies.entries()) {
     const outcome = host.outcome(policy);
     const under = data.policies.length > 1 ? ` under ${name}` : "";
-    part.append(make("h4", {}, badge(outcome.verdict), `${under} ${outcome.cause}`));
+    part.append(make("h4", {}, badge(outcome.verdict), `${under}${outcome.cause && `: ${outcome.cause}`}`));
     part.append(terms([
       ["Why", outcome.reason],
       ["Fix", outcome.fix],

@@ -7,7 +7,7 @@ use dissect::SkipReason;
 use super::super::text::headline;
 use super::View;
 use super::entries::ACTED_ON;
-use super::markup::{Count, Text, count_of};
+use super::markup::{Count, Text, capital, count_of};
 use super::words::{verdict_meaning, verdict_title};
 use crate::{HostTally, Policy, Verdict};
 
@@ -64,9 +64,12 @@ fn meta(view: &View<'_>) -> String {
     if let (Some(first), Some(last)) = (run.first_time, run.last_time) {
         parts.push(format!("Captured {} to {} UTC", minutes(first), minutes(last)));
     }
-    let frames = count_of(run.counters.frames, "frame");
+    let read = match &run.review {
+        Some(review) => count_of(review.rows_read, "exported row"),
+        None => count_of(run.counters.frames, "frame"),
+    };
     let flows = count_of(view.report.flows().len() as u64, "connection");
-    parts.push(format!("{frames}, {flows}"));
+    parts.push(format!("{read}, {flows}"));
     if !run.sensor.is_empty() {
         parts.push(format!("sensor {}", Text(&run.sensor)));
     }
@@ -132,7 +135,7 @@ fn write_policy(out: &mut dyn Write, view: &View<'_>, name: &str) -> io::Result<
     if !title.is_empty() {
         write!(out, ": {}", Text(title))?;
     }
-    write!(out, ". {} requires at least {}", Text(requirer), minimum.name())?;
+    write!(out, ". {} requires at least {}", capital(requirer), minimum.name())?;
     if let Some(since) = since {
         write!(out, " from {}", Text(since))?;
     }
@@ -208,6 +211,18 @@ pub(super) fn write_about(out: &mut dyn Write, view: &View<'_>) -> io::Result<()
     };
     writeln!(out, "<dt>Endpoints</dt><dd>{}</dd>", Text(endpoints))?;
     writeln!(out, "<dt>Frames</dt><dd>{}</dd>", frames(&run.counters))?;
+    if let Some(review) = &run.review {
+        let not_understood: u64 = review.rows_not_understood.values().sum();
+        writeln!(
+            out,
+            "<dt>Exported rows</dt><dd>{} read, {} of them not understood, {} that fit several \
+             connections and were given to none. What the rows do not hold is not known; a \
+             capture of the same traffic may say more.</dd>",
+            Count(review.rows_read),
+            Count(not_understood),
+            Count(review.ambiguous_rows)
+        )?;
+    }
     if let Some(capture) = &run.capture {
         writeln!(
             out,

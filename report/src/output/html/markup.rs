@@ -54,6 +54,13 @@ pub(super) fn count_of(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", Count(count), if count == 1 { "" } else { "s" })
 }
 
+/// Text as [`Text`] has it, with a capital, as a heading or a sentence begins.
+pub(super) fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().collect::<String>());
+    Text(&(first.unwrap_or_default() + characters.as_str())).to_string()
+}
+
 /// Printable, and no longer than a page can bear.
 fn shown(text: &str) -> String {
     let mut shown = printable(text);
@@ -205,6 +212,14 @@ mod tests {
         check(999, "999");
         check(1000, "1,000");
         check(1_234_567, "1,234,567");
+    }
+
+    #[test]
+    fn a_capital_begins_and_nothing_else_changes() {
+        let check = |text, expect: &str| assert_eq!(capital(text), expect);
+        check("clients to <b>", "Clients to &lt;b&gt;");
+        check("<b>", "&lt;b&gt;");
+        check("", "");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::View;
-use super::markup::{Count, Text, count_of};
+use super::markup::{Count, Text, capital, count_of};
 use super::words::verdict_title;
 use crate::{AccessPath, Passage, Scenario, Verdict};
 
@@ -149,13 +149,4 @@ fn write_passages<const N: usize>(
         )?;
     }
     writeln!(out, "</tbody></table></div>")
-}
-
-/// With a capital, as a heading begins.
-pub(super) fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| {
-        let rest = Text(characters.as_str()).to_string();
-        first.to_uppercase().chain(rest.chars()).collect()
-    })
 }

@@ -1,12 +1,12 @@
 //! What was not seen, and what is wrong with the capture.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::View;
 use super::entries::by_frequency;
-use super::markup::{Count, Text, count_of};
-use super::tables::{Tallies, capital};
+use super::markup::{Count, Text, capital, count_of};
+use super::tables::Tallies;
 use super::words::bucket_meaning;
 use crate::{AccessPath, Bucket, Scenario, Verdict};
 
@@ -77,11 +77,10 @@ fn write_coverage(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 fn write_not_judged(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     let mut reasons: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for flow in view.report.flows() {
-        for judgement in &flow.judgements {
-            if judgement.verdict == Verdict::Unknown {
-                *reasons.entry((&judgement.reason, &judgement.fix)).or_default() += 1;
-            }
-        }
+        let unknown = flow.judgements.iter().filter(|it| it.verdict == Verdict::Unknown);
+        let told: BTreeSet<(&str, &str)> = unknown.map(|it| (&*it.reason, &*it.fix)).collect();
+        // Under several policies a connection counts once for what is said of it.
+        told.into_iter().for_each(|words| *reasons.entry(words).or_default() += 1);
     }
     if reasons.is_empty() {
         return Ok(());
