@@ -26,7 +26,7 @@ pub use self::key::{AnonymizeKey, AnonymizeKeyError};
 use self::names::Names;
 use self::ranges::Ranges;
 use crate::endpoints::normal;
-use crate::names::host_of;
+use crate::names::{foreign_certificate_words, host_of};
 use crate::state::State;
 use crate::{Endpoints, Home, Inventory, JudgedFlow, Prefix, RunInfo, judge};
 
@@ -104,6 +104,7 @@ impl Anonymizer {
     pub fn flows(&self, mut flows: Vec<JudgedFlow>) -> Vec<JudgedFlow> {
         let mut shared = Shared::default();
         for flow in &mut flows {
+            self.reasons(flow);
             self.facts(&mut flow.facts, &mut shared);
             if let Some((name, _)) = &mut flow.server_name {
                 *name = shared.text(name, |name| self.normal_name(name));
@@ -173,6 +174,21 @@ impl Anonymizer {
         match end.map(|end| message.split_at(end)) {
             Some((path, rest)) => format!("{}{rest}", self.path("input", path)),
             None => self.path("error", message),
+        }
+    }
+
+    /// The certificate's name in the words of a judgement.
+    fn reasons(&self, flow: &mut JudgedFlow) {
+        let Some(certificate) = &flow.facts.certificate else { return };
+        for judgement in &mut flow.judgements {
+            let names = certificate.alternative_names.iter().chain(&certificate.common_name);
+            let told = names
+                .map(|name| (name, foreign_certificate_words(name)))
+                .find(|(_, words)| judgement.reason.contains(words));
+            if let Some((name, words)) = told {
+                let pseudonym = foreign_certificate_words(&self.name(name));
+                judgement.reason = judgement.reason.replace(&words, &pseudonym).into();
+            }
         }
     }
 

@@ -264,6 +264,11 @@ pub(crate) fn foreign_certificate<'a>(
     (!names.iter().any(is_its_own)).then_some(shown)
 }
 
+/// The one place where a reason names what a stranger chose: `--anonymize` finds it by these words.
+pub(crate) fn foreign_certificate_words(name: &str) -> String {
+    format!("the certificate is for {name}, which is no name of the service")
+}
+
 /// Whether a name on a certificate is for a host (RFC 6125 §6.4): itself, or a `*` for one label.
 fn covers(name: &str, host: &str) -> bool {
     let name = normal(name);

@@ -16,6 +16,7 @@ use super::rules::{Capped, Case, Ground, Ruling, offered_top, proven, refusal_of
 use crate::endpoints::Prefix;
 use crate::iana::CipherSuite;
 use crate::judged::{Cause, Direction, Verdict};
+use crate::names;
 use crate::policy::{Undecided, Way};
 use crate::services::Service;
 use crate::stack::Family;
@@ -423,8 +424,8 @@ fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     if let Some(name) = case.foreign_certificate {
         put!(
             out,
-            "; warning: the certificate is for {name}, which is no name of the service: who shows \
-             it speaks to {} with a hello of its own, which was not seen",
+            "; warning: {}: who shows it speaks to {} with a hello of its own, which was not seen",
+            names::foreign_certificate_words(name),
             case.policy.requirer
         );
     }
@@ -523,7 +524,7 @@ fn write_strangeness(out: &mut String, case: &Case<'_>) {
         put!(out, "; {chosen} was selected although {better} was offered, which {who} prefers");
     }
     if let Some(name) = case.foreign_certificate {
-        put!(out, "; the certificate is for {name}, which is no name of the service");
+        put!(out, "; {}", names::foreign_certificate_words(name));
     }
 }
 
