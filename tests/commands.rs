@@ -86,7 +86,7 @@ fn the_evidence_of_an_old_client_is_told() {
         "Connection 1 of 2, breaks: 10.20.1.11:",
         "Version fields: record version 03 01 (TLSv1.0), legacy_version 03 01 (TLSv1.0),",
         "Rule: the client's offer decides",
-        "Fix: ",
+        "Fix:",
         "In Wireshark: ip.addr == 10.20.1.11 && ",
         "\x1b[1;31m",
     ] {

@@ -11,13 +11,6 @@ use common::{Folder, Row, analyze, sample, samples, table};
 /// The columns that Wireshark exports.
 const COLUMNS: [&str; 7] = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"];
 
-/// Frames that Wireshark reads otherwise, and why.
-const OTHERWISE: [(&str, &str, &str); 1] = [(
-    "pseudo-tls-intercepted",
-    "8",
-    "an imitation ends with its hello; what its client says afterwards is not read",
-)];
-
 /// The packet list of a capture as tshark exports it, by frame; two passes, as the window has them.
 fn packet_list(path: &Path) -> Option<BTreeMap<String, Row>> {
     let mut command = Command::new("tshark");
@@ -94,7 +87,6 @@ fn compare(name: &str, inputs: &[&Path], capture: &Path, differences: &mut Strin
     assert!(ran.stdout.starts_with(&COLUMNS.join(",")), "the columns are Wireshark's");
     let ours: BTreeMap<String, Row> =
         table(&ran.stdout, b',').into_iter().map(|row| (row["No."].clone(), row)).collect();
-    let is_otherwise = |number: &str| OTHERWISE.iter().any(|it| it.0 == name && it.1 == number);
     let mut compared = 0;
     for (number, row) in &ours {
         let Some(their) = theirs.get(number).filter(|row| is_tls(row)) else { continue };
@@ -113,13 +105,9 @@ fn compare(name: &str, inputs: &[&Path], capture: &Path, differences: &mut Strin
         }
     }
     for (number, their) in theirs.iter().filter(|(_, row)| is_tls(row)) {
-        if has_row(&messages(&their["Info"])) && !ours.contains_key(number) && !is_otherwise(number)
-        {
+        if has_row(&messages(&their["Info"])) && !ours.contains_key(number) {
             differences.push_str(&format!("{name}: only Wireshark has {their:?}\n"));
         }
-    }
-    for (_, number, _) in OTHERWISE.iter().filter(|it| it.0 == name) {
-        assert!(theirs.contains_key(*number) && !ours.contains_key(*number), "{name} {number}");
     }
     compared
 }

@@ -207,6 +207,7 @@ impl Judge {
                     way: way_of(policy, &facts),
                     retry: history.retry(index, &facts),
                     foreign_certificate,
+                    retired_name: policy.retires(destination.names.into_iter().flatten()),
                     offers_more_elsewhere: history.offers(client, policy.minimum),
                 };
                 let ruling = case.rule();

@@ -19,6 +19,7 @@ mod interop;
 mod json_lines;
 mod layout;
 mod ocsf;
+mod sentences;
 mod summary;
 mod text;
 mod zeek;

@@ -25,6 +25,7 @@ pub(crate) use self::suites::is_tls12_suite;
 use self::suites::needs_group;
 pub use self::way::{Undecided, Way};
 pub(crate) use self::way::{certain_top, may_reach, reaches};
+use crate::endpoints::normal;
 
 /// What is to be enforced, on whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,9 @@ pub struct Policy {
     pub concerns: Concerns,
     /// Which of these, by service, name, network and port.
     pub scope: Scope,
+    /// Host names that go away with it, in lower case: who uses one needs another, whatever it
+    /// offers.
+    pub retired: Vec<Box<str>>,
     /// The day it is enforced from, `YYYY-MM-DD`; for display.
     pub since: Option<Arc<str>>,
     /// The days that lead to it and follow; for display.
@@ -136,6 +140,12 @@ impl Policy {
         [Version::Ssl3, Version::Tls10, Version::Tls11, Version::Tls12, Version::Tls13]
             .into_iter()
             .filter(move |version| *version >= minimum)
+    }
+
+    /// The first of these names that goes away with the policy.
+    pub(crate) fn retires<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        let is_retired = |name: &&str| self.retired.iter().any(|it| **it == *normal(name));
+        names.into_iter().find(is_retired)
     }
 
     /// What a server's choice of version, suite and group is.

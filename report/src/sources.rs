@@ -1,7 +1,7 @@
 //! Where the sources are that texts name, for the documentation.
 
 /// Titles as sources name them, and their addresses.
-const ADDRESSES: [(&str, &str); 22] = [
+const ADDRESSES: [(&str, &str); 23] = [
     (
         "[MS-ICE2]",
         "https://learn.microsoft.com/openspecs/office_protocols/ms-ice2/5dc5c5cc-7f01-4951-9949-1c0f9bf1afa2",
@@ -51,6 +51,7 @@ const ADDRESSES: [(&str, &str); 22] = [
         "https://github.com/MicrosoftDocs/OfficeDocs-SkypeForBusiness/pull/3321",
     ),
     ("OpenSSL, CHANGES for 1.0.1", "https://www.openssl.org/news/cl101.txt"),
+    ("OpenSSL, SSL_CONF_cmd", "https://docs.openssl.org/master/man3/SSL_CONF_cmd/"),
     (
         "Preparing for TLS 1.0/1.1 Deprecation - O365 Skype for Business",
         "https://techcommunity.microsoft.com/t5/skype-for-business-blog/preparing-for-tls-1-0-1-1-deprecation-o365-skype-for-business/ba-p/222247",

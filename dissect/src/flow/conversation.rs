@@ -176,7 +176,9 @@ impl Conversation {
         let is_done = facts.map(|side| {
             if side.client_hello.is_some() {
                 match (negotiated, answer) {
-                    _ if side.pseudo.is_some() => true,
+                    // What goes on is no TLS, but when something else answered the imitation: then
+                    // the client may still say by an alert that it did not expect that.
+                    _ if side.pseudo.is_some() => side.has_holes || side.changed_cipher,
                     (Some(Version::Tls13), Some(answer)) => side.has_sent_behind(answer),
                     (Some(_), _) => side.changed_cipher,
                     // The answer may still come, and early data proves nothing without it.

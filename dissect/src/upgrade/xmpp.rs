@@ -26,6 +26,9 @@ pub(super) struct Xmpp {
     in_features: bool,
     /// `<starttls>` or `<proceed>` is open: the door is its end.
     door: bool,
+    /// Domains that the stream's header names: whom it is for, and who speaks.
+    to: Option<Box<str>>,
+    from: Option<Box<str>>,
 }
 
 /// A tag, as far as it matters.
@@ -157,39 +160,43 @@ impl Xmpp {
         if !tag.attributes.windows(streams.len()).any(|window| window == streams) {
             return false;
         }
-        // Only the answering side gives the stream an id (RFC 6120 §4.7.3).
+        let domain = |name| tag.attribute(name).as_deref().and_then(domain_of);
+        (self.to, self.from) = (domain("to"), domain("from"));
+        // Only the answering side may give the stream an id, and a client's counts for nothing
+        // (RFC 6120 §4.7.3): a guess until the first child tells.
         let side = if tag.attribute("id").is_some() { Side::Server } else { Side::Client };
         facts.speaks(Upgrade::Xmpp, side);
-        let domain = match side {
-            Side::Client => tag.attribute("to"),
-            Side::Server => tag.attribute("from"),
-        };
-        if !facts.tunnelled() {
-            facts.name = domain.as_deref().and_then(domain_of);
-        }
+        self.name_for(side, facts);
         true
+    }
+
+    /// Takes the server's domain from the header of a stream that this side began.
+    fn name_for(&self, side: Side, facts: &mut PreludeFacts) {
+        facts.role = Some(side);
+        if !facts.tunnelled() {
+            facts.name = match side {
+                Side::Client => self.to.clone(),
+                Side::Server => self.from.clone(),
+            };
+        }
     }
 
     /// A child of the stream. False when the session goes on in the clear.
     fn hear_child(&mut self, tag: &Tag<'_>, facts: &mut PreludeFacts) -> bool {
         match tag.name {
             b"features" => {
-                if facts.role == Some(Side::Client) && !facts.tunnelled() {
-                    // A server that gave no id; its `to` names the client.
-                    facts.name = None;
-                }
-                facts.role = Some(Side::Server);
+                self.name_for(Side::Server, facts);
                 self.in_features = !tag.empty;
                 true
             }
             b"starttls" => {
-                facts.role = Some(Side::Client);
+                self.name_for(Side::Client, facts);
                 facts.asked = true;
                 self.door = true;
                 true
             }
             b"proceed" => {
-                facts.role = Some(Side::Server);
+                self.name_for(Side::Server, facts);
                 facts.refused = false;
                 self.door = true;
                 true

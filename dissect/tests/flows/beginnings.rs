@@ -47,9 +47,17 @@ fn media_relays_only_look_like_tls() {
         assert_eq!(facts(&whole.packets).protocol, expect);
     }
     // A proxy answers in earnest.
-    let proxied = facts(&finish(start, &turn_reply()).packets);
+    let proxied = facts(&finish(start.clone(), &turn_reply()).packets);
     assert_eq!(proxied.protocol, expect);
     assert!(proxied.certificate.is_some());
+    // The client refuses an answer that imitates nothing.
+    let certificate = record(22, 0x0301, &message(11, &[0, 0, 0]));
+    let proxied = start.server(&[turn_reply().record(), certificate].concat());
+    let refused = facts(&proxied.client(&alert(0x0301, 10)).close(Side::Client).packets);
+    assert_eq!((refused.protocol, refused.established), (expect, Some(false)));
+    let said: Vec<_> =
+        refused.alerts.iter().map(|it| (it.from, it.level, it.description)).collect();
+    assert_eq!(said, [(Side::Client, 2, 10)]);
 }
 
 fn hex(text: &str) -> Vec<u8> {

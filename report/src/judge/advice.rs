@@ -91,6 +91,11 @@ advice! {
         "OpenSSL before 1.0.1 ends at TLS 1.0: update the program, or the firmware of the device, \
          to one with 1.0.1 or later.",
         "OpenSSL, CHANGES for 1.0.1 (support of TLS 1.1 and 1.2)";
+    OPENSSL_LIMIT:
+        "OpenSSL 1.0.1 and later know TLS 1.2: look for a limit in the settings of the program, \
+         and from 1.1.0 on for MaxProtocol in openssl.cnf.",
+        "OpenSSL, CHANGES for 1.0.1 (support of TLS 1.1 and 1.2); OpenSSL, SSL_CONF_cmd \
+         (MaxProtocol)";
     OS_X:
         "OS X up to 10.8 offers TLS 1.0: update to 10.9 or later.",
         "Microsoft, 'Preparing for TLS 1.2 in Office 365', list of clients (Safari 6.0.4 on 10.8.4)";

@@ -7,9 +7,9 @@ use dissect::{Coverage, Version};
 
 use super::advice::{
     ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CAPPED, DOTNET, EXCHANGE_SERVER, FIREFOX,
-    JAVA_6, JAVA_7, KEEP_OLD, LYNC_PHONE, MIDDLEBOX, OPENSSL, OS_X, PRINTER, SCHANNEL_CLIENT,
-    SCHANNEL_SERVER, SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA,
-    WINDOWS_XP, WINHTTP, WININET,
+    JAVA_6, JAVA_7, KEEP_OLD, LYNC_PHONE, MIDDLEBOX, OPENSSL, OPENSSL_LIMIT, OS_X, PRINTER,
+    SCHANNEL_CLIENT, SCHANNEL_SERVER, SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8,
+    WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP, WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
 use super::words::{is_retold, put};
@@ -22,6 +22,10 @@ use crate::stack::Family;
 const RETOLD: &str = "Give the capture itself to `tlsunset analyze`, or export its packets with \
      all fields (`tshark -T ek`) for `tlsunset review`.";
 
+/// What stands before a list that is for every client.
+const UNTOLD: &str =
+    "The hello does not tell which client this is: of what follows, do what fits it.";
+
 pub(super) fn write_fix(
     out: &mut String,
     case: &Case<'_>,
@@ -32,11 +36,13 @@ pub(super) fn write_fix(
     let minimum = case.policy.minimum;
     match ruling.cause {
         Some(Cause::ClientTooOld) if is_tls12 => {
+            write_untold(out, family);
             put_all(out, client_advice(family));
             put_all(out, &[BETWEEN, KEEP_OLD]);
         }
         Some(Cause::ClientCapped) if is_tls12 => {
             put_all(out, &[CAPPED]);
+            write_untold(out, family);
             put_all(out, capped_advice(family));
             put_all(out, &[BETWEEN, KEEP_OLD]);
         }
@@ -56,11 +62,22 @@ pub(super) fn write_fix(
         Some(Cause::NoCommonSuite) if case.way == Some(Way::NoSignature) => {
             write_fix_numbers(out, "signature algorithms", &signature_names(case.policy));
         }
+        Some(Cause::NoCommonSuite) if case.lacks_group_in().is_some() => {
+            write_fix_numbers(out, "groups", &group_names(case.policy));
+        }
         Some(Cause::NoCommonSuite) => write_fix_numbers(out, "suites", &suite_names(case.policy)),
         Some(Cause::NoCommonGroup) => write_fix_numbers(out, "groups", &group_names(case.policy)),
         Some(Cause::Middlebox) => put_all(out, &[MIDDLEBOX]),
         None if ruling.verdict == Verdict::Unknown => write_fix_unknown(out, case, ruling),
         None => {}
+    }
+}
+
+/// Says of a client that is not known that it isn't.
+fn write_untold(out: &mut String, family: Option<Family>) {
+    if family.is_none() {
+        let gap = if out.is_empty() { "" } else { " " };
+        put!(out, "{gap}{UNTOLD}");
     }
 }
 
@@ -91,8 +108,10 @@ const fn client_advice(family: Option<Family>) -> &'static [Advice] {
         Some(Family::ChromeOld | Family::OperaOld) => &[BROWSERS],
         Some(Family::LyncPhone) => &[LYNC_PHONE, WINDOWS_XP],
         Some(Family::Printer) => &[PRINTER, OPENSSL],
-        Some(Family::Java | Family::OpenSsl | Family::BoringSsl | Family::SecureTransport)
-        | None => &[
+        Some(Family::Java) => &[JAVA_7, UPDATE_OTHERS],
+        Some(Family::OpenSsl) => &[OPENSSL_LIMIT, UPDATE_OTHERS],
+        Some(Family::BoringSsl | Family::SecureTransport) => &[UPDATE_OTHERS],
+        None => &[
             WINDOWS_7,
             SCHANNEL_CLIENT,
             WINHTTP,
@@ -216,9 +235,10 @@ mod tests {
 # What fixes say, and where it comes from
 
 The column `fix` is put together from these sentences, by cause and stack; a test holds this table and
-the program together. Beside them a fix may list what the policy accepts (`tlsunset policy show` names
-the policy's sources) or name the version that it requires, and where a verdict is `unknown` it says
-what the capture lacks.
+the program together. Where the hello does not tell which client sent it, the fix says so and goes
+through the common ones. Beside them a fix may list what the policy accepts (`tlsunset policy show`
+names the policy's sources), name the version that it requires or a name that goes away, and where a
+verdict is `unknown` it says what the capture lacks.
 
 | sentence | text | source |
 |---|---|---|

@@ -28,6 +28,8 @@ pub(super) struct Case<'a> {
     pub(super) retry: Retry,
     /// The name on the certificate, when it is none of the service that was asked for.
     pub(super) foreign_certificate: Option<&'a str>,
+    /// The name that the client asked for, when it goes away with the policy.
+    pub(super) retired_name: Option<&'a str>,
     /// The client offers the minimum in some connection.
     pub(super) offers_more_elsewhere: bool,
 }
@@ -321,6 +323,13 @@ impl Case<'_> {
             Some(Way::NoGroup) => Cause::NoCommonGroup,
             _ => self.cause_of_version(),
         }
+    }
+
+    /// The version in which a suite is shared and only the group lacks, where no other version
+    /// shares a suite: a group would be enough.
+    pub(super) fn lacks_group_in(&self) -> Option<Version> {
+        let hello = self.facts.client_hello.as_ref().filter(|_| self.way == Some(Way::NoSuite))?;
+        self.policy.lacks_group_in(&hello.offer)
     }
 
     fn cause_of_version(&self) -> Cause {

@@ -143,6 +143,79 @@ fn fixes_name_suites_and_groups_as_settings_do() {
 }
 
 #[test]
+fn where_versions_lack_different_things_the_words_say_which() {
+    let judge = Judge::new(JudgeConfig::default());
+    let check = |suites: &[u16], version: &str| {
+        let flow = Flow::to_exchange().hello(0x0303, suites, Some(&[30]));
+        let judged = judge.judge_all(vec![flow.versions(&[0x0304, 0x0303]).facts]).remove(0);
+        let judgement = &judged.judgements[0];
+        assert_eq!((judgement.verdict, judgement.cause), (Breaks, Some(Cause::NoCommonSuite)));
+        let words = format!("none of the groups that Office 365 accepts in {version}, and none of");
+        assert!(judgement.reason.contains(&words), "{}", judgement.reason);
+        assert!(
+            judgement.fix.starts_with("Allow at least one of these groups"),
+            "{}",
+            judgement.fix
+        );
+    };
+    check(&[0x1301, 0x0033], "TLSv1.3");
+    check(&[0x1304, 0xc02f], "TLSv1.2");
+    let none = Flow::to_exchange().hello(0x0303, &[0x1304, 0x0033], Some(&[30]));
+    let none = judge.judge_all(vec![none.versions(&[0x0304, 0x0303]).facts]).remove(0);
+    assert!(none.judgements[0].reason.contains("none of the suites that Office 365 accepts from"));
+    assert!(none.judgements[0].fix.starts_with("Allow at least one of these suites"));
+}
+
+#[test]
+fn a_fix_for_an_unknown_client_says_first_that_it_is_unknown() {
+    let judge = Judge::new(JudgeConfig::default());
+    let fix = |flow: Flow| {
+        let judged = judge.judge_all(vec![flow.facts]).remove(0);
+        let family = judged.stack.and_then(|stack| stack.family);
+        (family, judged.judgements[0].fix.to_string())
+    };
+    let untold = "The hello does not tell which client this is: of what follows, do what fits it. ";
+    let (family, too_old) = fix(Flow::to_exchange().hello(0x0301, &[0x0035, 0x0016], None));
+    assert_eq!(family, None);
+    assert!(too_old.starts_with(untold), "{too_old}");
+    let (family, capped) = fix(Flow::to_exchange().hello(0x0301, &[0x003c], None));
+    assert_eq!(family, None);
+    assert!(capped.starts_with("The client can do better") && capped.contains(untold), "{capped}");
+    // A hello of the SSL 2.0 format with Java 6's suites.
+    let (family, known) = fix(Flow::to_exchange().hello(0x0301, &[0x0004, 0x0005, 0x000a], None));
+    assert!(family.is_none() == known.contains(untold), "{family:?}: {known}");
+}
+
+#[test]
+fn a_name_that_goes_away_is_warned_of_whatever_is_offered() {
+    let mut config = JudgeConfig::default();
+    config.policies = ["exchange-online-pop-imap-2026", "office365-tls12"]
+        .map(|name| Policy::builtin(name).expect("it is built in"))
+        .into();
+    let judge = Judge::new(config);
+    let judged = |name: &str, flow: Flow| judge.judge_all(vec![flow.sni(name).facts]).remove(0);
+    let to_pop = || Flow::new("10.0.0.5:5000", "52.97.1.1:995");
+    let good = || to_pop().good_hello().selects(0x0303, 0xc02f, Some(23)).established(true);
+
+    let retired = judged("POP-legacy.office365.com.", good());
+    let [about_pop, general] = &retired.judgements[..] else { panic!("two policies") };
+    assert_eq!(about_pop.verdict, Passes);
+    assert!(about_pop.reason.contains("itself goes away"), "{}", about_pop.reason);
+    assert_eq!(&*about_pop.fix, "Give the client a name of the server that stays.");
+    assert!(!general.reason.contains("goes away"), "{}", general.reason);
+    assert_eq!(&*general.fix, "");
+
+    let old = judged("imap-legacy.office365.com", to_pop().old_hello());
+    assert_eq!(old.judgements[0].verdict, Breaks);
+    assert!(old.judgements[0].reason.contains("itself goes away"));
+    assert!(old.judgements[0].fix.ends_with(" Give the client a name of the server that stays."));
+
+    let stays = judged("outlook.office365.com", good());
+    assert_eq!((stays.judgements[0].verdict, &*stays.judgements[0].fix), (Passes, ""));
+    assert!(!stays.judgements[0].reason.contains("goes away"));
+}
+
+#[test]
 fn a_client_that_could_do_more_is_capped_and_not_too_old() {
     let capped = Cause::ClientCapped;
     let flow = |suites: &[u16]| Flow::to_exchange().hello(0x0301, suites, Some(&GOOD_GROUPS));

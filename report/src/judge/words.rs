@@ -30,8 +30,8 @@ macro_rules! put {
 pub(super) use put;
 
 /// Everything that a fix is made of: the policy by name, whether a text told of the connection,
-/// and the stack where it matters.
-type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>);
+/// the stack where it matters, whether a group would be enough, and whether the name goes away.
+type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>, bool, bool);
 
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
@@ -62,6 +62,13 @@ impl Words {
         let mut draft = std::mem::take(&mut self.draft);
         draft.clear();
         write_reason(&mut draft, case, ruling);
+        if let Some(name) = retired_name(case, ruling) {
+            put!(
+                draft,
+                "; warning: {name} itself goes away with this policy, so the client needs another \
+                 name whatever it offers"
+            );
+        }
         if is_retold_in_part(case) {
             draft.push_str("; known from text that leaves out the bytes of the handshake");
         }
@@ -92,16 +99,28 @@ impl Words {
         // The texts are long, and few.
         let facts = case.facts;
         let name = Arc::clone(&case.policy.name);
-        let about = (name, *ruling, facts.coverage, is_retold(facts), family);
+        let needs_group = case.lacks_group_in().is_some();
+        let is_retired = retired_name(case, ruling).is_some();
+        let about =
+            (name, *ruling, facts.coverage, is_retold(facts), family, needs_group, is_retired);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
         let mut draft = String::new();
         write_fix(&mut draft, case, ruling, family);
+        if is_retired {
+            let gap = if draft.is_empty() { "" } else { " " };
+            put!(draft, "{gap}Give the client a name of the server that stays.");
+        }
         let shared = self.share(&draft);
         self.fixes.insert(about, Arc::clone(&shared));
         shared
     }
+}
+
+/// The name that goes away, where the connection is one of the policy's.
+fn retired_name<'a>(case: &Case<'a>, ruling: &Ruling) -> Option<&'a str> {
+    case.retired_name.filter(|_| ruling.verdict != Verdict::OutOfScope)
 }
 
 /// Whether the connection is known from a text of another program.
@@ -313,14 +332,21 @@ fn is_cut(case: &Case<'_>) -> bool {
 fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     let who = &case.policy.requirer;
     write_offer(out, case);
-    match case.way {
-        Some(Way::NoSuite) => {
+    match (case.way, case.lacks_group_in()) {
+        (Some(Way::NoSuite), Some(version)) => {
+            put!(
+                out,
+                ", but none of the groups that {who} accepts in {version}, and none of the suites \
+                 that it accepts in another version"
+            );
+        }
+        (Some(Way::NoSuite), None) => {
             put!(out, ", but none of the suites that {who} accepts from then on");
         }
-        Some(Way::NoGroup) => {
+        (Some(Way::NoGroup), _) => {
             put!(out, " with ECDHE, but none of the groups that {who} accepts")
         }
-        Some(Way::NoSignature) => {
+        (Some(Way::NoSignature), _) => {
             put!(out, ", but none of the signature algorithms that {who} accepts")
         }
         _ => put!(out, "; {who} requires {}", case.policy.minimum),

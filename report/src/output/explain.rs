@@ -5,6 +5,7 @@
 
 mod evidence;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
@@ -89,6 +90,7 @@ impl<'a> Explanation<'a> {
         let mut page = Page::new(style);
         let flows = self.flows();
         self.head(&mut page, &flows);
+        let mut fixes = BTreeMap::new();
         for (index, flow) in flows.iter().enumerate() {
             page.gap();
             let (verdict, ink) = worst(flow);
@@ -102,7 +104,7 @@ impl<'a> Explanation<'a> {
                 ),
                 ink,
             );
-            self.connection(&mut page, flow);
+            self.connection(&mut page, flow, index + 1, &mut fixes);
             // Written one by one: a busy host has more connections than a page should hold.
             out.write_all(page.take().as_bytes())?;
         }
@@ -132,7 +134,15 @@ impl<'a> Explanation<'a> {
         }
     }
 
-    fn connection(&self, page: &mut Page, flow: &JudgedFlow) {
+    /// Writes a connection. A fix is told once, at the first connection that needs it; `fixes` has
+    /// the number of that one.
+    fn connection(
+        &self,
+        page: &mut Page,
+        flow: &'a JudgedFlow,
+        number: usize,
+        fixes: &mut BTreeMap<&'a str, usize>,
+    ) {
         let facts = &flow.facts;
         page.paragraph(2, &format!("Who: {}", who(facts)));
         page.paragraph(2, &format!("When: {}", when(facts)));
@@ -146,7 +156,8 @@ impl<'a> Explanation<'a> {
         evidence::write(page, flow, self.policies);
         page.paragraph(2, &format!("Coverage: {}", coverage(facts)));
         for judgement in &flow.judgements {
-            verdict(page, judgement);
+            let first = *fixes.entry(&*judgement.fix).or_insert(number);
+            verdict(page, judgement, (first < number).then_some(first));
         }
         page.paragraph(2, &format!("In Wireshark: {}", filter(facts)));
     }
@@ -290,7 +301,8 @@ fn missing_words(part: &'static str) -> &'static str {
     }
 }
 
-fn verdict(page: &mut Page, judgement: &Judgement) {
+/// A verdict; its fix may have been told at an earlier connection.
+fn verdict(page: &mut Page, judgement: &Judgement, told_at: Option<usize>) {
     let cause = judgement.cause.map(Cause::name).map(|name| format!(", {name}"));
     page.paragraph(
         2,
@@ -303,8 +315,9 @@ fn verdict(page: &mut Page, judgement: &Judgement) {
         ),
     );
     page.paragraph(4, &format!("Rule: {}", judgement.rule));
-    if !judgement.fix.is_empty() {
-        page.paragraph(4, &format!("Fix: {}", judgement.fix));
+    match told_at.filter(|_| !judgement.fix.is_empty()) {
+        Some(number) => page.paragraph(4, &format!("Fix: as for connection {number}.")),
+        None => page.fix(4, &judgement.fix),
     }
 }
 

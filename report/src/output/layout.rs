@@ -1,6 +1,7 @@
 //! Lines of text within a width: wrapping, colours, and making foreign text printable.
 
 use super::TextStyle;
+use super::sentences::sentences;
 
 /// The least width that is used.
 const WIDTH_MIN: usize = 40;
@@ -84,6 +85,20 @@ impl Page {
             self.text.extend(std::iter::repeat_n(' ', indent));
             self.text.push_str(line);
             self.text.push('\n');
+        }
+    }
+
+    /// What to do: in its line when it is one sentence, else a list of them.
+    pub(super) fn fix(&mut self, indent: usize, fix: &str) {
+        match sentences(fix)[..] {
+            [] => {}
+            [only] => self.paragraph(indent, &format!("Fix: {only}")),
+            ref several => {
+                self.paragraph(indent, "Fix:");
+                for sentence in several {
+                    self.paragraph(indent + 2, &format!("- {sentence}"));
+                }
+            }
         }
     }
 

@@ -129,7 +129,7 @@ fn hosts<'a>(
     policy: usize,
     (verdict, title, ink): (Verdict, &str, Ink),
     policy_name: &str,
-    fixes: &mut BTreeMap<&'a str, IpAddr>,
+    fixes: &mut BTreeMap<&'a str, (IpAddr, String)>,
 ) {
     let mut rows: Vec<(&HostRow<'_>, &HostOutcome<'_>)> = report
         .hosts()
@@ -141,7 +141,7 @@ fn hosts<'a>(
     if rows.is_empty() {
         return;
     }
-    let named = if report.tallies().len() > 1 { format!(", {policy_name}") } else { String::new() };
+    let named = named(report, policy_name);
     let addresses: BTreeSet<IpAddr> = rows.iter().map(|(row, _)| row.addr).collect();
     page.gap();
     page.title(&format!("{title} ({}{named})", count_of(addresses.len() as u64, "host")), ink);
@@ -160,14 +160,20 @@ fn hosts<'a>(
         let Some((first, _)) = rows.first().filter(|_| !fix.is_empty()) else { continue };
         match fixes.entry(fix) {
             Entry::Vacant(entry) => {
-                entry.insert(first.addr);
-                page.paragraph(2, &format!("Fix: {fix}"));
+                entry.insert((first.addr, named.clone()));
+                page.fix(2, fix);
             }
             Entry::Occupied(entry) => {
-                page.paragraph(2, &format!("Fix: as for {} above.", entry.get()));
+                let (addr, named) = entry.get();
+                page.paragraph(2, &format!("Fix: as for {addr} above{named}."));
             }
         }
     }
+}
+
+/// A policy behind a title, where there are several.
+fn named(report: &Report<'_>, policy: &str) -> String {
+    if report.tallies().len() > 1 { format!(", {policy}") } else { String::new() }
 }
 
 /// Hosts that one measure mends.
@@ -232,8 +238,7 @@ fn paths(page: &mut Page, report: &Report<'_>) {
         return;
     }
     for (tally, table) in report.tallies().iter().zip(report.paths()) {
-        let named =
-            if report.paths().len() > 1 { format!(", {}", tally.policy) } else { String::new() };
+        let named = named(report, &tally.policy);
         page.gap();
         page.title(&format!("Access paths{named}"), Ink::Plain);
         passages(page, AccessPath::ALL.map(|path| (path.title(), table.path(path))));
@@ -302,7 +307,8 @@ fn not_judged(page: &mut Page, report: &Report<'_>) {
     let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     page.gap();
-    page.title("Could not be judged", Ink::Plain);
+    let named = report.tallies().first().map_or_else(String::new, |it| named(report, &it.policy));
+    page.title(&format!("Could not be judged{named}"), Ink::Plain);
     for (reason, count) in reasons.iter().take(LISTED_MAX) {
         page.paragraph(2, &format!("{}: {reason}", count_of(*count, "connection")));
     }

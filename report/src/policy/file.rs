@@ -33,7 +33,7 @@ type Result<T> = std::result::Result<T, PolicyError>;
 /// Bytes of a file that are read at most; the built-in policies have some 2,000.
 const TEXT_LEN_MAX: usize = 1 << 20;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "name",
     "requirer",
     "title",
@@ -45,6 +45,7 @@ const KEYS: [&str; 15] = [
     "names",
     "prefixes",
     "ports",
+    "retired",
     "from",
     "deadlines",
     "tls12",
@@ -149,6 +150,7 @@ impl<'a> Keys<'a> {
             signatures13: numbers(&tls13, "signature_algorithms", &SIGNATURES)?,
             concerns: self.direction()?,
             scope: self.scope()?,
+            retired: self.retired()?,
             since: self.date("from")?,
             deadlines: self.deadlines()?,
             toml: self.file.text.into(),
@@ -221,6 +223,16 @@ impl<'a> Keys<'a> {
             })
         })?;
         Ok(Scope::new(services, names, prefixes, self.ports()?))
+    }
+
+    fn retired(&self) -> Result<Vec<Box<str>>> {
+        self.list("retired", |item, text| match check_pattern(text) {
+            Ok(()) if !text.contains('*') => Ok(text.to_ascii_lowercase().into_boxed_str()),
+            _ => {
+                let what = format!("`{text}` is no host name");
+                Err(self.bad(item, what, "allowed are names in full, such as pop.example.com"))
+            }
+        })
     }
 
     fn ports(&self) -> Result<Vec<PortRange>> {

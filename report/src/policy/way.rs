@@ -66,6 +66,10 @@ enum Step {
     Cut,
 }
 
+/// Versions in the order in which a server tries them.
+const FROM_THE_TOP: [Version; 5] =
+    [Version::Tls13, Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
+
 impl Policy {
     /// How an offer fares: the first version from the top that a server could settle on.
     #[must_use]
@@ -76,8 +80,6 @@ impl Policy {
     /// How an offer fares when the server's choice proves that `proven` is among its versions.
     #[must_use]
     pub(crate) fn way_given(&self, offer: &Offer, proven: Option<Version>) -> Way {
-        const FROM_THE_TOP: [Version; 5] =
-            [Version::Tls13, Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
         let versions = offer.versions();
         let mut seen = Vec::with_capacity(FROM_THE_TOP.len());
         for version in FROM_THE_TOP.into_iter().filter(|version| *version >= self.minimum) {
@@ -107,6 +109,15 @@ impl Policy {
         } else {
             Way::NoVersion
         }
+    }
+
+    /// The highest version in which a suite is shared and only the group lacks.
+    pub(crate) fn lacks_group_in(&self, offer: &Offer) -> Option<Version> {
+        let versions = offer.versions();
+        let lacks_group = |version: &Version| {
+            self.step(offer, offered(offer, &versions, *version), *version) == Step::NoGroup
+        };
+        FROM_THE_TOP.into_iter().filter(|version| *version >= self.minimum).find(lacks_group)
     }
 
     /// Whether a suite below TLS 1.3 needs no group, or one is shared for certain.

@@ -282,6 +282,8 @@ fn xmpp_is_followed_in_any_dress() {
          <t:starttls xmlns:t='urn:ietf:params:xml:ns:xmpp-tls'><!--x--></t:starttls > \r\n ",
         "<stream xmlns='http://etherx.jabber.org/streams' to='user@contoso&#46;com/res'>\
          <![CDATA[<proceed/>]]><starttls></starttls>",
+        "<stream:stream id='7' from='me@branch.example' to='contoso.com' \
+         xmlns:stream='http://etherx.jabber.org/streams'><starttls/>",
     ];
     for script in clients {
         println!("{script}");
@@ -299,6 +301,10 @@ fn xmpp_is_followed_in_any_dress() {
         format!(
             "<stream:stream xmlns:stream=\"http://etherx.jabber.org/streams\" from=\"contoso.com\" \
              id=\"x\"><stream:features><starttls/></stream:features> <proceed\nxmlns=\"{TLS_NS}\"></proceed>"
+        ),
+        format!(
+            "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' from='contoso.com' \
+             to='me.example'><stream:features><starttls/></stream:features><proceed xmlns='{TLS_NS}'/>"
         ),
     ];
     for script in &servers {

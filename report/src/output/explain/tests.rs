@@ -84,6 +84,15 @@ Connection 1 of 1, breaks: 10.0.0.7:50000 to outlook.office365.com (52.97.1.1:44
 }
 
 #[test]
+fn a_fix_is_told_at_the_first_connection_that_needs_it() {
+    let mut later = testkit::old_client();
+    later.facts.client.port += 1;
+    let text = explained(&[testkit::old_client(), later], "10.0.0.7", STYLE);
+    assert_eq!(text.matches("    Fix: update it\n").count(), 1, "{text}");
+    assert_eq!(text.matches("    Fix: as for connection 1.\n").count(), 1, "{text}");
+}
+
+#[test]
 fn names_from_the_wire_can_t_steer_the_terminal() {
     let mut flow = testkit::old_client();
     let hello = flow.facts.client_hello.as_mut().unwrap();

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use super::View;
 use super::entries::FixGroup;
 use super::markup::{Count, Text, count_of};
-use super::words::{cause_title, sentences, verdict_title};
+use super::words::{cause_title, verdict_title};
 use crate::Cause;
+use crate::output::sentences::sentences;
 
 /// Measures in the page; an inventory may ask for one each host.
 const GROUPS_MAX: usize = 200;

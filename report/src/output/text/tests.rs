@@ -126,6 +126,33 @@ fn long_lists_are_cut() {
 }
 
 #[test]
+fn a_fix_of_several_sentences_is_a_list() {
+    let mut flow = testkit::old_client();
+    flow.judgements[0].fix =
+        "Take .NET 4.6.2 or later. .NET programs: set a key. Or replace it.".into();
+    let several = text(std::slice::from_ref(&flow), &run(), 80, false);
+    let list = "\n  Fix:\n    - Take .NET 4.6.2 or later.\n    - .NET programs: set a key.\n    \
+                - Or replace it.\n";
+    assert!(several.contains(list), "{several}");
+    flow.judgements[0].fix = "Replace it.".into();
+    let one = text(&[flow], &run(), 80, false);
+    assert!(one.contains("\n  Fix: Replace it.\n"), "{one}");
+}
+
+#[test]
+fn a_fix_that_was_told_is_found_by_host_and_policy() {
+    let mut flow = testkit::old_client();
+    let mut second = flow.judgements[0].clone();
+    second.policy = "tls13-only".into();
+    flow.judgements.push(second);
+    let host = flow.facts.client.addr;
+    let run = RunInfo { policies: vec!["office365-tls12".into(), "tls13-only".into()], ..run() };
+    let told = text(&[flow, unknown("10.0.0.8:1", "cut")], &run, 80, false);
+    assert!(told.contains(&format!("\n  Fix: as for {host} above, office365-tls12.\n")), "{told}");
+    assert!(told.contains("\nCould not be judged, office365-tls12\n"), "{told}");
+}
+
+#[test]
 fn lines_fit_the_width() {
     let mut flow = testkit::old_client();
     flow.judgements[0].reason = "word ".repeat(60).into();

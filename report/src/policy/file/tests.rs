@@ -35,6 +35,7 @@ services = ['Exchange Online']
 names = ['*.Contoso.com']
 prefixes = ['192.0.2.0/24', '2001:db8::/32']
 ports = [443, '5000-5001']
+retired = ['Old.contoso.com']
 from = '2024-02-29'
 deadlines = [{ date = 2024-02-29, what = 'leap', source = 'calendar' }]
 [tls12]
@@ -56,6 +57,7 @@ signature_algorithms = [0x0804]
     assert_eq!(policy.scope.names, ["*.contoso.com".into()]);
     assert_eq!(policy.scope.prefixes.len(), 2);
     assert_eq!(policy.scope.ports[1], PortRange { first: 5000, last: 5001 });
+    assert_eq!(policy.retired, ["old.contoso.com".into()]);
     assert_eq!(policy.since.as_deref(), Some("2024-02-29"));
     assert_eq!(&*policy.deadlines[0].what, "leap");
     assert_eq!(policy.suites.listed(), [0xc02f, 0xc030, 0x009d]);
@@ -84,6 +86,7 @@ fn an_error_names_line_fault_and_what_is_allowed() {
     check("[tls12]\nsuites = ['0x+12']", 5, &["`0x+12`"]);
     check("[tls12]\ngroups = ['P-256']", 5, &["`P-256` is no group", "secp256r1"]);
     check("[tls12]\nsignature_algorithms = ['rsa']", 5, &["`rsa`", "rsa_pss_rsae_sha256"]);
+    check("retired = ['*.contoso.com']", 4, &["`*.contoso.com` is no host name", "in full"]);
     check("tls12 = 4", 4, &["`tls12` is no table"]);
     check("services = ['Exchange']", 4, &["`Exchange`", "Exchange Online"]);
     check("names = ['https://contoso.com']", 4, &["`https://contoso.com`", "without scheme"]);
