@@ -44,8 +44,9 @@ struct Roles<'a> {
 
 /// Ports on which servers speak TLS from the first byte on (IANA Service Name and Port Number
 /// Registry): HTTPS and its usual second ports, SMTP submission, LDAP, DNS, IMAP, POP3, SIP, XMPP
-/// for clients, WinRM. Ports count only where the capture kept the headers alone: elsewhere the
-/// bytes tell, and there nothing else can keep the connection from passing unseen.
+/// for clients, WinRM. Ports count only where no byte tells: who the client is when neither hello nor
+/// SYN was seen (old Windows dials from 1025 to 5000), and whether it may be TLS at all where the
+/// capture kept the headers alone and nothing else can keep the connection from passing unseen.
 const TLS_PORTS: [u16; 11] = [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443];
 
 impl<'a> Halves<'a> {
@@ -167,8 +168,8 @@ impl<'a> Halves<'a> {
             (None, None) => match self.dialled {
                 Some(at) => (at, RoleFrom::Syn),
                 None => {
-                    let [a, b] = self.senders;
-                    (usize::from(a.port < b.port), RoleFrom::Ports)
+                    let [a, b] = self.senders.map(|end| (!TLS_PORTS.contains(&end.port), end.port));
+                    (usize::from(a < b), RoleFrom::Ports)
                 }
             },
         }

@@ -272,6 +272,21 @@ fn captures_that_begin_late_say_so() {
 }
 
 #[test]
+fn a_port_of_tls_is_the_servers_however_low_the_other_is() {
+    let ends = |ports: [u16; 2]| {
+        let addr = |low| std::net::Ipv4Addr::new(10, 0, 0, low).into();
+        let whole = Conversation::default().between((addr(1), ports[0]), (addr(2), ports[1]));
+        let whole = whole.server(&data(0x0303, 900)).client(&data(0x0303, 90));
+        let facts = facts(&whole.packets);
+        assert_eq!(facts.role_from, dissect::RoleFrom::Ports);
+        [facts.client.port, facts.server.port]
+    };
+    for ports in [[1500, 5061], [50_000, 5061], [4999, 8443], [5061, 443], [4000, 3000]] {
+        assert_eq!(ends(ports), ports);
+    }
+}
+
+#[test]
 fn a_hello_that_is_never_answered_is_the_clients_side_alone() {
     let hello = Hello::up_to(0x0303).record();
     let start = || Conversation::default().open().client(&hello);
