@@ -53,6 +53,10 @@ fn without_names(rows: &[Row]) -> Vec<Row> {
     rows
 }
 
+/// What `--out` writes.
+const FILES: [&str; 6] =
+    ["flows.csv", "hosts.csv", "handshakes.csv", "summary.json", "report.html", "state.tlsunset"];
+
 /// Everything of the inside that the outputs of a run tell.
 fn secrets(folder: &Path) -> BTreeSet<String> {
     let mut secrets = BTreeSet::from(["payroll".to_owned()]);
@@ -101,13 +105,14 @@ fn nothing_of_the_inside_is_in_any_byte_of_any_output() {
         more.into_iter().filter(|name| contains(&saved, name.as_bytes())).collect();
     assert!(!more.is_empty(), "the samples have names of their own");
     // What is looked for is found where nothing is hidden.
-    for name in ["flows.csv", "hosts.csv", "handshakes.csv", "summary.json", "state.tlsunset"] {
+    for name in FILES {
         let bytes = fs::read(raw.join(name)).unwrap();
         let is_found = |secret: &String| contains(&bytes, secret.as_bytes());
         assert!(secrets.iter().any(is_found), "nothing is found in {name}");
     }
     let names = common::names(&out);
-    assert!(names.len() >= 12, "{names:?}");
+    assert!(FILES.iter().all(|file| names.iter().any(|name| name == file)), "{names:?}");
+    assert!(names.len() >= 13, "{names:?}");
     for name in names {
         let bytes = fs::read(out.join(&name)).unwrap();
         for secret in secrets.iter().chain(&more) {
@@ -246,4 +251,37 @@ fn a_bad_key_is_told_before_work_begins() {
     let demo = sample("demo");
     analyze([demo.as_os_str()].into_iter().chain(more)).expect(2).says(&["named twice"]);
     assert_eq!(fs::read_to_string(&key).unwrap(), KEY);
+}
+
+/// The page shows names and networks where no other file does.
+#[test]
+fn pages_and_lists_show_no_address_and_no_network_of_the_inside() {
+    let folder = Folder::new("anonymize");
+    let inputs = secret_inputs(&folder);
+    let key = folder.write("key", KEY);
+    let (raw, out) = (folder.join("raw"), folder.join("out"));
+    analyze_to(&inputs, &raw, &[]).expect(0);
+    analyze_to(&inputs, &out, &["--anonymize", key.to_str().unwrap()]).expect(0);
+    let mut networks = BTreeSet::new();
+    for row in flows(&raw) {
+        for addr in [&row["client_ip"], &row["server_ip"]] {
+            // The first three parts, as in 10.20.1.0/24.
+            let network = addr.rsplit_once('.').filter(|_| is_inside(addr));
+            networks.extend(network.map(|(network, _)| format!("{network}.")));
+        }
+    }
+    assert!(networks.len() > 3, "{networks:?}");
+    for name in ["report.html", "handshakes.csv", "hosts.csv"] {
+        let shown = |folder: &Path| -> Vec<String> {
+            let text = fs::read_to_string(folder.join(name)).unwrap();
+            // As a whole number in front: 110.20.1. is another network than 10.20.1.
+            let stands = |network: &String| {
+                text.match_indices(network.as_str())
+                    .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_ascii_digit() || c == '.'))
+            };
+            networks.iter().filter(|network| stands(network)).cloned().collect()
+        };
+        assert!(!shown(&raw).is_empty(), "nothing is found in {name}");
+        assert_eq!(shown(&out), [""; 0], "{name}");
+    }
 }

@@ -405,3 +405,63 @@ fn check_counts_hosts_that_break() {
     let text = format!("{fields}10.0.0.7,52.97.1.1,50000,443,1,0x0303\n");
     review(["--check", "-q"], text.as_bytes()).expect(0);
 }
+
+#[test]
+fn packed_texts_are_unpacked() {
+    let text = [TWO_ROWS.as_bytes()].concat();
+    let expect = flows(&text);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&text).unwrap();
+    let gzip = gzip.finish().unwrap();
+    assert_eq!(flows(&gzip), expect);
+    for tool in ["zstd", "lz4"] {
+        let folder = Folder::new("review");
+        let file = folder.write("list.csv", &text);
+        match Command::new(tool).arg("-qc").arg(file).output() {
+            Ok(packed) => assert_eq!(flows(&packed.stdout), expect, "{tool}"),
+            Err(error) => eprintln!("SKIPPED text packed by {tool}, which does not run: {error}"),
+        }
+    }
+    // What was unpacked before the damage counts; the rest is said.
+    let twice = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    let others = "3,0.3,10.0.0.8,10.0.0.9,DNS,80,Standard query\n".repeat(10_000);
+    let long = twice(&[&text, others.as_bytes()].concat());
+    let cut = review(["--flows", "-"], &long[..long.len() - 4]).expect(2).says(&["ends too early"]);
+    assert_eq!(table(&cut.stdout, b',').len(), 1);
+    let with_more = [gzip.as_slice(), b"more"].concat();
+    review(["--flows", "-"], &with_more).expect(0).says(&["bytes behind the end of the gzip"]);
+    review(["--flows", "-"], &twice(b"\xd4\xc3\xb2\xa1\x02\0\x04\0"))
+        .expect(2)
+        .says(&["tlsunset analyze"]);
+}
+
+#[test]
+fn rows_that_a_filter_took_prove_nothing() {
+    let filters = ["tls.handshake or tcp.flags.reset == 1 or tcp.flags.fin == 1", "tls.handshake"];
+    for sample in samples().iter().filter(|sample| sample.inputs.len() == 1) {
+        let analyzed = flows_of(sample);
+        let known = by_ends(&analyzed);
+        for filter in filters {
+            let options = [fields(&["separator=,", "quote=d"], &FIELDS), vec!["-Y", filter]];
+            let Some(text) = tshark(&sample.inputs[0], &options.concat()) else { return };
+            for (ends, rows) in by_ends(&flows(&text)) {
+                let Some(others) = known.get(&ends) else { continue };
+                for (row, other) in rows.iter().zip(others) {
+                    for column in ["established", "resumed"] {
+                        let is_said = !row[column].is_empty();
+                        assert!(
+                            !is_said || row[column] == other[column],
+                            "{} with {filter}: {ends:?}: {column} {}",
+                            sample.name,
+                            row[column]
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

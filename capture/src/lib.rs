@@ -58,4 +58,5 @@ pub use input::{Input, Notice};
 pub use live::{InterfaceCounts, InterfaceInfo, LiveEvent, LiveOptions, LiveSource, interfaces};
 pub use region::Region;
 pub use source::{Options, Progress, Source};
+pub use stream::Unpacked;
 pub use timeline::{Timeline, open, open_reader};

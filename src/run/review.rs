@@ -1,12 +1,13 @@
 //! `review`: what other programs exported in, every output out.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::num::NonZero;
 use std::path::Path;
 use std::thread::available_parallelism;
 
-use report::review::Reviewer;
+use capture::Unpacked;
+use report::review::{ReviewError, Reviewer};
 use report::{NameBook, OutputFolder, Report, RunInfo};
 
 use super::console::Console;
@@ -39,9 +40,16 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
     let mut errors = Vec::new();
     for path in &config.inputs {
         let shown = path.display();
-        let read = open(path).map_err(Into::into).and_then(|text| reviewer.read(text));
+        let read = open(path).map_err(ReviewError::from).and_then(|mut text| {
+            let report = reviewer.read(&mut text)?;
+            Ok((report, text.has_trailer()))
+        });
         match read {
-            Ok(report) => {
+            Ok((report, has_trailer)) => {
+                if has_trailer {
+                    let what = "bytes behind the end of the gzip data were left out";
+                    console.notice(&format_args!("{shown}: {what}"));
+                }
                 for notice in report.notices {
                     console.notice(&format_args!("{shown}: {notice}"));
                 }
@@ -90,9 +98,9 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
     Ok(())
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+fn open(path: &Path) -> io::Result<Unpacked> {
     if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
+        return Unpacked::new(Box::new(io::stdin()));
     }
-    Ok(Box::new(File::open(path)?))
+    Unpacked::new(Box::new(File::open(path)?))
 }

@@ -8,6 +8,7 @@ mod gzip;
 mod lz4;
 mod zstd;
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -70,6 +71,42 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.bytes.read(buffer)
+    }
+}
+
+/// The bytes of a file that is no capture: unpacked when it is packed with gzip, zstd or lz4, else
+/// as they are.
+pub struct Unpacked(Stream);
+
+impl Unpacked {
+    /// Tells by its first bytes how `origin` is packed.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be read.
+    pub fn new(origin: Box<dyn Read + Send>) -> io::Result<Self> {
+        Stream::new(origin, &Arc::default()).map(Self)
+    }
+
+    /// Whether bytes behind the end of the archive were left alone, as far as it was read.
+    #[must_use]
+    pub fn has_trailer(&self) -> bool {
+        self.0.has_trailer()
+    }
+}
+
+/// Damage in an archive is an error of the read that meets it; what was unpacked before is
+/// delivered first.
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+/// Shows how it is packed.
+impl fmt::Debug for Unpacked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Unpacked").field(&self.0.codec()).finish()
     }
 }
 

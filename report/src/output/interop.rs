@@ -118,6 +118,7 @@ impl<'a> Event<'a> {
             cause: judged.iter().map(|it| it.cause.map_or("", Cause::name)).collect(),
             reason: judged.iter().map(|it| &*it.reason).collect(),
             fix: judged.iter().map(|it| &*it.fix).collect(),
+            ech: row.ech,
         }
     }
 }
@@ -163,6 +164,8 @@ pub(super) struct Own<'a> {
     pub(super) cause: Vec<&'static str>,
     pub(super) reason: Vec<&'a str>,
     pub(super) fix: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ech: Option<bool>,
 }
 
 /// Bytes that are collected before the writer beneath is called.

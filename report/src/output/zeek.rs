@@ -16,7 +16,7 @@ use super::interop::{Event, put_json, write_lines};
 use crate::{JudgedFlow, iana};
 
 /// Names and types of the columns, in their order.
-const FIELDS: [(&str, &str); 39] = [
+const FIELDS: [(&str, &str); 40] = [
     ("ts", "time"),
     ("uid", "string"),
     ("id.orig_h", "addr"),
@@ -56,6 +56,7 @@ const FIELDS: [(&str, &str); 39] = [
     ("tlsunset_cause", "vector[string]"),
     ("tlsunset_reason", "vector[string]"),
     ("tlsunset_fix", "vector[string]"),
+    ("tlsunset_ech", "bool"),
 ];
 
 /// What stands in a column.
@@ -126,6 +127,7 @@ fn values<'a>(event: &Event<'a>) -> [Value<'a>; FIELDS.len()] {
         Value::Texts(own.cause),
         Value::Texts(own.reason),
         Value::Texts(own.fix),
+        Value::truth(own.ech),
     ]
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Notes {
     pub(super) has_relative_times: bool,
     pub(super) has_no_times: bool,
     pub(super) goes_back: bool,
+    /// Segments without TLS have rows.
+    pub(super) has_bare_rows: bool,
     pub(super) rows: u64,
     pub(super) last: Option<i64>,
 }
@@ -89,6 +91,16 @@ pub(super) fn missing_columns(row: &Row, kind: SourceKind) -> Vec<String> {
         ));
     }
     notices
+}
+
+/// What a text leaves open that has rows of TLS alone.
+pub(super) fn missing_rows(kind: SourceKind, notes: &Notes) -> Option<String> {
+    let is_of_packets = matches!(kind, SourceKind::Fields | SourceKind::Packets);
+    (is_of_packets && notes.rows > 0 && !notes.has_bare_rows).then(|| {
+        "it shows no segments without TLS (a display filter, or no column tcp.flags): a handshake \
+         that was broken off without an alert looks like one that went on"
+            .to_owned()
+    })
 }
 
 pub(super) fn log_notices() -> Vec<String> {

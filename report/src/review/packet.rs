@@ -178,6 +178,12 @@ fn ports(row: &Row, source: Column, destination: Column) -> Result<Option<(u16, 
 }
 
 impl Packet {
+    /// Whether it is a segment in the midst of a connection that carries nothing of TLS.
+    pub(super) fn is_bare(&self) -> bool {
+        let is_end = self.syn || self.fin || self.reset;
+        self.ack && !is_end && self.speech == Speech::Nothing && self.transport == Transport::Tcp
+    }
+
     fn read_speech(&mut self, row: &Row, spoken: Spoken) -> Result<(), NotANumber> {
         let told = match spoken {
             Spoken::Tls(_) => Some(list::records(row.text(Column::Info))),

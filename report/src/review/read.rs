@@ -10,7 +10,9 @@ use super::detect::{self, Shape};
 use super::info::{Reason, SourceKind};
 use super::json::{Found as FoundValue, Values};
 use super::logs::{self, Fields, Logged};
-use super::notes::{NAMED_MAX, Notes, kind_of_columns, log_notices, missing_columns, sight};
+use super::notes::{
+    NAMED_MAX, Notes, kind_of_columns, log_notices, missing_columns, missing_rows, sight,
+};
 use super::object::{Object, ObjectKind};
 use super::packet::{self, Taken};
 use super::talk::Sight;
@@ -57,6 +59,7 @@ impl Reviewer {
         };
         let (kind, mut notices) = kind?;
         *self.reviewed.info.sources.entry(kind).or_default() += 1;
+        notices.extend(missing_rows(kind, &notes));
         notices.extend(notes.into_notices());
         Ok(TextReport { kind, notices })
     }
@@ -240,6 +243,7 @@ impl Reviewer {
         };
         self.reviewed.info.rows_read += 1;
         notes.rows += 1;
+        notes.has_bare_rows |= packet.is_bare();
         self.reviewed.counters.frames += 1;
         self.reviewed.counters.dissected += 1;
         let time = self.time_of(packet.moment, notes);

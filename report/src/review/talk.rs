@@ -40,7 +40,8 @@ struct Half {
     has_retried: bool,
     messages: SmallVec<[(Mark, u32, MessageKind); 6]>,
     names: Vec<Box<str>>,
-    changed_cipher: bool,
+    /// Its first ChangeCipherSpec.
+    changed_cipher: Option<Mark>,
     application_rows: u32,
     /// An encrypted record that is no alert, behind the ServerHello.
     has_sent_behind: bool,
@@ -54,7 +55,7 @@ impl Half {
     }
 
     fn encrypts(&self) -> bool {
-        self.changed_cipher || self.application_rows > 0
+        self.changed_cipher.is_some() || self.application_rows > 0
     }
 
     /// Whether it said anything that only TLS says.
@@ -98,6 +99,8 @@ pub(super) struct Talk {
     end: Option<(usize, EndKind, Mark)>,
     /// The first to end sent nothing before.
     is_first_word: bool,
+    /// Segments that carry no TLS have rows too, so that no filter took those that do.
+    has_bare_rows: bool,
     speech: Speech,
     asked: Option<Box<str>>,
     sight: Sight,
@@ -121,6 +124,7 @@ impl Talk {
             dialled: None,
             end: None,
             is_first_word: false,
+            has_bare_rows: false,
             speech: Speech::Nothing,
             asked: None,
             sight,
@@ -222,6 +226,7 @@ impl Talk {
             self.end = Some((sender, kind, at));
             self.is_first_word = packet.is_first_word;
         }
+        self.has_bare_rows |= packet.is_bare();
         let is_behind = self.halves[1 - sender].answer.is_some();
         let half = &mut self.halves[sender];
         half.frames += 1;
@@ -241,7 +246,8 @@ impl Talk {
         let (client, server, client_end, server_end) =
             if client_at == 0 { (a, b, a_end, b_end) } else { (b, a, b_end, a_end) };
         let end = self.end.map(|(at, kind, mark)| End { by: side_of(at), kind, at: mark });
-        let ends = Ends { client, server, end, is_first_word: self.is_first_word };
+        let Self { is_first_word, has_bare_rows, .. } = self;
+        let ends = Ends { client, server, end, is_first_word, has_bare_rows };
         let protocol = match self.speech {
             Speech::Quic => Protocol::Quic,
             Speech::Dtls => Protocol::Dtls,
@@ -319,7 +325,9 @@ impl Talk {
 impl Half {
     fn take(&mut self, packet: Packet, at: Mark, is_behind: bool) {
         self.has_records |= packet.has_records;
-        self.changed_cipher |= packet.changes_cipher;
+        if packet.changes_cipher {
+            self.changed_cipher.get_or_insert(at);
+        }
         if packet.application_records > 0 {
             self.application_rows += 1;
             self.rows_behind += u32::from(is_behind);
@@ -354,6 +362,7 @@ struct Ends {
     server: Half,
     end: Option<End>,
     is_first_word: bool,
+    has_bare_rows: bool,
 }
 
 impl Ends {
@@ -427,7 +436,9 @@ impl Ends {
             return Some(false);
         }
         let version = server.answer.as_ref()?.version();
-        let is_over = self.end.is_some()
+        // An alert that can be read was sent before encryption. An end proves nothing where rows
+        // of what came before it may have been filtered away.
+        let is_over = self.end.is_some() && self.has_bare_rows
             || [client, server]
                 .iter()
                 .any(|half| half.alerts(Side::Client).any(|it| it.is_fatal()));
@@ -456,7 +467,17 @@ impl Ends {
                 is_whole.then(|| hello.extensions.contains(&PRE_SHARED_KEY))
             }
             _ if server.says(CERTIFICATE) || server.says(SERVER_HELLO_DONE) => Some(false),
-            _ => (sight.records && server.changed_cipher).then_some(true),
+            // Only who resumes has the server change first (RFC 5246 §7.3); that no certificate has
+            // a row is no proof.
+            _ => {
+                let (Some(changed), true) = (server.changed_cipher, sight.records) else {
+                    return None;
+                };
+                let is_at_once = changed <= hello.at;
+                let is_first =
+                    self.client.changed_cipher.is_some_and(|answered| changed < answered);
+                (is_at_once || is_first).then_some(true)
+            }
         }
     }
 

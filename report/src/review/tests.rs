@@ -262,3 +262,62 @@ fn every_row_is_counted_once() {
     assert_eq!((info.rows_read, info.not_understood(), info.rows_of_others), (4, 2, 1));
     assert_eq!((reviewed.counters.frames, reviewed.counters.dissected), (1, 1));
 }
+
+/// Rows in fields: source, type of content, of message, of ChangeCipherSpec or not, flags.
+fn conversation(rows: &[(&str, &str, &str, &str)]) -> FlowFacts {
+    let mut text = "frame.number,ip.src,ip.dst,tcp.srcport,tcp.dstport,tls.record.content_type,\
+                    tls.handshake.type,tls.handshake.version,tcp.flags,tls.record.length\n"
+        .to_owned();
+    for (number, (source, content, message, flags)) in (1..).zip(rows) {
+        let (ends, ports) = match *source == A {
+            true => (format!("{A},{B}"), "50000,443"),
+            false => (format!("{B},{A}"), "443,50000"),
+        };
+        let version = if message.is_empty() { "" } else { "0x0301" };
+        text += &format!("{number},{ends},{ports},{content},{message},{version},{flags},\n");
+    }
+    let mut flows = flows(&text);
+    assert_eq!(flows.len(), 1, "{text}");
+    flows.remove(0)
+}
+
+const HELLOS: [(&str, &str, &str, &str); 2] = [(A, "22", "1", "0x018"), (B, "22", "2", "0x018")];
+const RESET: (&str, &str, &str, &str) = (A, "", "", "0x004");
+const BARE: (&str, &str, &str, &str) = (A, "", "", "0x010");
+
+#[test]
+fn a_handshake_was_broken_off_only_where_no_row_can_be_missing() {
+    let filtered = [HELLOS.as_slice(), &[RESET]].concat();
+    assert_eq!(conversation(&filtered).established, None);
+    let all = [&[BARE], HELLOS.as_slice(), &[BARE, RESET]].concat();
+    assert_eq!(conversation(&all).established, Some(false));
+    let went_on = [HELLOS.as_slice(), &[BARE]].concat();
+    assert_eq!(conversation(&went_on).established, None);
+    let both = [(A, "20", "", "0x018"), (B, "20", "", "0x018")];
+    let whole = [HELLOS.as_slice(), &both, &[RESET]].concat();
+    assert_eq!(conversation(&whole).established, Some(true));
+}
+
+#[test]
+fn a_session_was_resumed_only_where_the_server_changed_first() {
+    let (ours, theirs) = ((A, "20", "", "0x018"), (B, "20", "", "0x018"));
+    let resumed = |more: &[(&str, &str, &str, &str)]| {
+        conversation(&[HELLOS.as_slice(), more].concat()).resumed
+    };
+    assert_eq!(resumed(&[theirs, ours]), Some(true));
+    assert_eq!(resumed(&[ours, theirs]), None, "the certificate's row may be missing");
+    assert_eq!(resumed(&[theirs]), None);
+    assert_eq!(resumed(&[(B, "22", "11", "0x018"), ours, theirs]), Some(false));
+}
+
+#[test]
+fn rows_of_tls_alone_are_said() {
+    let header = "ip.src,ip.dst,tcp.srcport,tcp.dstport,tls.handshake.type,tcp.flags\n";
+    let hello = format!("{A},{B},50000,443,1,0x018\n");
+    let says = |text: &str| {
+        let report = Reviewer::new(1 << 20).read(text.as_bytes()).unwrap();
+        report.notices.iter().any(|notice| notice.contains("no segments without TLS"))
+    };
+    assert!(says(&format!("{header}{hello}")));
+    assert!(!says(&format!("{header}{hello}{B},{A},443,50000,,0x010\n")));
+}

@@ -34,6 +34,19 @@ pub(super) fn parse(text: &str) -> Option<Moment> {
         let (nanos, _) = clock(first)?;
         return Some(Moment::Relative(nanos));
     }
+    // A spreadsheet's date that does not say which number is the month: only the clock counts.
+    if let Some((_, year)) = first.rsplit_once('/')
+        && year.len() == 4
+        && first.matches('/').count() == 2
+    {
+        let (nanos, _) = clock(words.next()?)?;
+        let noon = 12 * 3600 * SECOND;
+        return Some(Moment::Relative(match words.next() {
+            Some("PM" | "pm") => nanos % noon + noon,
+            Some("AM" | "am") => nanos % noon,
+            _ => nanos,
+        }));
+    }
     let days = match month(first) {
         Some(month) => {
             let day = words.next()?.trim_end_matches(',').parse().ok()?;
@@ -67,15 +80,16 @@ fn nanos_of(fraction: &str) -> i64 {
     digits.fold(0, |nanos, digit| nanos * 10 + i64::from(digit - b'0'))
 }
 
-/// `2026-11-23`, or `2026/327`: the day of the year.
+/// `2026-11-23`, `2026/327` (the day of the year), or `23.11.2026`, as spreadsheets save it.
 fn date(text: &str) -> Option<i64> {
     if let Some((year, day)) = text.split_once('/').filter(|(_, rest)| !rest.contains('/')) {
         let day: i64 = day.parse().ok().filter(|day| (1..=366).contains(day))?;
         return Some(days_from_civil(year.parse().ok()?, 1, 1)? + day - 1);
     }
-    let mut parts = text.split(['-', '/']);
+    let mut parts = text.split(['-', '/', '.']);
     let mut part = || parts.next()?.parse::<i64>().ok();
-    let (year, month, day) = (part()?, part()?, part()?);
+    let (first, month, last) = (part()?, part()?, part()?);
+    let (year, day) = if text.contains('.') { (last, first) } else { (first, last) };
     parts.next().is_none().then(|| days_from_civil(year, month, day))?
 }
 
@@ -90,6 +104,11 @@ fn clock(text: &str) -> Option<(i64, i64)> {
     let mut parts = time.split(':');
     let (hour, minute) = (parts.next()?, parts.next()?);
     let second = parts.next().unwrap_or("0");
+    // Spreadsheets show a time with a fraction as minutes and seconds, and save what they show.
+    let (hour, minute, second) = match minute.contains(['.', ',']) {
+        true => ("0", hour, minute),
+        false => (hour, minute, second),
+    };
     let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
     let nanos = seconds(second)?;
     if !(0..24).contains(&hour) || !(0..60).contains(&minute) || !(0..61 * SECOND).contains(&nanos)
@@ -152,6 +171,13 @@ mod tests {
         check("0,5", Some(Moment::Relative(SECOND / 2)));
         check("12", Some(Moment::Relative(12 * SECOND)));
         check("08:00:00.5", Some(Moment::Relative(28_800 * SECOND + SECOND / 2)));
+        check("23.11.2026 08:00:00,520586", Some(at));
+        let minute = Some(Moment::Absolute(1_795_420_800 * SECOND));
+        check("23.11.2026 08:00", minute);
+        check("00:07,5", Some(Moment::Relative(7 * SECOND + SECOND / 2)));
+        check("11/23/2026 8:00", Some(Moment::Relative(28_800 * SECOND)));
+        check("11/12/2026 8:00:01 PM", Some(Moment::Relative(72_001 * SECOND)));
+        check("11/12/2026 12:00:01 AM", Some(Moment::Relative(SECOND)));
         check("2024-02-29 00:00:00", Some(Moment::Absolute(1_709_164_800 * SECOND)));
         for text in ["", "-", "x", "12:99:00", "2026-13-01 00:00:00", "1.2.3", "9e9", "\u{e9}"] {
             check(text, None);

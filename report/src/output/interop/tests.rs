@@ -133,6 +133,55 @@ fn a_connection_is_one_event_under_any_number_of_policies() {
     }
 }
 
+#[test]
+fn every_column_of_flows_has_its_place() {
+    let flows = [old_client()];
+    let own = Event::all(&flows).next().unwrap().own();
+    let own = Own {
+        sensor: own.sensor.or(Some("lab")),
+        alpn: Some("h2".into()),
+        alert: Some("client:fatal:unknown_ca".into()),
+        service: Some("Exchange Online"),
+        service_from: Some("name"),
+        path: Some("direct"),
+        scenario: Some("clients"),
+        ech: Some(true),
+        ..own
+    };
+    let own = serde_json::to_value(own).unwrap();
+    // What every format has a field of its own for.
+    let placed = [
+        "first_seen",
+        "client_ip",
+        "client_port",
+        "server_ip",
+        "server_port",
+        "cipher",
+        "group",
+        "ja3",
+        "resumed",
+        "established",
+    ];
+    for column in crate::FLOW_COLUMNS {
+        let is_own = own.get(column).is_some();
+        assert_ne!(is_own, placed.contains(&column), "{column}");
+    }
+    assert_eq!(own.as_object().unwrap().len() + placed.len(), crate::FLOW_COLUMNS.len());
+}
+
+#[test]
+fn encrypted_client_hello_is_told_in_every_format() {
+    let mut flow = old_client();
+    let hello = flow.facts.client_hello.as_mut().unwrap();
+    let mut offer = (*hello.offer).clone();
+    offer.extensions.get_or_insert_default().push(0xfe0d);
+    hello.offer = std::sync::Arc::new(offer);
+    for events in all(&[flow]) {
+        let own = events[0].get("tlsunset").unwrap_or_else(|| &events[0]["unmapped"]["tlsunset"]);
+        assert_eq!(own["ech"], json!(true));
+    }
+}
+
 proptest! {
     #[test]
     fn every_connection_is_an_event_with_both_versions(

@@ -43,9 +43,9 @@ fn a_log_has_the_header_of_zeek() {
     );
     assert_eq!(lines.last(), Some(&"#close\t2018-10-31-00-00-01"));
     let (fields, types, rows) = read(&text);
-    assert_eq!((fields.len(), types.len(), rows.len()), (39, 39, 1));
+    assert_eq!((fields.len(), types.len(), rows.len()), (40, 40, 1));
     let row = &rows[0];
-    assert_eq!(row.len(), 39);
+    assert_eq!(row.len(), 40);
     assert_eq!(row[0], "1540944000.001000");
     assert!(row[1].starts_with('C') && row[1].len() == 18, "{}", row[1]);
     assert_eq!(
@@ -75,6 +75,7 @@ fn a_log_has_the_header_of_zeek() {
             "client-too-old",
             "offers TLSv1.0\\x2c nothing newer",
             "update it",
+            "F",
         ]
     );
 }
