@@ -3,6 +3,8 @@
 //! Rows are arrays in a fixed order, which `data.js` reads by place; repeated texts are numbers
 //! into a table. It stands in a `script` element of a type that no browser runs.
 
+use std::cell::RefCell;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
@@ -35,6 +37,7 @@ pub(super) fn write(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         picked: Picked::of(view.report.flows(), &view.entries),
         groups: view.groups.iter().map(super::entries::FixGroup::key).zip(0..).collect(),
         start_ns: start_ns(view),
+        offers: RefCell::default(),
     };
     island.write(&mut Json::new(out))?;
     writeln!(out, "</script>")
@@ -46,6 +49,9 @@ struct Island<'v, 'r> {
     groups: HashMap<GroupKey<'r>, u64>,
     /// What times count from.
     start_ns: i64,
+    /// The places of an offer's words, by where it lies: connections share what they offer, and its
+    /// names are long. As many as connections in the page at most.
+    offers: RefCell<HashMap<usize, [usize; 3]>>,
 }
 
 /// The earliest connection; times near it are short numbers.
@@ -174,8 +180,8 @@ impl Island<'_, '_> {
         let row = FlowRow::new(flow, first);
         let facts = &flow.facts;
         json.open("[")?;
-        json.text(&socket(row.client))?;
-        json.word(&socket(row.server))?;
+        json.text_of(socket(row.client))?;
+        json.word_of(socket(row.server))?;
         json.count(u64::from(facts.transport == Transport::Udp))?;
         json.number(self.micros(row.first_seen))?;
         json.number(self.micros(row.last_seen))?;
@@ -185,22 +191,41 @@ impl Island<'_, '_> {
         json.word(row.direction.name())?;
         json.word(row.protocol)?;
         json.word(row.upgrade)?;
-        write_offer(json, facts)?;
+        self.write_offer(json, facts)?;
         json.word(row.negotiated.map_or("", |version| version.name()))?;
-        json.word(&optional(row.cipher))?;
-        json.word(&optional(row.group))?;
+        optional(json, row.cipher)?;
+        optional(json, row.group)?;
         json.number(row.established.map_or(-1, i64::from))?;
-        json.word(&optional(row.alert.map(AlertCell)))?;
-        json.word(&CoverageCell(row.coverage).to_string())?;
+        optional(json, row.alert.map(AlertCell))?;
+        json.word_of(CoverageCell(row.coverage))?;
         json.count(facts.first.frame)?;
         json.count(facts.client_hello.as_ref().map_or(0, |hello| hello.at.frame))?;
         json.count(facts.server_hello.as_ref().map_or(0, |hello| hello.at.frame))?;
         json.word(row.ja4.unwrap_or(""))?;
-        json.text(&row.community_id.to_string())?;
+        json.text_of(row.community_id)?;
         json.open("[")?;
         flow.judgements.iter().try_for_each(|judgement| write_judgement(json, judgement))?;
         json.close("]")?;
         json.close("]")
+    }
+
+    /// What the ClientHello offered: versions, suites and groups.
+    fn write_offer(&self, json: &mut Json<'_>, facts: &FlowFacts) -> io::Result<()> {
+        let Some(hello) = &facts.client_hello else {
+            return ["", "", ""].into_iter().try_for_each(|empty| json.word(empty));
+        };
+        let offer: &Offer = &hello.offer;
+        let lies_at = std::ptr::from_ref(offer).addr();
+        if let Some(places) = self.offers.borrow().get(&lies_at) {
+            return places.iter().try_for_each(|place| json.count(*place as u64));
+        }
+        let words = words_of(offer);
+        words.iter().try_for_each(|word| json.word(word))?;
+        // What found no room in the table has no place.
+        if let [Some(versions), Some(suites), Some(groups)] = words.map(|it| json.place_of(&it)) {
+            self.offers.borrow_mut().insert(lies_at, [versions, suites, groups]);
+        }
+        Ok(())
     }
 
     fn micros(&self, time: dissect::Timestamp) -> i64 {
@@ -231,30 +256,33 @@ fn words<'t>(json: &mut Json<'_>, words: impl Iterator<Item = &'t str>) -> io::R
     json.close("]")
 }
 
-/// What the ClientHello offered: versions, suites and groups.
-fn write_offer(json: &mut Json<'_>, facts: &FlowFacts) -> io::Result<()> {
-    let Some(hello) = &facts.client_hello else {
-        return ["", "", ""].into_iter().try_for_each(|empty| json.word(empty));
-    };
-    let offer: &Offer = &hello.offer;
-    json.word(&joined(offer.versions().iter().map(ToString::to_string)))?;
+/// Versions, suites and groups of an offer in words.
+fn words_of(offer: &Offer) -> [String; 3] {
     let real = |numbers: &[u16]| -> Vec<u16> {
         numbers.iter().copied().filter(|number| !is_grease(*number)).collect()
     };
     let suites = real(&offer.cipher_suites);
-    json.word(&joined(suites.into_iter().map(|suite| CipherSuite(suite).to_string())))?;
     let groups = real(offer.groups.as_deref().unwrap_or_default());
-    json.word(&joined(groups.into_iter().map(|group| Group(group).to_string())))
+    [
+        joined(offer.versions().iter()),
+        joined(suites.into_iter().map(CipherSuite)),
+        joined(groups.into_iter().map(Group)),
+    ]
 }
 
-fn joined(items: impl Iterator<Item = String>) -> String {
+/// The first of them, and how many more there are.
+fn joined(items: impl Iterator<Item = impl Display>) -> String {
     let mut items = items;
-    let mut shown: Vec<String> = items.by_ref().take(OFFERED_MAX).collect();
-    let more = items.count();
-    if more > 0 {
-        shown.push(format!("and {more} more"));
+    let mut text = String::new();
+    for item in items.by_ref().take(OFFERED_MAX) {
+        // A string takes everything.
+        let _ = write!(text, "{item}, ");
     }
-    shown.join(", ")
+    match items.count() {
+        0 => text.truncate(text.len().saturating_sub(2)),
+        more => text.push_str(&format!("and {more} more")),
+    }
+    text
 }
 
 /// `[verdict, cause, reason, rule, fix]`
@@ -268,11 +296,36 @@ fn write_judgement(json: &mut Json<'_>, judgement: &Judgement) -> io::Result<()>
     json.close("]")
 }
 
-fn optional(value: Option<impl std::fmt::Display>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+fn optional(json: &mut Json<'_>, value: Option<impl Display>) -> io::Result<()> {
+    match value {
+        Some(value) => json.word_of(value),
+        None => json.word(""),
+    }
 }
 
 /// An address and a port, IPv6 in brackets.
-fn socket(end: Endpoint) -> String {
-    SocketAddr::new(end.addr, end.port).to_string()
+const fn socket(end: Endpoint) -> SocketAddr {
+    SocketAddr::new(end.addr, end.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_offers_are_cut_at_their_bound_and_say_so() {
+        let check = |items: usize, expect: &str| {
+            let text = joined(std::iter::repeat_n("a", items));
+            assert!(text.ends_with(expect), "{items}: {text}");
+            assert_eq!(
+                text.split(", ").filter(|item| *item == "a").count(),
+                items.min(OFFERED_MAX)
+            );
+        };
+        assert_eq!(joined(std::iter::empty::<u8>()), "");
+        assert_eq!(joined([1, 2].into_iter()), "1, 2");
+        check(OFFERED_MAX, "a, a");
+        check(OFFERED_MAX + 1, "a, and 1 more");
+        check(OFFERED_MAX + 9, "a, and 9 more");
+    }
 }

@@ -4,10 +4,11 @@
 //! [`Json::text`], without exception. Invariant: what leaves here holds none of the characters that
 //! could end an element, an attribute or a script, nor any that turns the direction of writing.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::net::IpAddr;
+
+use foldhash::HashMap;
 
 use super::super::layout::printable;
 
@@ -71,6 +72,14 @@ fn shown(text: &str) -> String {
     shown
 }
 
+/// Whether a text is short and stands for itself everywhere: printable ASCII that ends nothing.
+fn is_plain(text: &str) -> bool {
+    let stands = |byte: &u8| {
+        matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | b'\'')
+    };
+    text.len() <= TEXT_LEN_MAX && text.as_bytes().iter().all(stands)
+}
+
 /// JSON that is safe inside a `script` element, written value by value.
 ///
 /// Texts that repeat are written once, in a table at the end, and stand for themselves as numbers.
@@ -80,6 +89,8 @@ pub(super) struct Json<'o> {
     needs_comma: bool,
     texts: Vec<String>,
     places: HashMap<String, usize>,
+    /// Where values become text.
+    scratch: String,
 }
 
 /// Texts in the table; those that find no place stand where they are used.
@@ -87,7 +98,13 @@ const TEXTS_MAX: usize = 1 << 18;
 
 impl<'o> Json<'o> {
     pub(super) fn new(out: &'o mut dyn Write) -> Self {
-        Self { out, needs_comma: false, texts: Vec::new(), places: HashMap::new() }
+        Self {
+            out,
+            needs_comma: false,
+            texts: Vec::new(),
+            places: HashMap::default(),
+            scratch: String::new(),
+        }
     }
 
     fn comma(&mut self) -> io::Result<()> {
@@ -129,7 +146,17 @@ impl<'o> Json<'o> {
     /// A text that hardly repeats.
     pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
         self.comma()?;
+        if is_plain(text) {
+            self.out.write_all(b"\"")?;
+            self.out.write_all(text.as_bytes())?;
+            return self.out.write_all(b"\"");
+        }
         write_string(self.out, &shown(text))
+    }
+
+    /// A value as a text that hardly repeats.
+    pub(super) fn text_of(&mut self, value: impl fmt::Display) -> io::Result<()> {
+        self.with_text_of(value, Self::text)
     }
 
     pub(super) fn address(&mut self, addr: IpAddr) -> io::Result<()> {
@@ -149,6 +176,30 @@ impl<'o> Json<'o> {
             }
         };
         self.count(place as u64)
+    }
+
+    /// A value as a text that may repeat.
+    pub(super) fn word_of(&mut self, value: impl fmt::Display) -> io::Result<()> {
+        self.with_text_of(value, Self::word)
+    }
+
+    /// The place of a text that is in the table.
+    pub(super) fn place_of(&self, text: &str) -> Option<usize> {
+        self.places.get(text).copied()
+    }
+
+    fn with_text_of(
+        &mut self,
+        value: impl fmt::Display,
+        put: impl FnOnce(&mut Self, &str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        // A string takes everything.
+        let _ = write!(text, "{value}");
+        let result = put(self, &text);
+        self.scratch = text;
+        result
     }
 
     /// The table of texts.
@@ -236,6 +287,21 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_written_as_its_text() {
+        let mut out = Vec::new();
+        let mut json = Json::new(&mut out);
+        json.open("[").unwrap();
+        json.word("7").unwrap();
+        json.word_of(17).unwrap();
+        json.word_of(7).unwrap();
+        json.text_of('<').unwrap();
+        json.text_of(7).unwrap();
+        assert_eq!((json.place_of("17"), json.place_of("<")), (Some(1), None));
+        json.close("]").unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#"[0,1,0,"\u003c","7"]"#);
+    }
+
+    #[test]
     fn texts_beyond_the_table_stand_where_they_are_used() {
         let mut out = Vec::new();
         let mut json = Json::new(&mut out);
@@ -250,7 +316,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_survives_and_none_ends_the_script(text in any::<String>()) {
+        fn any_text_survives_and_none_ends_the_script(
+            text in prop_oneof![any::<String>(), "[ -~]{0,40}", "[a-z0-9.]{1998,2002}"],
+        ) {
             let mut out = Vec::new();
             Json::new(&mut out).text(&text).unwrap();
             let json = String::from_utf8(out).unwrap();

@@ -1,5 +1,8 @@
 mod dom;
 
+use std::sync::Arc;
+
+use dissect::Offer;
 use serde_json::Value;
 
 use self::dom::Page;
@@ -126,6 +129,25 @@ fn the_data_holds_every_host_and_its_evidence() {
     assert_eq!(text(&flow[5]), "outlook.office365.com");
     assert!(text(&flow[12]).contains("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"), "{flow}");
     assert_eq!((flow[21].as_u64(), flow[22].as_u64()), (Some(4), Some(6)));
+}
+
+#[test]
+fn connections_that_share_an_offer_are_told_as_those_that_do_not() {
+    let mut flows = office();
+    let old = Arc::clone(&flows[0].facts.client_hello.as_ref().unwrap().offer);
+    let new = Arc::new(Offer { cipher_suites: vec![0x1301], ..Offer::clone(&old) });
+    for (flow, offer) in flows.iter_mut().zip([old, new].iter().cycle()) {
+        flow.facts.client_hello.as_mut().unwrap().offer = Arc::clone(offer);
+    }
+    let shared = html_of(&flows, &run());
+    for flow in &mut flows {
+        let offer = &mut flow.facts.client_hello.as_mut().unwrap().offer;
+        *offer = Arc::new(Offer::clone(offer));
+    }
+    assert_eq!(shared, html_of(&flows, &run()));
+    for suite in ["TLS_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"] {
+        assert!(shared.contains(suite), "{suite}");
+    }
 }
 
 /// Names as an attacker would choose them.
