@@ -38,6 +38,7 @@ pub use files::{OutputError, OutputFolder, write_file};
 pub use flows::FLOW_COLUMNS;
 pub use handshakes::HANDSHAKE_COLUMNS;
 pub use hosts::HOST_COLUMNS;
+pub use layout::printable;
 pub use text::TextStyle;
 
 /// How connections are written.

@@ -15,6 +15,7 @@ Examples:
   tlsunset live -i eth1                           until Ctrl-C, then the answer on the terminal
   tlsunset live -i eth1 -i eth2 --out report/     two mirror ports, one for each direction
   tlsunset live -i eth1 --out /var/lib/tlsunset --rotate 1h --keep 90d --metrics 9488
+  tlsunset live -i eth1 --out report/ --tui       with a screen: rates, drops, hosts that break
   tlsunset merge /var/lib/tlsunset/2026-11-*/     a month of intervals as one report
 
 Capturing needs the capability CAP_NET_RAW and nothing else:
@@ -74,6 +75,10 @@ pub struct LiveArguments {
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 
+    /// Show rates, drops, versions and hosts that break on the terminal while the run goes on; q ends it
+    #[arg(long)]
+    pub tui: bool,
+
     /// Don't confine the program once the interfaces are open
     #[arg(long)]
     pub no_sandbox: bool,
@@ -114,6 +119,8 @@ pub struct LiveConfig {
     pub on_break: Option<String>,
     /// Who to become.
     pub user: Option<String>,
+    /// Whether to show a screen on the terminal.
+    pub has_screen: bool,
     /// Whether to give up what is not needed.
     pub is_confined: bool,
 }
@@ -159,6 +166,7 @@ impl LiveConfig {
             metrics: arguments.metrics,
             on_break: arguments.on_break,
             user: arguments.user,
+            has_screen: arguments.tui,
             is_confined: !arguments.no_sandbox,
         })
     }

@@ -12,7 +12,9 @@ mod interval;
 mod metrics;
 mod patrol;
 mod recorder;
+mod screen;
 mod service;
+mod sightings;
 mod signals;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -39,6 +41,7 @@ use board::Board;
 use confine::Account;
 use patrol::Patrol;
 use recorder::{Place, Recorder};
+use screen::Screen;
 use service::Service;
 use signals::Signals;
 
@@ -70,6 +73,9 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
             "{} is named twice; an output needs a file of its own",
             file.display()
         ));
+    }
+    if config.has_screen {
+        screen::check()?;
     }
     let signals = Signals::catch().map_err(|error| format!("can't wait for signals: {error}"))?;
     let place = match (&config.outputs.out, config.rotate) {
@@ -110,9 +116,12 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     let service = Service::find();
     let left = confine::confine(account.as_ref(), &written_folders(&config), config.is_confined)?;
     console.notices(&left);
+    let board_shown = Arc::clone(&board);
     if let Some(listener) = metrics {
         metrics::serve(listener, board, patrol::now());
     }
+    let screen = config.has_screen.then(|| Screen::open(board_shown, signals.clone()));
+    let screen = screen.transpose().map_err(|error| format!("--tui: {error}"))?;
     let settings = settings(&config);
     let hosts = LiveHosts::default();
     let (harvests, harvested) = bounded(QUEUED_HARVESTS_MAX);
@@ -120,6 +129,8 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
         let recorder = scope.spawn(move || recorder.run(&harvested));
         let mut patrol = Patrol::new(&config, source, signals, service, harvests);
         watch(&mut patrol, &settings, &hosts);
+        // What comes after it may be printed.
+        drop(screen);
         drop(patrol);
         recorder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });

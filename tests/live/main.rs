@@ -10,6 +10,7 @@ mod kit;
 mod listening;
 mod peers;
 mod rotation;
+mod screen;
 mod soak;
 mod trouble;
 mod watching;

@@ -116,7 +116,8 @@ pub(super) fn count_of(count: u64, noun: &str) -> String {
 }
 
 /// Text with control characters, and those that turn the direction of writing, shown as escapes.
-pub(super) fn printable(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         let steers = character.is_control()

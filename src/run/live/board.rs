@@ -13,6 +13,8 @@ use dissect::{Counters, Endpoint, FlowFacts, Held, HelloSeen, Timestamp, Version
 use report::rows;
 use report::{Cause, Direction, Judge, JudgedFlow, NameBook, Verdict, client_of};
 
+use super::sightings::Sightings;
+
 /// Hosts that are kept with what is wrong with them. Past this they are counted only.
 const HOSTS_MAX: usize = 1 << 16;
 /// Failed hellos that are remembered.
@@ -36,6 +38,9 @@ pub(super) struct Board {
     pub(super) counters: Counters,
     pub(super) interfaces: Vec<InterfaceCounts>,
     pub(super) held: Held,
+    /// When all this was found so, and how often it was looked.
+    pub(super) seen_at: Timestamp,
+    pub(super) revision: u64,
     /// Time of the newest frame.
     pub(super) newest: Option<Timestamp>,
     /// By how many nanoseconds frames were late at most, lately.
@@ -44,6 +49,8 @@ pub(super) struct Board {
     pub(super) flows: BTreeMap<(Arc<str>, &'static str, &'static str), u64>,
     /// Hosts that don't pass, by policy.
     pub(super) hosts: HashMap<(Arc<str>, IpAddr), Patient>,
+    /// Connections of these hosts, lately.
+    pub(super) sightings: Sightings,
     /// Hosts for which there was no room.
     pub(super) hosts_passed_over: u64,
     /// DNS answers at hand.
@@ -163,6 +170,9 @@ impl Board {
                 judgement.verdict,
                 Verdict::Breaks | Verdict::FailsToday | Verdict::AtRisk | Verdict::Degrades
             );
+            if self.hosts.contains_key(&(Arc::clone(&judgement.policy), host)) || is_ill {
+                self.sightings.note(host, flow, judgement);
+            }
             if !is_ill || (!judge.home().contains(host) && flow.direction == Direction::Other) {
                 continue;
             }

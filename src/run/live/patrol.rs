@@ -19,6 +19,8 @@ use crate::progress::say;
 const WAIT: Duration = Duration::from_millis(50);
 /// How often what is over is reported.
 const HARVEST_EVERY: Duration = Duration::from_secs(2);
+/// How often when somebody watches.
+const WATCHED_HARVEST_EVERY: Duration = Duration::from_secs(1);
 /// Harvests are put off until they took less than this part of the time.
 const HARVEST_SHARE: u32 = 50;
 /// For how long frames are taken that were on their way when the run was to end.
@@ -31,6 +33,7 @@ pub(super) struct Patrol {
     interval_ns: Option<i64>,
     /// When the open interval ends.
     boundary: Option<Timestamp>,
+    harvest_every: Duration,
     next_harvest: Instant,
     harvest_began: Instant,
     drains_until: Option<Instant>,
@@ -57,13 +60,15 @@ impl Patrol {
             config.rotate.map(|time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
         let now = now();
         let begin = Instant::now();
+        let harvest_every = if config.has_screen { WATCHED_HARVEST_EVERY } else { HARVEST_EVERY };
         Self {
             source,
             signals,
             recorder,
             interval_ns,
             boundary: interval_ns.map(|len| boundary_after(now, len)),
-            next_harvest: begin + HARVEST_EVERY,
+            harvest_every,
+            next_harvest: begin + harvest_every,
             harvest_began: begin,
             drains_until: None,
             counts: Vec::new(),
@@ -143,7 +148,7 @@ impl Director for Patrol {
         };
         self.tell(Message::Harvest(Box::new(harvest), sight, close));
         let took = self.harvest_began.elapsed();
-        self.next_harvest = Instant::now() + HARVEST_EVERY.max(took * HARVEST_SHARE);
+        self.next_harvest = Instant::now() + self.harvest_every.max(took * HARVEST_SHARE);
     }
 }
 

@@ -166,6 +166,7 @@ impl Recorder {
             let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
             board.counters.absorb(&harvest.counters);
             board.held = harvest.held;
+            (board.seen_at, board.revision) = (sight.now, board.revision + 1);
             board.interfaces = sight.interfaces;
             (board.newest, board.lag_ns) = (sight.newest, sight.lag_ns);
             board.names = self.names.len();

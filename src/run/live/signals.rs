@@ -26,6 +26,11 @@ impl Signals {
         Ok(signals)
     }
 
+    /// Asks to end, as SIGINT does.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Relaxed);
+    }
+
     /// Whether to end.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.load(Relaxed)
