@@ -188,11 +188,10 @@ fn a_fix_for_an_unknown_client_says_first_that_it_is_unknown() {
 
 #[test]
 fn a_name_that_goes_away_is_warned_of_whatever_is_offered() {
-    let mut config = JudgeConfig::default();
-    config.policies = ["exchange-online-pop-imap-2026", "office365-tls12"]
+    let policies = ["exchange-online-pop-imap-2026", "office365-tls12"]
         .map(|name| Policy::builtin(name).expect("it is built in"))
         .into();
-    let judge = Judge::new(config);
+    let judge = Judge::new(JudgeConfig { policies, ..JudgeConfig::default() });
     let judged = |name: &str, flow: Flow| judge.judge_all(vec![flow.sni(name).facts]).remove(0);
     let to_pop = || Flow::new("10.0.0.5:5000", "52.97.1.1:995");
     let good = || to_pop().good_hello().selects(0x0303, 0xc02f, Some(23)).established(true);
