@@ -428,6 +428,9 @@ fn packed_texts_are_unpacked() {
         gzip.write_all(bytes).unwrap();
         gzip.finish().unwrap()
     };
+    let short =
+        review(["--flows", "-"], &gzip[..gzip.len() - 4]).expect(2).says(&["ends too early"]);
+    assert_eq!(table(&short.stdout, b',').len(), 1);
     let others = "3,0.3,10.0.0.8,10.0.0.9,DNS,80,Standard query\n".repeat(10_000);
     let long = twice(&[&text, others.as_bytes()].concat());
     let cut = review(["--flows", "-"], &long[..long.len() - 4]).expect(2).says(&["ends too early"]);

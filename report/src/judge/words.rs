@@ -14,7 +14,7 @@ use foldhash::{HashMap, HashSet};
 use super::fixes::write_fix;
 use super::rules::{Capped, Case, Ground, Ruling, offered_top, proven, refusal_of};
 use crate::endpoints::Prefix;
-use crate::iana::CipherSuite;
+use crate::iana::{AlertDescription, CipherSuite};
 use crate::judged::{Cause, Direction, Verdict};
 use crate::names;
 use crate::policy::{Undecided, Way};
@@ -404,37 +404,11 @@ fn is_answered_in_clear(case: &Case<'_>) -> bool {
 fn write_refusal(out: &mut String, kind: RefusalKind) {
     match kind {
         RefusalKind::Alert(description) => {
-            out.push_str("by alert ");
-            write_alert(out, description);
+            put!(out, "by alert {}", AlertDescription(description));
         }
         RefusalKind::Reset => out.push_str("by RST"),
         RefusalKind::Close => out.push_str("by FIN"),
     }
-}
-
-/// The name of an alert that refusals use (RFC 8446 §6.2), else its number.
-fn write_alert(out: &mut String, description: u8) {
-    let name = match description {
-        10 => "unexpected_message",
-        40 => "handshake_failure",
-        42 => "bad_certificate",
-        43 => "unsupported_certificate",
-        45 => "certificate_expired",
-        46 => "certificate_unknown",
-        47 => "illegal_parameter",
-        48 => "unknown_ca",
-        50 => "decode_error",
-        70 => "protocol_version",
-        71 => "insufficient_security",
-        80 => "internal_error",
-        86 => "inappropriate_fallback",
-        109 => "missing_extension",
-        112 => "unrecognized_name",
-        116 => "certificate_required",
-        120 => "no_application_protocol",
-        _ => return put!(out, "{description}"),
-    };
-    out.push_str(name);
 }
 
 fn write_mail(out: &mut String, ruling: &Ruling) {
@@ -528,8 +502,7 @@ fn write_abort(out: &mut String, case: &Case<'_>) {
 fn write_alert_after(out: &mut String, case: &Case<'_>) {
     let side = |side| if side == Side::Client { "client" } else { "server" };
     if let Some(alert) = case.facts.alerts.iter().find(|alert| alert.is_fatal()) {
-        put!(out, " by the {}, alert ", side(alert.from));
-        write_alert(out, alert.description);
+        put!(out, " by the {}, alert {}", side(alert.from), AlertDescription(alert.description));
     } else if let Some(end) = case.facts.end {
         let kind = if end.kind == EndKind::Reset { "RST" } else { "FIN" };
         put!(out, " by the {}, {kind}", side(end.by));

@@ -1,6 +1,6 @@
 //! From a text to packets and connections, whatever its shape.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 
 use dissect::{Mark, SkipReason, Timestamp};
 
@@ -29,6 +29,27 @@ const GAP_NS: i64 = 3600 * 1_000_000_000;
 /// Nanoseconds by which rows may be out of order, as those of several interfaces are.
 const DISORDER_NS_MAX: i64 = 1_000_000_000;
 
+/// An input that ends where reading it fails: the rows before count, whatever reads ahead of them.
+struct UntilFailure<R> {
+    input: R,
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Read for UntilFailure<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failed.is_some() {
+            return Ok(0);
+        }
+        match self.input.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.failed = Some(error);
+                Ok(0)
+            }
+            read => read,
+        }
+    }
+}
+
 impl Reviewer {
     /// Reads a text to its end.
     ///
@@ -36,7 +57,13 @@ impl Reviewer {
     ///
     /// When it is nothing that can be read, when its columns tell nothing, and when reading
     /// fails; what was read before is kept.
-    pub fn read<R: Read>(&mut self, mut input: R) -> Result<TextReport, ReviewError> {
+    pub fn read<R: Read>(&mut self, input: R) -> Result<TextReport, ReviewError> {
+        let mut input = UntilFailure { input, failed: None };
+        let report = self.read_until_failure(&mut input);
+        input.failed.map_or(report, |error| Err(error.into()))
+    }
+
+    fn read_until_failure<R: Read>(&mut self, mut input: R) -> Result<TextReport, ReviewError> {
         let mut magic = Vec::new();
         input.by_ref().take(16).read_to_end(&mut magic)?;
         if let Some(words) = detect::foreign(&magic) {
