@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{ClientHello, HelloExtent, Quality, Timestamp, Version};
+use crate::{ClientHello, HelloExtent, Messages, Quality, Timestamp, Version};
 
 /// Receives what a dissector learns, while it learns it.
 pub trait Observer {
@@ -476,10 +476,21 @@ pub struct FlowFacts {
     /// What is wrong with the capture, as it showed here.
     pub quality: Quality,
     /// Handshake messages and alerts in the clear, in the order of their frames, the first few.
-    pub messages: SmallVec<[MessageMark; 6]>,
+    pub messages: Messages,
 }
 
 impl FlowFacts {
+    /// Bytes that these facts take, approximately, without what connections share: offers,
+    /// certificates and names.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let alerts = if self.alerts.spilled() { self.alerts.capacity() } else { 0 };
+        size_of::<Self>()
+            + self.messages.held_bytes()
+            + self.upgrade_name.as_ref().map_or(0, |name| name.len())
+            + alerts * size_of::<Alert>()
+    }
+
     /// The highest version offered; `None` without a ClientHello or when it can't be told.
     #[must_use]
     pub fn offered_max(&self) -> Option<Version> {

@@ -189,7 +189,7 @@ pub struct ClientHello {
     /// Whether the hello carries a session ticket or a PSK with content.
     pub offers_ticket: bool,
     /// `server_name` (RFC 6066 §3) as sent, bytes that are no UTF-8 replaced.
-    pub server_name: Option<Box<str>>,
+    pub server_name: Option<Arc<str>>,
     /// Where its last byte arrived.
     pub at: Mark,
 }

@@ -223,7 +223,7 @@ prop_compose! {
     ) -> ClientHello {
         ClientHello {
             offer: Arc::new(offer), record_version, random, session_id_len, offers_ticket,
-            server_name, at,
+            server_name: server_name.map(Arc::from), at,
         }
     }
 }

@@ -8,9 +8,9 @@ use super::watch::Captured;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
 use crate::{
-    Alert, Coverage, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Protocol,
-    PseudoTls, Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport,
-    Upgrade, Version,
+    Alert, Coverage, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Messages,
+    Protocol, PseudoTls, Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality,
+    Transport, Upgrade, Version,
 };
 
 /// Both directions of a connection, told apart by who sent what, and its TCP frame. What the sides
@@ -398,8 +398,8 @@ impl Roles<'_> {
         all
     }
 
-    fn messages(&self) -> SmallVec<[MessageMark; 6]> {
-        let mut all: SmallVec<[MessageMark; 6]> = SmallVec::new();
+    fn messages(&self) -> Messages {
+        let mut all: SmallVec<[MessageMark; 8]> = SmallVec::new();
         for (side, from) in [(&self.client, Side::Client), (&self.server, Side::Server)] {
             all.extend(side.messages.iter().map(|message| MessageMark {
                 at: message.at,
@@ -409,7 +409,7 @@ impl Roles<'_> {
             }));
         }
         all.sort_by_key(|message| message.at.frame);
-        all
+        all.into_iter().collect()
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn hello_of(offer: Offer) -> ClientHello {
 }
 
 /// The name in a cell, unless it is longer than any.
-pub(super) fn name(text: &str) -> Option<Box<str>> {
+pub(super) fn name<T: for<'a> From<&'a str>>(text: &str) -> Option<T> {
     let name = text.split([',', ';']).next().unwrap_or_default().trim();
     (!name.is_empty() && name != "-" && name.len() <= NAME_LEN_MAX).then(|| name.into())
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use dissect::{
     Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, Faults, FlowFacts,
-    HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Protocol, PseudoTls, Quality,
-    Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport, Upgrade, Version,
+    HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Messages, Protocol, PseudoTls,
+    Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport, Upgrade,
+    Version,
 };
 use smallvec::SmallVec;
 
@@ -488,7 +489,7 @@ impl Ends {
         all
     }
 
-    fn messages(&self) -> SmallVec<[MessageMark; 6]> {
+    fn messages(&self) -> Messages {
         let marks = |half: &Half, from: Side| {
             let mark = move |&(at, frame_len, kind): &(Mark, u32, MessageKind)| MessageMark {
                 at,
@@ -502,7 +503,7 @@ impl Ends {
         all.extend(marks(&self.client, Side::Client));
         all.extend(marks(&self.server, Side::Server));
         all.sort_by_key(|message| message.at.frame);
-        all
+        all.into_iter().collect()
     }
 }
 
