@@ -30,6 +30,7 @@ mod version;
 
 pub use counters::{Counters, SkipReason};
 pub use dissector::{Dissector, Held, Sweep};
+pub use flow::client_by_ports;
 pub use frame::{Frame, LinkType, Timestamp};
 pub use limits::Limits;
 pub use messages::Messages;

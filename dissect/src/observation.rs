@@ -491,6 +491,37 @@ impl FlowFacts {
             + alerts * size_of::<Alert>()
     }
 
+    /// A connection over TCP that speaks TLS, of which only its ends are known, and no more.
+    #[must_use]
+    pub fn new(client: Endpoint, server: Endpoint) -> Self {
+        Self {
+            first: Mark::default(),
+            last: Mark::default(),
+            transport: Transport::Tcp,
+            client,
+            server,
+            role_from: RoleFrom::ClientHello,
+            dialled_by: None,
+            protocol: Protocol::Tls,
+            upgrade: Upgrade::Direct,
+            upgrade_name: None,
+            proxied_client: None,
+            client_hello: None,
+            server_hello: None,
+            hello_retried: false,
+            certificate: None,
+            certificate_requested: false,
+            alerts: SmallVec::new(),
+            refusal: None,
+            end: None,
+            resumed: None,
+            established: None,
+            coverage: Coverage::COMPLETE,
+            quality: Quality::default(),
+            messages: Messages::default(),
+        }
+    }
+
     /// The highest version offered; `None` without a ClientHello or when it can't be told.
     #[must_use]
     pub fn offered_max(&self) -> Option<Version> {

@@ -168,29 +168,6 @@ impl ClientHelloParts {
     }
 }
 
-impl Offer {
-    /// An offer of which only the version is known.
-    pub(crate) fn empty(format: HelloFormat, legacy_version: u16) -> Self {
-        Self {
-            format,
-            legacy_version,
-            supported_versions: None,
-            cipher_suites: Vec::new(),
-            sslv2_ciphers: Vec::new(),
-            compression_methods: Vec::new(),
-            extensions: None,
-            groups: None,
-            key_share_groups: Vec::new(),
-            signature_algorithms: None,
-            ec_point_formats: None,
-            alpn: Vec::new(),
-            extent: HelloExtent::Version,
-            ja3: None,
-            ja4: None,
-        }
-    }
-}
-
 /// Whether this may be the version of a hello: SSL 3 to TLS 1.x, drafts and experiments of 1.3, or
 /// DTLS.
 pub(super) fn plausible(version: u16) -> bool {
