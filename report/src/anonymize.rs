@@ -180,14 +180,17 @@ impl Anonymizer {
     /// The certificate's name in the words of a judgement.
     fn reasons(&self, flow: &mut JudgedFlow) {
         let Some(certificate) = &flow.facts.certificate else { return };
-        for judgement in &mut flow.judgements {
+        for place in 0..flow.judgements.len() {
+            let reason = &flow.judgements[place].reason;
             let names = certificate.alternative_names.iter().chain(&certificate.common_name);
             let told = names
                 .map(|name| (name, foreign_certificate_words(name)))
-                .find(|(_, words)| judgement.reason.contains(words));
+                .find(|(_, words)| reason.contains(words));
             if let Some((name, words)) = told {
                 let pseudonym = foreign_certificate_words(&self.name(name));
-                judgement.reason = judgement.reason.replace(&words, &pseudonym).into();
+                // Others may share the judgements: only who has to gets a copy.
+                let reason = reason.replace(&words, &pseudonym).into();
+                flow.judgements[place].reason = reason;
             }
         }
     }

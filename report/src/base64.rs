@@ -4,8 +4,15 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// Writes `bytes` to `text`, which has room for every four characters that stand for three bytes.
 pub(crate) fn encode(bytes: &[u8], text: &mut [u8]) {
-    text.fill(b'=');
-    for (chunk, group) in text.chunks_mut(4).zip(bytes.chunks(3)) {
+    let (whole, rest) = bytes.as_chunks::<3>();
+    let (quads, _) = text.as_chunks_mut::<4>();
+    let (first, last) = quads.split_at_mut(whole.len().min(quads.len()));
+    for (quad, [a, b, c]) in first.iter_mut().zip(whole) {
+        let bits = u32::from(*a) << 16 | u32::from(*b) << 8 | u32::from(*c);
+        *quad = [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 0x3f) as usize]);
+    }
+    last.as_flattened_mut().fill(b'=');
+    for (chunk, group) in last.iter_mut().zip(rest.chunks(3)) {
         let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         for (index, out) in chunk.iter_mut().enumerate().take(group.len() + 1) {

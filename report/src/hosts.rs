@@ -37,20 +37,25 @@ impl<'a> HostTable<'a> {
     /// Puts connections together by host, where `inside` tells what counts as ours.
     #[must_use]
     pub fn new(flows: &'a [JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
-        let mut places = HashMap::default();
+        let sides = |flow| [Side::Client, Side::Server].map(|side| (listed_addr(flow, side), side));
+        // What is outside gets no row to be thrown away again.
+        let any_inside = flows.iter().flat_map(sides).any(|(addr, _)| addr.is_some_and(&inside));
+        let mut places: HashMap<(IpAddr, Side), Option<usize>> = HashMap::default();
         let mut rows: Vec<HostRow<'a>> = Vec::new();
         for flow in flows {
-            for side in [Side::Client, Side::Server] {
-                let Some(addr) = listed_addr(flow, side) else { continue };
+            for (addr, side) in sides(flow) {
+                let Some(addr) = addr else { continue };
                 let place = *places.entry((addr, side)).or_insert_with(|| {
-                    rows.push(HostRow::new(flow, addr, side, inside(addr)));
-                    rows.len() - 1
+                    let is_inside = inside(addr);
+                    (is_inside || !any_inside).then(|| {
+                        rows.push(HostRow::new(flow, addr, side, is_inside));
+                        rows.len() - 1
+                    })
                 });
-                rows[place].absorb(flow);
+                if let Some(row) = place.and_then(|place| rows.get_mut(place)) {
+                    row.absorb(flow);
+                }
             }
-        }
-        if rows.iter().any(|row| row.inside) {
-            rows.retain(|row| row.inside);
         }
         rows.iter_mut().for_each(HostRow::settle);
         rows.sort_unstable_by_key(|row| (row.addr, row.side));

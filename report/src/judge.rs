@@ -7,6 +7,7 @@
 
 mod advice;
 mod fixes;
+mod gist;
 mod history;
 mod rule_words;
 mod rules;
@@ -18,20 +19,25 @@ mod words;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::thread;
 
 use dissect::{Endpoint, FlowFacts, Protocol, Timestamp, Transport, Upgrade};
+use smallvec::SmallVec;
 
+use self::gist::{Circumstances, Gist, Key, Under, Verdicts, proven};
 use self::history::History;
-use self::rules::{Case, proven};
+use self::rules::Case;
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
-use crate::judged::{Direction, JudgedFlow, Judgement};
-use crate::names::{Hearsay, NameBook, Place, foreign_certificate, host_of, place};
+use crate::judged::{Direction, JudgedFlow, Judgement, Judgements};
+use crate::names::{
+    CertificateBook, Hearsay, NameBook, Place, foreign_certificate, host_of, place,
+};
 use crate::paths;
 use crate::policy::{Destination, Policy, Way};
 use crate::run::RunInfo;
 use crate::services::Service;
-use crate::stack::{Setting, StackBook};
+use crate::stack::{Family, Setting, StackBook};
 use crate::state::SavedFlow;
 
 /// What verdicts rest on beside the connections.
@@ -67,6 +73,7 @@ pub struct Judge {
     endpoints: Endpoints,
     home: Home,
     sensor: Arc<str>,
+    workers: usize,
 }
 
 impl Judge {
@@ -83,7 +90,15 @@ impl Judge {
             endpoints: config.endpoints,
             home: Home::new(config.home),
             sensor: config.sensor,
+            workers: 1,
         }
+    }
+
+    /// The judge with so many threads for the connections of a run; the verdicts do not depend on
+    /// how many there are.
+    #[must_use]
+    pub fn with_workers(self, workers: usize) -> Self {
+        Self { workers: workers.max(1), ..self }
     }
 
     /// What counts as inside.
@@ -130,12 +145,9 @@ impl Judge {
     ) -> Vec<JudgedFlow> {
         let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
-        let (mut words, mut stacks) = (Words::default(), StackBook::default());
-        let told = Told::ByBook(names);
+        let mut flows = self.unjudged(flows);
+        self.judge_each(&mut flows, &history, |_| Told::ByBook(names));
         flows
-            .into_iter()
-            .map(|facts| self.judge(facts, &history, told, &mut words, &mut stacks))
-            .collect()
     }
 
     /// Judges the connections of a saved run; each keeps its sensor and the name that DNS gave.
@@ -148,39 +160,78 @@ impl Judge {
             others.push((sensor, dns_name));
         }
         let history = History::of(&all, &self.policies);
-        let (mut words, mut stacks) = (Words::default(), StackBook::default());
-        let judge = |(facts, (sensor, dns_name)): (_, (_, Option<Arc<str>>))| JudgedFlow {
-            sensor,
-            ..self.judge(
-                facts,
-                &history,
-                Told::Before(dns_name.as_deref()),
-                &mut words,
-                &mut stacks,
-            )
+        let mut judged = self.unjudged(all);
+        for (flow, (sensor, _)) in judged.iter_mut().zip(&others) {
+            flow.sensor = Arc::clone(sensor);
+        }
+        let told = |place: usize| {
+            let (_, dns_name) = &others[place];
+            Told::Before(dns_name.as_deref())
         };
-        all.into_iter().zip(others).map(judge).collect()
+        self.judge_each(&mut judged, &history, told);
+        judged
     }
 
-    fn judge(
-        &self,
-        facts: Box<FlowFacts>,
-        history: &History,
-        told: Told<'_>,
-        words: &mut Words,
-        stacks: &mut StackBook,
-    ) -> JudgedFlow {
-        let client = client_of(&facts).addr;
-        let nothing = NameBook::default();
-        let hearsay = match told {
-            Told::ByBook(names) => history.hearsay(&facts, names),
-            Told::Before(dns) => Hearsay { dns, ..history.hearsay(&facts, &nothing) },
+    /// Connections of which nothing is said yet.
+    fn unjudged(&self, flows: Vec<Box<FlowFacts>>) -> Vec<JudgedFlow> {
+        let none = Judgements::default();
+        let unjudged = |facts| JudgedFlow {
+            facts,
+            sensor: Arc::clone(&self.sensor),
+            server_name: None,
+            service: None,
+            direction: Direction::Other,
+            stack: None,
+            path: None,
+            scenario: None,
+            judgements: none.clone(),
         };
-        let place = place(&facts, hearsay, &self.endpoints, &self.home);
-        let destination = destination(&facts, &place);
+        flows.into_iter().map(unjudged).collect()
+    }
+
+    /// Judges connections where they are, a part of them in each thread. `told` says what DNS
+    /// knows for the connection at a place.
+    fn judge_each<'t>(
+        &self,
+        flows: &mut [JudgedFlow],
+        history: &History,
+        told: impl Fn(usize) -> Told<'t> + Sync,
+    ) {
+        let part_len = flows.len().div_ceil(self.workers).max(PART_LEN_MIN);
+        let judge_part = |first: usize, part: &mut [JudgedFlow]| {
+            let mut book = Book::default();
+            for (place, flow) in (first..).zip(part) {
+                self.judge(flow, history, told(place), &mut book);
+            }
+        };
+        let judge_part = &judge_part;
+        thread::scope(|scope| {
+            let mut parts = (0..).step_by(part_len).zip(flows.chunks_mut(part_len));
+            let own = parts.next();
+            for (first, part) in parts {
+                scope.spawn(move || judge_part(first, part));
+            }
+            if let Some((first, part)) = own {
+                judge_part(first, part);
+            }
+        });
+    }
+
+    fn judge(&self, flow: &mut JudgedFlow, history: &History, told: Told<'_>, book: &mut Book) {
+        let facts = &*flow.facts;
+        let client = client_of(facts).addr;
+        let hearsay = match told {
+            Told::ByBook(names) => {
+                let dns = names.lookup(client, facts.server.addr, facts.first.time);
+                history.hearsay(facts, dns)
+            }
+            Told::Before(dns) => Hearsay { dns, ..history.hearsay(facts, None) },
+        };
+        let place = place(facts, hearsay, &self.endpoints, &self.home);
+        let destination = destination(facts, &place);
         let stack = match (&facts.client_hello, facts.protocol) {
             (Some(hello), Protocol::Tls | Protocol::Quic) => {
-                Some(stacks.of(&hello.offer, setting(place.direction, destination)))
+                Some(book.stacks.of(&hello.offer, setting(place.direction, destination)))
             }
             _ => None,
         };
@@ -191,55 +242,102 @@ impl Judge {
             client_serves_sip: history.serves_sip(client),
             family,
         };
-        let foreign_certificate = foreign_certificate(&facts, &place, &self.endpoints);
         let (path, scenario) = (way.path(), way.scenario());
-        let judgements = self
-            .policies
-            .iter()
-            .enumerate()
-            .map(|(index, policy)| {
+        let judgements = self.judgements(facts, history, &place, destination, family, book);
+        let words = &mut book.words;
+        let sni = facts.client_hello.as_ref().and_then(|hello| hello.server_name.as_ref());
+        let server_name = place.server_name.map(|(name, source)| match sni {
+            Some(sni) if **sni == *name => (Arc::clone(sni), source),
+            _ => (words.server_name(&name), source),
+        });
+        let service = place.service.map(|(service, source)| (words.service(service), source));
+        flow.direction = place.direction;
+        flow.server_name = server_name;
+        flow.service = service;
+        flow.stack = stack;
+        (flow.path, flow.scenario) = (path, scenario);
+        flow.judgements = judgements;
+    }
+
+    /// A connection's judgements under all policies.
+    fn judgements(
+        &self,
+        facts: &FlowFacts,
+        history: &History,
+        place: &Place<'_>,
+        destination: Destination<'_>,
+        family: Option<Family>,
+        book: &mut Book,
+    ) -> Judgements {
+        let client = client_of(facts).addr;
+        let gist = Gist::of(facts);
+        let around = Circumstances {
+            direction: place.direction,
+            server_is_inside: self.home.contains(facts.server.addr),
+            family,
+            overruled: place.overruled_by.zip(place.service.map(|(service, _)| service)),
+        };
+        let policies = self.policies.iter().enumerate();
+        let under: SmallVec<[Under; 1]> = policies
+            .map(|(index, policy)| Under {
+                in_scope: policy.scope.covers(destination),
+                retry: history.retry(index, facts),
+                offers_more_elsewhere: history.offers(client, policy.minimum),
+            })
+            .collect();
+        let is_known =
+            |certificate: &_| book.certificates.names_endpoint(certificate, &self.endpoints);
+        let foreign_certificate = foreign_certificate(facts, place, &self.endpoints, is_known);
+        let names = || destination.names.into_iter().flatten();
+        let Book { words, verdicts, .. } = book;
+        let mut judge = |under: &[Under]| {
+            let judge = |(policy, under): (&Policy, &Under)| {
                 let case = Case {
                     policy,
-                    facts: &facts,
-                    direction: place.direction,
-                    server_is_inside: self.home.contains(facts.server.addr),
-                    in_scope: policy.scope.covers(destination),
-                    way: way_of(policy, &facts),
-                    retry: history.retry(index, &facts),
+                    gist,
+                    direction: around.direction,
+                    server_is_inside: around.server_is_inside,
+                    in_scope: under.in_scope,
+                    way: gist.offer.map(|offer| policy.way_given(offer, gist.proven())),
+                    retry: under.retry,
                     foreign_certificate,
-                    retired_name: policy.retires(destination.names.into_iter().flatten()),
-                    offers_more_elsewhere: history.offers(client, policy.minimum),
+                    retired_name: policy.retires(names()),
+                    offers_more_elsewhere: under.offers_more_elsewhere,
                 };
                 let ruling = case.rule();
-                let overruled = place.overruled_by.zip(place.service.map(|(service, _)| service));
                 Judgement {
                     policy: Arc::clone(&policy.name),
                     verdict: ruling.verdict,
                     cause: ruling.cause,
                     rule: case.rule_words(&ruling),
-                    reason: words.reason(&case, &ruling, overruled),
+                    reason: words.reason(&case, &ruling, around.overruled),
                     fix: words.fix(&case, &ruling, family),
                 }
-            })
-            .collect();
-        let (service, direction) = (place.service, place.direction);
-        let sni = facts.client_hello.as_ref().and_then(|hello| hello.server_name.as_ref());
-        let server_name = place.server_name.map(|(name, source)| match sni {
-            Some(sni) if **sni == *name => (Arc::clone(sni), source),
-            _ => (words.share(&name), source),
-        });
-        JudgedFlow {
-            sensor: Arc::clone(&self.sensor),
-            server_name,
-            service: service.map(|(service, source)| (words.share(service.name()), source)),
-            direction,
-            stack,
-            path,
-            scenario,
-            judgements,
-            facts,
+            };
+            self.policies.iter().zip(under).map(judge).collect()
+        };
+        // What others chose to be called may stand in the words; it is no part of a key.
+        let tells_names = foreign_certificate.is_some()
+            || self.policies.iter().any(|policy| policy.retires(names()).is_some());
+        if tells_names {
+            let judgements = judge(&under);
+            return verdicts.share(judgements);
         }
+        let offer = facts.client_hello.as_ref().map(|hello| &hello.offer);
+        verdicts.of(Key::of(&gist, around, under), offer, judge)
     }
+}
+
+/// Connections that are worth a thread of their own.
+const PART_LEN_MIN: usize = 256;
+
+/// What connections of a run share: each made once in a thread.
+#[derive(Default)]
+struct Book {
+    words: Words,
+    stacks: StackBook,
+    verdicts: Verdicts,
+    certificates: CertificateBook,
 }
 
 /// What DNS said of a server's name.

@@ -1,5 +1,6 @@
 //! The vocabulary of a judged connection: facts, names, service, and a verdict for each policy.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use dissect::FlowFacts;
@@ -164,7 +165,7 @@ impl ServiceSource {
 }
 
 /// One policy's verdict on one connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Judgement {
     /// The policy's name. Shared: there are as many as connections.
     pub policy: Arc<str>,
@@ -178,6 +179,46 @@ pub struct Judgement {
     pub reason: Arc<str>,
     /// What to do; empty when there is nothing to fix.
     pub fix: Arc<str>,
+}
+
+/// The judgements of a connection, which it shares with those that are judged alike: thousands
+/// have the same ones. To change them is to have a copy of one's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Judgements(Arc<[Judgement]>);
+
+impl Deref for Judgements {
+    type Target = [Judgement];
+
+    fn deref(&self) -> &[Judgement] {
+        &self.0
+    }
+}
+
+impl DerefMut for Judgements {
+    fn deref_mut(&mut self) -> &mut [Judgement] {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl FromIterator<Judgement> for Judgements {
+    fn from_iter<I: IntoIterator<Item = Judgement>>(judgements: I) -> Self {
+        Self(judgements.into_iter().collect())
+    }
+}
+
+impl Extend<Judgement> for Judgements {
+    fn extend<I: IntoIterator<Item = Judgement>>(&mut self, more: I) {
+        *self = self.iter().cloned().chain(more).collect();
+    }
+}
+
+impl<'a> IntoIterator for &'a Judgements {
+    type Item = &'a Judgement;
+    type IntoIter = std::slice::Iter<'a, Judgement>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// A connection with everything that reports say of it.
@@ -200,5 +241,5 @@ pub struct JudgedFlow {
     /// The scenario that it belongs to.
     pub scenario: Option<Scenario>,
     /// One judgement for each policy, in the order they were given; never empty.
-    pub judgements: Vec<Judgement>,
+    pub judgements: Judgements,
 }

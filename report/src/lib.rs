@@ -46,7 +46,9 @@ pub use hosts::{
 };
 pub use inventory::{Inventory, InventoryError, InventoryItem};
 pub use judge::{Judge, JudgeConfig, client_of};
-pub use judged::{Cause, Direction, JudgedFlow, Judgement, NameSource, ServiceSource, Verdict};
+pub use judged::{
+    Cause, Direction, JudgedFlow, Judgement, Judgements, NameSource, ServiceSource, Verdict,
+};
 pub use names::NameBook;
 pub use output::*;
 pub use paths::{AccessPath, Passage, PathTable, Scenario};

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dissect::{CertificateNames, FlowFacts, NameSeen, Timestamp, Upgrade};
+use smallvec::{SmallVec, smallvec};
 
 use crate::endpoints::{AddressClass, Endpoints, Home, Prefix, normal};
 use crate::judge::client_of;
@@ -165,12 +166,11 @@ pub(crate) fn place<'a>(
 
 type Name<'a> = (Cow<'a, str>, NameSource);
 
+/// Most connections have one name.
+type Names<'a> = SmallVec<[Name<'a>; 1]>;
+
 /// The connection's names, the strongest first; without those that can't count beside it.
-fn names_of<'a>(
-    facts: &'a FlowFacts,
-    hearsay: Hearsay<'a>,
-    endpoints: &Endpoints,
-) -> Vec<Name<'a>> {
+fn names_of<'a>(facts: &'a FlowFacts, hearsay: Hearsay<'a>, endpoints: &Endpoints) -> Names<'a> {
     let sni = facts.client_hello.as_ref().and_then(|hello| hello.server_name.as_deref());
     let (asked, asked_from) = match facts.upgrade {
         Upgrade::HttpConnect | Upgrade::Socks => {
@@ -185,7 +185,7 @@ fn names_of<'a>(
         && asked.is_none()
     {
         // Nothing outranks a name that was asked for.
-        return vec![(sni, NameSource::Sni)];
+        return smallvec![(sni, NameSource::Sni)];
     }
     let certificate = facts
         .certificate
@@ -243,10 +243,13 @@ fn certificate_name<'a>(
 
 /// The name on the connection's own certificate, when it is none of the service that was asked for
 /// by name: it covers neither that name nor any endpoint.
+///
+/// `names_endpoint` is [`CertificateBook::names_endpoint`].
 pub(crate) fn foreign_certificate<'a>(
     facts: &'a FlowFacts,
     place: &Place<'_>,
     endpoints: &Endpoints,
+    names_endpoint: impl FnOnce(&Arc<CertificateNames>) -> bool,
 ) -> Option<&'a str> {
     let (asked, source) = place.server_name.as_ref()?;
     let is_asked = matches!(source, NameSource::Sni | NameSource::Connect);
@@ -254,14 +257,41 @@ pub(crate) fn foreign_certificate<'a>(
     if !is_asked || by != ServiceSource::Name || place.direction != Direction::ToOffice365 {
         return None;
     }
-    let certificate = facts.certificate.as_deref()?;
-    let shown = certificate_name(certificate, endpoints)?;
-    let mut names: Vec<&str> = certificate.alternative_names.iter().map(|name| &**name).collect();
-    if names.is_empty() {
-        names.push(shown);
+    let certificate = facts.certificate.as_ref()?;
+    if names_endpoint(certificate) {
+        return None;
     }
-    let is_its_own = |name: &&str| endpoints.service_of_name(name).is_some() || covers(name, asked);
-    (!names.iter().any(is_its_own)).then_some(shown)
+    let shown = certificate_name(certificate, endpoints)?;
+    (!counted_names(certificate).any(|name| covers(name, asked))).then_some(shown)
+}
+
+/// The names that a certificate is for: its common name counts where it has no others.
+fn counted_names(certificate: &CertificateNames) -> impl Iterator<Item = &str> {
+    let names = &certificate.alternative_names;
+    let common = certificate.common_name.iter().filter(|_| names.is_empty());
+    names.iter().chain(common).map(|name| &**name)
+}
+
+/// What certificates of a run are for, each asked once.
+#[derive(Debug, Default)]
+pub(crate) struct CertificateBook {
+    /// By address of the certificate, which is held so that nothing else takes its place.
+    known: foldhash::HashMap<usize, (Arc<CertificateNames>, bool)>,
+}
+
+impl CertificateBook {
+    /// Whether one of a certificate's names is an endpoint.
+    pub(crate) fn names_endpoint(
+        &mut self,
+        certificate: &Arc<CertificateNames>,
+        endpoints: &Endpoints,
+    ) -> bool {
+        let look = || {
+            let is_endpoint = |name: &str| endpoints.service_of_name(name).is_some();
+            (Arc::clone(certificate), counted_names(certificate).any(is_endpoint))
+        };
+        self.known.entry(Arc::as_ptr(certificate).addr()).or_insert_with(look).1
+    }
 }
 
 /// The one place where a reason names what a stranger chose: `--anonymize` finds it by these words.

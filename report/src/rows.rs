@@ -5,11 +5,12 @@
 //! Invariant: what the row calls negotiated and offered is what `hosts.csv` counts.
 
 mod community_id;
+mod kind;
 
 use std::fmt;
 
 use dissect::{
-    Alert, Coverage, Endpoint, FlowFacts, HelloExtent, Protocol, Side, Timestamp, Transport,
+    Alert, Coverage, Endpoint, FlowFacts, HelloExtent, Offer, Protocol, Side, Timestamp, Transport,
     Upgrade, Version,
 };
 
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use community_id::CommunityId;
+pub(crate) use kind::FlowKind;
 
 /// One connection under one policy.
 #[derive(Debug, Clone, Copy)]
@@ -95,8 +97,7 @@ impl<'a> FlowRow<'a> {
     #[must_use]
     pub fn new(flow: &'a JudgedFlow, judgement: &'a Judgement) -> Self {
         let facts = &flow.facts;
-        let hello = facts.client_hello.as_ref();
-        let answer = facts.server_hello.as_ref();
+        let kind = FlowKind::of(flow, judgement);
         Self {
             sensor: &flow.sensor,
             community_id: CommunityId::of(facts.client, facts.server, facts.transport),
@@ -108,40 +109,45 @@ impl<'a> FlowRow<'a> {
             protocol: protocol_name(facts.protocol),
             upgrade: upgrade_name(facts.upgrade),
             server_name: flow.server_name.as_ref().map(|(name, from)| (&**name, *from)),
-            service: flow.service.as_ref().map(|(name, from)| (&**name, *from)),
-            direction: flow.direction,
-            offered_max: offered_max(facts),
-            negotiated: negotiated(facts),
-            cipher: answer.and_then(|answer| answer.cipher_suite).map(CipherSuite),
-            group: answer.and_then(|answer| answer.group).map(Group),
-            alpn: Alpn::of(facts),
-            ja3: hello.and_then(|hello| hello.offer.ja3),
-            ja4: hello.and_then(|hello| hello.offer.ja4.as_deref()),
-            resumed: facts.resumed,
-            established: facts.established,
-            alert: telling_alert(&facts.alerts),
-            coverage: facts.coverage,
+            service: kind.service,
+            direction: kind.direction,
+            offered_max: kind.offered_max(),
+            negotiated: kind.negotiated,
+            cipher: kind.cipher.map(CipherSuite),
+            group: kind.group.map(Group),
+            alpn: kind.alpn,
+            ja3: kind.offer.and_then(|offer| offer.ja3),
+            ja4: kind.offer.and_then(|offer| offer.ja4.as_deref()),
+            resumed: kind.resumed,
+            established: kind.established,
+            alert: kind.alert,
+            coverage: kind.coverage,
             policy: &judgement.policy,
             verdict: judgement.verdict,
             cause: judgement.cause,
             reason: &judgement.reason,
             fix: &judgement.fix,
-            path: flow.path,
-            scenario: flow.scenario,
-            ech: hello.and_then(|hello| hello.offer.offers_ech()),
+            path: kind.path,
+            scenario: kind.scenario,
+            ech: kind.offer.and_then(Offer::offers_ech),
         }
     }
 }
+
 /// The highest version offered, as reports say it.
 ///
 /// Nothing for pseudo-TLS, whose hello offers nothing. QUIC has no version below TLS 1.3
 /// (RFC 9001 §4.2), so a hello that was read offers 1.3, however much of it was there.
 #[must_use]
 pub fn offered_max(facts: &FlowFacts) -> Option<Version> {
-    match facts.protocol {
+    offered_by(facts.protocol, facts.client_hello.as_ref().map(|hello| &*hello.offer))
+}
+
+fn offered_by(protocol: Protocol, offer: Option<&Offer>) -> Option<Version> {
+    match protocol {
         Protocol::PseudoTls(_) => None,
-        Protocol::Quic => facts.client_hello.as_ref().map(|_| Version::Tls13),
-        Protocol::Tls | Protocol::Dtls => facts.offered_max(),
+        Protocol::Quic => offer.map(|_| Version::Tls13),
+        Protocol::Tls | Protocol::Dtls => offer?.max_version(),
     }
 }
 
@@ -292,14 +298,14 @@ pub const fn side_name(side: Side) -> &'static str {
     }
 }
 
-const fn transport_name(transport: Transport) -> &'static str {
+pub(crate) const fn transport_name(transport: Transport) -> &'static str {
     match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
     }
 }
 
-const fn protocol_name(protocol: Protocol) -> &'static str {
+pub(crate) const fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tls => "tls",
         Protocol::Quic => "quic",
@@ -308,7 +314,7 @@ const fn protocol_name(protocol: Protocol) -> &'static str {
     }
 }
 
-const fn upgrade_name(upgrade: Upgrade) -> &'static str {
+pub(crate) const fn upgrade_name(upgrade: Upgrade) -> &'static str {
     match upgrade {
         Upgrade::Direct => "direct",
         Upgrade::Xmpp => "starttls-xmpp",

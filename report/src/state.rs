@@ -16,6 +16,11 @@
 
 mod codes;
 mod frames;
+mod put;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "rows of facts are made in tests, which hold `put` against them")
+)]
 mod rows;
 mod run_row;
 
@@ -28,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{JudgedFlow, NameSource, RunInfo};
 use frames::{FrameReader, FrameWriter};
+use put::Numbered;
 use rows::{CertificateRow, FactsRow, OfferRow};
 pub(crate) use run_row::bytes_of;
 use run_row::{InterfaceRow, ReviewRow, RunRow};
@@ -111,6 +117,9 @@ enum Item {
     Interfaces(Vec<InterfaceRow>),
     Review(Box<ReviewRow>),
 }
+
+/// The number of [`Item::Flow`] in the file.
+const FLOW: u8 = 4;
 
 /// A connection to be written: sensor, DNS name, part and facts.
 type ToWrite<'a> = (&'a str, Option<&'a str>, usize, &'a FlowFacts);
@@ -205,8 +214,11 @@ fn write_items<'a, W: Write>(
             })?),
             None => None,
         };
-        let row = FactsRow::of(facts, sensor, dns_name, offer, certificate);
-        frames.push(&Item::Flow(Box::new(row)))?;
+        let flow = Numbered { facts, sensor, dns_name, offer, certificate };
+        frames.push_by(|payload| {
+            payload.push(FLOW);
+            flow.put(payload);
+        })?;
         count += 1;
     }
     for (_, run) in parts {

@@ -107,7 +107,7 @@ pub(crate) fn judged(facts: FlowFacts, verdict: Verdict, cause: Option<Cause>) -
         stack: None,
         path: None,
         scenario: None,
-        judgements: vec![judgement(verdict, cause)],
+        judgements: [judgement(verdict, cause)].into_iter().collect(),
     }
 }
 
@@ -378,7 +378,7 @@ prop_compose! {
             stack: None,
             path: Some(AccessPath::ClientToExchange),
             scenario: None,
-            judgements: vec![judgement],
+            judgements: [judgement].into_iter().collect(),
         }
     }
 }

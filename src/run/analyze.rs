@@ -32,7 +32,8 @@ pub(super) fn analyze(config: RunConfig) -> Outcome {
 
 /// An error ends the run; what is said on the way does not.
 fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
-    let judge = judging::judge(&config.judging, &config.sensor)?;
+    let workers = settings(config).workers;
+    let judge = judging::judge(&config.judging, &config.sensor)?.with_workers(workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     let inventory = config.inventory.as_deref().map(inventory::read).transpose();
     let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
@@ -85,7 +86,6 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
         let inventory = anonymizing::inventory(anonymizer.as_ref(), inventory);
         report = report.with_inventory(&inventory, judge.policies());
     }
-    let workers = settings(config).workers;
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
     // The process ends next: giving back what it holds, piece by piece, would be for nothing.

@@ -48,7 +48,8 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
               addresses and names, and counts as often",
         );
     }
-    let judge = saved::judge(&config.judging, &state)?;
+    let workers = available_parallelism().map_or(1, NonZero::get);
+    let judge = saved::judge(&config.judging, &state)?.with_workers(workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     if anonymizer.is_some() && !state.run.anonymized.is_empty() {
         return Err(
@@ -69,7 +70,6 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
     let report = Report::new(flows, run, |addr| home.contains(addr));
     let report = report.with_policies(judge.policies());
     let content: &outputs::Content<'_> = &|out| state.write(out);
-    let workers = available_parallelism().map_or(1, NonZero::get);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, content, workers);
     Ok(())
 }

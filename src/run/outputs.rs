@@ -1,8 +1,10 @@
 //! Writes the outputs that were asked for.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::panic::resume_unwind;
+use std::iter;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use report::{OutputError, OutputFolder, Report};
@@ -72,10 +74,10 @@ pub(super) fn fill(
     let of = |output| move |out: &mut dyn Write| write_one(report, output, format, out);
     // The longest first, so that none is left to the end alone.
     let files: [(&str, &Content<'_>); 6] = [
+        ("report.html", &of(Output::Html)),
         ("handshakes.csv", &of(Output::Handshakes)),
         (format.file_name(), &of(Output::Flows)),
         ("state.tlsunset", state),
-        ("report.html", &of(Output::Html)),
         ("hosts.csv", &of(Output::Hosts)),
         ("summary.json", &of(Output::Summary)),
     ];
@@ -112,18 +114,27 @@ fn write_one(
 /// What gives the bytes of a file.
 pub(super) type Content<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + Sync + 'a;
 
-/// Writes every file of the output folder, side by side where there are workers for it.
+/// Writes every file of the output folder. Each worker takes the next one that nobody has begun.
 fn write_folder<const N: usize>(
     folder: &OutputFolder,
     files: [(&str, &Content<'_>); N],
     workers: usize,
 ) -> [Result<(), OutputError>; N] {
-    let write = |(name, content): (&str, &Content<'_>)| folder.write(name, content);
-    if workers <= 1 {
-        return files.map(write);
-    }
+    let written = [const { OnceLock::new() }; N];
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let places = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        for place in places.take_while(|place| *place < N) {
+            let (name, content) = files[place];
+            // Each place is given out once.
+            let _ = written[place].set(folder.write(name, content));
+        }
+    };
     thread::scope(|scope| {
-        let writers = files.map(|file| scope.spawn(move || write(file)));
-        writers.map(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    })
+        for _ in 1..workers.min(N) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    written.map(|written| written.into_inner().expect("every file was begun and ended"))
 }

@@ -29,7 +29,9 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         let file = file.display();
         return Err(format!("{file} is named twice; an output needs a file of its own"));
     }
-    let judge = judging::judge(&config.judging, &config.sensor)?;
+    let processors = || available_parallelism().map_or(1, NonZero::get);
+    let workers = config.workers.unwrap_or_else(processors);
+    let judge = judging::judge(&config.judging, &config.sensor)?.with_workers(workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     let inventory = config.inventory.as_deref().map(inventory::read).transpose();
     let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
@@ -92,8 +94,6 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         report = report.with_inventory(&inventory, judge.policies());
     }
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
-    let processors = || available_parallelism().map_or(1, NonZero::get);
-    let workers = config.workers.unwrap_or_else(processors);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::advice::{
     WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP, WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
-use super::words::{is_retold, put};
+use super::words::put;
 use crate::iana;
 use crate::judged::{Cause, Verdict};
 use crate::policy::{Accepted, Policy, Way};
@@ -186,7 +186,7 @@ fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         }
         _ => {}
     }
-    if is_retold(case.facts) && !case.facts.coverage.is_complete() {
+    if case.gist.is_retold && !case.gist.coverage.is_complete() {
         if !out.is_empty() {
             out.push(' ');
         }
@@ -202,7 +202,7 @@ fn write_fix_unknown(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         (Coverage::EVICTED, "Give the analysis more memory (--memory)."),
     ];
     for (part, text) in advice {
-        if case.facts.coverage.contains(part) {
+        if case.gist.coverage.contains(part) {
             if !out.is_empty() {
                 out.push(' ');
             }

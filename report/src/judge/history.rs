@@ -12,11 +12,10 @@ use dissect::{
 
 use foldhash::{HashMap, HashSet};
 
-use super::rules::{proven, refusal_of};
-use super::words::is_retold;
+use super::gist::{is_retold, proven, refusal_of};
 use super::{client_of, way_of};
 use crate::endpoints::normal;
-use crate::names::{Hearsay, NameBook};
+use crate::names::Hearsay;
 use crate::paths::SIP_TLS;
 use crate::policy::{Policy, Way, certain_top};
 
@@ -40,7 +39,7 @@ pub(super) struct History {
 type Failure = (Timestamp, bool);
 
 /// Whether a hello is a retry of a higher one that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Retry {
     Yes,
     /// A text tells of a hello before it, and not enough of it.
@@ -126,7 +125,7 @@ impl History {
     }
 
     /// What a server's certificates in other connections and the DNS say of its name.
-    pub(super) fn hearsay<'a>(&'a self, facts: &FlowFacts, names: &'a NameBook) -> Hearsay<'a> {
+    pub(super) fn hearsay<'a>(&'a self, facts: &FlowFacts, dns: Option<&'a str>) -> Hearsay<'a> {
         if matches!(facts.upgrade, Upgrade::HttpConnect | Upgrade::Socks) {
             // What stands behind a proxy's address changes with each connection.
             return Hearsay::default();
@@ -137,11 +136,7 @@ impl History {
                 .filter(|known| known.is_default == is_default && !known.is_ambiguous)
                 .map(|known| &*known.certificate)
         };
-        Hearsay {
-            certificate: shown(true),
-            certificate_by_sni: shown(false),
-            dns: names.lookup(client_of(facts).addr, facts.server.addr, facts.first.time),
-        }
+        Hearsay { certificate: shown(true), certificate_by_sni: shown(false), dns }
     }
 
     /// Whether a hello without any version that is enough follows, within a minute, one of the

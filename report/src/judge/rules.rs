@@ -3,21 +3,18 @@
 //! To Office 365 the client's offer decides; from Office 365 the server's choice does. What the
 //! deciding side said is looked at first, the answer only where it changes the verdict.
 
-use dissect::{
-    FlowFacts, MessageKind, Protocol, PseudoTls, RefusalKind, ServerHello, Side, Version,
-};
+use dissect::{Protocol, Side, Version};
 
+use super::gist::{Answer, Gist};
 use super::history::Retry;
 use crate::judged::{Cause, Direction, Verdict};
-use crate::policy::{
-    Choice, Concerns, Policy, Undecided, Way, certain_top, is_tls12_suite, may_reach, reaches,
-};
+use crate::policy::{Choice, Concerns, Policy, Undecided, Way, is_tls12_suite, may_reach, reaches};
 
 /// One connection under one policy.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Case<'a> {
     pub(super) policy: &'a Policy,
-    pub(super) facts: &'a FlowFacts,
+    pub(super) gist: Gist<'a>,
     pub(super) direction: Direction,
     pub(super) server_is_inside: bool,
     /// Whether service, name, address and port are among those of the policy.
@@ -101,9 +98,6 @@ pub(super) enum Capped {
     Elsewhere,
 }
 
-/// The port where mail servers meet: without TLS they go on in cleartext.
-const MAIL_BETWEEN_SERVERS: u16 = 25;
-
 impl Case<'_> {
     /// The verdict.
     pub(super) fn rule(&self) -> Ruling {
@@ -113,13 +107,13 @@ impl Case<'_> {
             Concerns::Office365 => self.direction != Direction::Other,
             Concerns::ToOffice365 => self.direction == Direction::ToOffice365,
         };
-        match self.facts.protocol {
+        match self.gist.protocol {
             _ if !is_concerned || !self.in_scope => {
                 plain(Verdict::OutOfScope, Ground::NotConcerned)
             }
             Protocol::Dtls => plain(Verdict::OutOfScope, Ground::Dtls),
             Protocol::Quic => plain(Verdict::Unaffected, Ground::Quic),
-            Protocol::PseudoTls(_) if is_answered_by_certificate(self.facts) => {
+            Protocol::PseudoTls(_) if self.gist.is_imitation_answered => {
                 middlebox(Ground::PseudoTlsIntercepted)
             }
             Protocol::PseudoTls(_) => plain(Verdict::Unaffected, Ground::PseudoTls),
@@ -144,7 +138,7 @@ impl Case<'_> {
     }
 
     fn by_client(&self) -> Ruling {
-        let chosen = self.facts.server_hello.as_ref();
+        let chosen = self.gist.answer;
         match (self.way, chosen) {
             (Some(Way::NoVersion), _) if self.retry != Retry::No => self.of_retry(),
             (Some(Way::Through { .. }), _) => self.offer_passes(),
@@ -163,9 +157,9 @@ impl Case<'_> {
     }
 
     fn offer_fails(&self) -> Ruling {
-        let verdict = if self.facts.server.port == MAIL_BETWEEN_SERVERS {
+        let verdict = if self.gist.is_mail_between_servers {
             Verdict::Degrades
-        } else if refusal_of(self.facts).is_some() {
+        } else if self.gist.refusal.is_some() {
             Verdict::FailsToday
         } else {
             Verdict::Breaks
@@ -174,8 +168,8 @@ impl Case<'_> {
     }
 
     fn offer_passes(&self) -> Ruling {
-        let negotiated = self.facts.negotiated();
-        if refusal_of(self.facts).is_some() {
+        let negotiated = self.gist.negotiated();
+        if self.gist.refusal.is_some() {
             plain(Verdict::Unknown, Ground::RefusedThough)
         } else if negotiated.is_some_and(|version| version < self.policy.minimum) {
             middlebox(Ground::ServerChoseLess)
@@ -189,18 +183,18 @@ impl Case<'_> {
     /// Whether the server chose what the policy would not: what became of that handshake says
     /// nothing of one under the policy.
     fn is_choice_outside(&self) -> bool {
-        let chosen = self.facts.server_hello.as_ref().and_then(|chosen| self.choice(chosen));
+        let chosen = self.gist.answer.and_then(|chosen| self.choice(chosen));
         matches!(chosen, Some(Choice::SuiteOutside | Choice::GroupOutside))
     }
 
     /// Whether the handshake was given up after its ServerHello.
     pub(super) fn gave_up(&self) -> bool {
-        is_aborted(self.facts)
+        self.gist.is_aborted()
     }
 
     fn offer_undecided(&self, why: Undecided) -> Ruling {
         let undecided = plain(Verdict::Unknown, Ground::OfferUndecided(why));
-        let Some(chosen) = &self.facts.server_hello else { return undecided };
+        let Some(chosen) = self.gist.answer else { return undecided };
         match self.choice(chosen) {
             // The suite may be undecided; that the minimum was offered is not.
             Some(Choice::BelowMinimum) if self.offer_reaches() => {
@@ -213,11 +207,11 @@ impl Case<'_> {
     }
 
     /// Judges a client by the ServerHello alone.
-    fn client_by_choice(&self, chosen: &ServerHello) -> Ruling {
+    fn client_by_choice(&self, chosen: Answer) -> Ruling {
         match self.choice(chosen) {
             None | Some(Choice::SuiteUnseen) => plain(Verdict::Unknown, Ground::ServerHelloCut),
-            Some(Choice::BelowMinimum) if mark_blames_client(chosen) => {
-                let verdict = if self.facts.server.port == MAIL_BETWEEN_SERVERS {
+            Some(Choice::BelowMinimum) if chosen.blames_client() => {
+                let verdict = if self.gist.is_mail_between_servers {
                     Verdict::Degrades
                 } else {
                     Verdict::Breaks
@@ -237,7 +231,7 @@ impl Case<'_> {
     /// a suite (ibid.), and with it a group (RFC 8446 §4.2.8, RFC 8422 §5.1). A choice that is
     /// enough is therefore an offer that has a way through.
     fn choice_proves(&self) -> Ruling {
-        if is_aborted(self.facts) {
+        if self.gist.is_aborted() {
             plain(Verdict::Unknown, Ground::AbortedLater)
         } else {
             plain(Verdict::Passes, Ground::ChoiceProves)
@@ -248,19 +242,19 @@ impl Case<'_> {
         if self.retry != Retry::No && self.way == Some(Way::NoVersion) {
             return self.of_retry();
         }
-        match &self.facts.server_hello {
+        match self.gist.answer {
             Some(chosen) => self.server_by_choice(chosen),
-            None if refusal_of(self.facts).is_some() => self.server_by_refusal(),
+            None if self.gist.refusal.is_some() => self.server_by_refusal(),
             None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
-            None if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
+            None if self.gist.is_aborted() => plain(Verdict::Unknown, Ground::AbortedLater),
             None => plain(Verdict::Unknown, Ground::ServerUnseen),
         }
     }
 
-    fn server_by_choice(&self, chosen: &ServerHello) -> Ruling {
+    fn server_by_choice(&self, chosen: Answer) -> Ruling {
         match self.choice(chosen) {
             None | Some(Choice::SuiteUnseen) => plain(Verdict::Unknown, Ground::ServerHelloCut),
-            Some(Choice::BelowMinimum) if believable_mark(chosen).is_some() => {
+            Some(Choice::BelowMinimum) if chosen.mark.is_some() => {
                 plain(Verdict::Unknown, Ground::MarkClearsServer)
             }
             Some(Choice::BelowMinimum) if self.way.is_none() => {
@@ -274,7 +268,7 @@ impl Case<'_> {
             }
             Some(Choice::BelowMinimum) => plain(Verdict::Unknown, Ground::OfferTooLowToTell),
             Some(Choice::SuiteOutside) => plain(Verdict::Unknown, Ground::ServerChoseOutside),
-            _ if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
+            _ if self.gist.is_aborted() => plain(Verdict::Unknown, Ground::AbortedLater),
             // The group came from the offer of Office 365 itself.
             Some(Choice::Enough | Choice::GroupOutside) => {
                 plain(Verdict::Passes, Ground::ServerChoseEnough)
@@ -285,7 +279,7 @@ impl Case<'_> {
     fn server_by_refusal(&self) -> Ruling {
         match self.way {
             // A HelloRetryRequest is an answer of TLS 1.3.
-            Some(_) if self.facts.hello_retried => plain(Verdict::Unknown, Ground::RefusedThough),
+            Some(_) if self.gist.hello_retried => plain(Verdict::Unknown, Ground::RefusedThough),
             Some(Way::Through { .. }) => {
                 self.server_too_old(Verdict::FailsToday, Ground::RefusedThough)
             }
@@ -296,24 +290,22 @@ impl Case<'_> {
     }
 
     fn server_too_old(&self, verdict: Verdict, ground: Ground) -> Ruling {
-        let is_mail = self.facts.server.port == MAIL_BETWEEN_SERVERS;
+        let is_mail = self.gist.is_mail_between_servers;
         let verdict = if is_mail { Verdict::Degrades } else { verdict };
         Ruling { verdict, cause: Some(Cause::ServerTooOld), ground }
     }
 
-    fn choice(&self, chosen: &ServerHello) -> Option<Choice> {
-        Some(self.policy.choice(chosen.version()?, chosen.cipher_suite, chosen.group))
+    fn choice(&self, chosen: Answer) -> Option<Choice> {
+        Some(self.policy.choice(chosen.version?, chosen.suite, chosen.group))
     }
 
     fn offer_reaches(&self) -> bool {
-        let hello = self.facts.client_hello.as_ref();
-        let proven = proven(self.facts);
-        hello.is_some_and(|hello| reaches(&hello.offer, proven, self.policy.minimum))
+        let proven = self.gist.proven();
+        self.gist.offer.is_some_and(|offer| reaches(offer, proven, self.policy.minimum))
     }
 
     fn offer_may_reach(&self) -> bool {
-        let hello = self.facts.client_hello.as_ref();
-        hello.is_some_and(|hello| may_reach(&hello.offer, self.policy.minimum))
+        self.gist.offer.is_some_and(|offer| may_reach(offer, self.policy.minimum))
     }
 
     fn cause_of_offer(&self) -> Cause {
@@ -328,8 +320,8 @@ impl Case<'_> {
     /// The version in which a suite is shared and only the group lacks, where no other version
     /// shares a suite: a group would be enough.
     pub(super) fn lacks_group_in(&self) -> Option<Version> {
-        let hello = self.facts.client_hello.as_ref().filter(|_| self.way == Some(Way::NoSuite))?;
-        self.policy.lacks_group_in(&hello.offer)
+        let offer = self.gist.offer.filter(|_| self.way == Some(Way::NoSuite))?;
+        self.policy.lacks_group_in(offer)
     }
 
     fn cause_of_version(&self) -> Cause {
@@ -339,9 +331,9 @@ impl Case<'_> {
     /// The suite that a server which follows the policy's order would have preferred among those
     /// below TLS 1.2, when another was chosen.
     pub(super) fn preferred_instead(&self) -> Option<(u16, u16)> {
-        let offer = &self.facts.client_hello.as_ref()?.offer;
-        let chosen = self.facts.server_hello.as_ref()?;
-        let suite = chosen.cipher_suite.filter(|_| chosen.version() < Some(Version::Tls12))?;
+        let offer = self.gist.offer?;
+        let chosen = self.gist.answer?;
+        let suite = chosen.suite.filter(|_| chosen.version < Some(Version::Tls12))?;
         let is_usable = |suite: u16| {
             !is_tls12_suite(suite)
                 && offer.cipher_suites.contains(&suite)
@@ -356,7 +348,7 @@ impl Case<'_> {
     /// Whether the server's random carries the mark of one that could speak TLS 1.2 and was asked
     /// for less.
     pub(super) fn is_marked_down(&self) -> bool {
-        self.facts.server_hello.as_ref().is_some_and(mark_blames_client)
+        self.gist.answer.is_some_and(Answer::blames_client)
     }
 
     /// What shows that the client could do more than its hello says.
@@ -365,7 +357,7 @@ impl Case<'_> {
         /// versions, cookie, PSK modes, authorities, client authentication after the handshake,
         /// certificate algorithms, key shares.
         const EXTENSIONS: [u16; 9] = [13, 42, 43, 44, 45, 47, 49, 50, 51];
-        let offer = self.facts.client_hello.as_ref().map(|hello| &hello.offer);
+        let offer = self.gist.offer;
         if offer.is_some_and(|offer| offer.cipher_suites.iter().any(|&s| is_tls12_suite(s))) {
             Some(Capped::Suites)
         } else if offer.is_some_and(|o| EXTENSIONS.iter().any(|&number| o.has_extension(number))) {
@@ -378,80 +370,10 @@ impl Case<'_> {
     }
 }
 
-/// How the server refused a hello, before any ServerHello.
-pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
-    if facts.server_hello.is_some() {
-        return None;
-    }
-    let fatal = facts.alerts.iter().find(|alert| alert.from == Side::Server && alert.is_fatal());
-    facts
-        .refusal
-        .map(|refusal| refusal.kind)
-        .or_else(|| fatal.map(|alert| RefusalKind::Alert(alert.description)))
-}
-
-/// Whether a handshake that had its answer was given up, by either side. A HelloRetryRequest is an
-/// answer: it selects TLS 1.3.
-fn is_aborted(facts: &FlowFacts) -> bool {
-    let alerted = facts.alerts.iter().any(dissect::Alert::is_fatal);
-    (facts.server_hello.is_some() || facts.hello_retried)
-        && match facts.established {
-            Some(true) => false,
-            Some(false) => alerted || facts.end.is_some(),
-            None => alerted,
-        }
-}
-
-/// The mark of TLS 1.2 under a choice below it proves that the client's offer was the limit: a
-/// server sets it only when it chose less than it could (RFC 8446 §4.1.3).
-fn mark_blames_client(chosen: &ServerHello) -> bool {
-    believable_mark(chosen) == Some(Version::Tls12)
-}
-
-/// The better version that a server could have spoken, by its downgrade mark.
-///
-/// The mark of TLS 1.3 goes with a choice of TLS 1.2 and with no other (RFC 8446 §4.1.3): under
-/// an older one it is not what a server that knows the mark would send, and proves nothing.
-fn believable_mark(chosen: &ServerHello) -> Option<Version> {
-    let could = chosen.downgrade_mark()?;
-    match (could, chosen.version()?) {
-        (Version::Tls12, chose) => (chose < Version::Tls12).then_some(could),
-        (_, chose) => (chose == Version::Tls12).then_some(could),
-    }
-}
-
-fn is_answered_by_certificate(facts: &FlowFacts) -> bool {
-    const CERTIFICATE: u8 = 11;
-    // A relay selects the constant suite; another one comes from who answers in earnest, even
-    // where the certificate behind it was cut off.
-    let constant = match facts.protocol {
-        Protocol::PseudoTls(PseudoTls::MsTurn) => Some(0x0018),
-        Protocol::PseudoTls(PseudoTls::Google) => Some(0x0004),
-        _ => None,
-    };
-    let selected = facts.server_hello.as_ref().and_then(|hello| hello.cipher_suite);
-    selected.zip(constant).is_some_and(|(selected, constant)| selected != constant)
-        || facts.certificate.is_some()
-        || facts.messages.iter().any(|message| {
-            message.from == Side::Server && message.kind == MessageKind::Handshake(CERTIFICATE)
-        })
-}
-
 const fn plain(verdict: Verdict, ground: Ground) -> Ruling {
     Ruling { verdict, cause: None, ground }
 }
 
 const fn middlebox(ground: Ground) -> Ruling {
     Ruling { verdict: Verdict::AtRisk, cause: Some(Cause::Middlebox), ground }
-}
-
-/// The version to name for an offer: the highest that is certain.
-pub(super) fn offered_top(facts: &FlowFacts) -> Option<Version> {
-    certain_top(&facts.client_hello.as_ref()?.offer, proven(facts))
-}
-
-/// The version that the server's choice proves to be offered: it may only choose what the client
-/// names (RFC 8446 §4.2.1). A HelloRetryRequest is a choice of TLS 1.3.
-pub(super) fn proven(facts: &FlowFacts) -> Option<Version> {
-    facts.negotiated().or_else(|| facts.hello_retried.then_some(Version::Tls13))
 }

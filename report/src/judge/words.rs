@@ -3,16 +3,15 @@
 //! Sentences name the facts that decide. They are shared: many connections have the same one.
 
 use std::fmt::Write as _;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use dissect::{
-    Coverage, EndKind, Faults, FlowFacts, HelloExtent, Protocol, PseudoTls, RefusalKind, Side,
-    Version,
-};
+use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
+use foldhash::fast::FixedState;
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
-use super::rules::{Capped, Case, Ground, Ruling, offered_top, proven, refusal_of};
+use super::rules::{Capped, Case, Ground, Ruling};
 use crate::endpoints::Prefix;
 use crate::iana::{AlertDescription, CipherSuite};
 use crate::judged::{Cause, Direction, Verdict};
@@ -36,8 +35,10 @@ type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>, bool, bool);
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
 pub(super) struct Words {
+    names: NameCache,
     shared: HashSet<Arc<str>>,
     fixes: HashMap<FixKey, Arc<str>>,
+    services: Vec<(Service, Arc<str>)>,
     draft: String,
 }
 
@@ -50,6 +51,21 @@ impl Words {
         let new: Arc<str> = Arc::from(text);
         self.shared.insert(Arc::clone(&new));
         new
+    }
+
+    /// A copy of a server's name, mostly shared with the connections before that went there too.
+    pub(super) fn server_name(&mut self, name: &str) -> Arc<str> {
+        self.names.of(name)
+    }
+
+    /// The shared name of a service.
+    pub(super) fn service(&mut self, service: Service) -> Arc<str> {
+        if let Some((_, name)) = self.services.iter().find(|(known, _)| *known == service) {
+            return Arc::clone(name);
+        }
+        let name = self.share(service.name());
+        self.services.push((service, Arc::clone(&name)));
+        name
     }
 
     /// Why the verdict is what it is; `overruled` is the network that decided against a name.
@@ -97,12 +113,11 @@ impl Words {
     ) -> Arc<str> {
         let family = family.filter(|_| ruling.cause.is_some());
         // The texts are long, and few.
-        let facts = case.facts;
+        let gist = &case.gist;
         let name = Arc::clone(&case.policy.name);
         let needs_group = case.lacks_group_in().is_some();
         let is_retired = retired_name(case, ruling).is_some();
-        let about =
-            (name, *ruling, facts.coverage, is_retold(facts), family, needs_group, is_retired);
+        let about = (name, *ruling, gist.coverage, gist.is_retold, family, needs_group, is_retired);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
@@ -118,23 +133,41 @@ impl Words {
     }
 }
 
+/// Names that were met lately: each has one place, and takes it from the name before it.
+#[derive(Debug, Default)]
+struct NameCache {
+    names: Vec<Option<Arc<str>>>,
+    hasher: FixedState,
+}
+
+impl NameCache {
+    /// Names that are remembered; a power of two. A large site talks to some thousand.
+    const LEN: usize = 1 << 13;
+
+    fn of(&mut self, name: &str) -> Arc<str> {
+        let place = usize::try_from(self.hasher.hash_one(name) % Self::LEN as u64).unwrap_or(0);
+        if self.names.is_empty() {
+            self.names.resize(Self::LEN, None);
+        }
+        let Some(known) = self.names.get_mut(place) else { return Arc::from(name) };
+        match known {
+            Some(known) if **known == *name => Arc::clone(known),
+            _ => Arc::clone(known.insert(Arc::from(name))),
+        }
+    }
+}
+
 /// The name that goes away, where the connection is one of the policy's.
 fn retired_name<'a>(case: &Case<'a>, ruling: &Ruling) -> Option<&'a str> {
     case.retired_name.filter(|_| ruling.verdict != Verdict::OutOfScope)
 }
 
-/// Whether the connection is known from a text of another program.
-pub(super) const fn is_retold(facts: &FlowFacts) -> bool {
-    facts.quality.client.faults.contains(Faults::RETOLD)
-}
-
 /// Whether the connection is known from a text that does not hold what its hellos say.
 fn is_retold_in_part(case: &Case<'_>) -> bool {
-    let facts = case.facts;
-    let is_bare = facts.client_hello.as_ref().is_none_or(|hello| hello.offer.is_unread());
-    let is_answer_bare =
-        facts.server_hello.as_ref().is_some_and(|hello| hello.cipher_suite.is_none());
-    is_retold(facts) && (is_bare || is_answer_bare)
+    let gist = &case.gist;
+    let is_bare = gist.offer.is_none_or(dissect::Offer::is_unread);
+    let is_answer_bare = gist.answer.is_some_and(|answer| answer.suite.is_none());
+    gist.is_retold && (is_bare || is_answer_bare)
 }
 
 fn write_reason(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
@@ -271,8 +304,8 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 
 /// A name that is no endpoint may hide one. A decoy looks the same, and most browsers send one.
 fn write_hidden_name(out: &mut String, case: &Case<'_>) {
-    let hello = case.facts.client_hello.as_ref();
-    if hello.is_some_and(|it| it.offer.offers_ech() == Some(true) && it.server_name.is_some()) {
+    let offers_ech = case.gist.offer.and_then(dissect::Offer::offers_ech);
+    if offers_ech == Some(true) && case.gist.names_server {
         out.push_str(
             "; Encrypted ClientHello is offered: the name may be the one of a front, with the \
              service's own encrypted behind it",
@@ -295,7 +328,7 @@ fn write_not_concerned(out: &mut String, case: &Case<'_>) {
 }
 
 const fn imitation(case: &Case<'_>) -> &'static str {
-    match case.facts.protocol {
+    match case.gist.protocol {
         Protocol::PseudoTls(PseudoTls::Google) => "the imitated handshake (Google ssltcp)",
         Protocol::PseudoTls(PseudoTls::Skype) => "the imitated handshake (Skype)",
         _ => "the imitated handshake (MS-TURN)",
@@ -304,7 +337,7 @@ const fn imitation(case: &Case<'_>) -> &'static str {
 
 /// `offers at most TLSv1.0`.
 fn write_offer(out: &mut String, case: &Case<'_>) {
-    match (case.facts.offered_max(), offered_top(case.facts)) {
+    match (case.gist.offered_max(), case.gist.offered_top()) {
         (Some(top), _) => put!(out, "offers at most {top}"),
         (None, Some(top)) => put!(out, "offers {top} or more"),
         (None, None) if is_cut(case) => {
@@ -316,7 +349,7 @@ fn write_offer(out: &mut String, case: &Case<'_>) {
 
 /// `TLSv1.2`, as an object.
 fn write_offered(out: &mut String, case: &Case<'_>) {
-    match (case.facts.offered_max(), offered_top(case.facts)) {
+    match (case.gist.offered_max(), case.gist.offered_top()) {
         (Some(top), _) => put!(out, "{top}"),
         (None, Some(top)) => put!(out, "{top} or more"),
         (None, None) => out.push_str("nothing"),
@@ -325,8 +358,7 @@ fn write_offered(out: &mut String, case: &Case<'_>) {
 
 /// Whether bytes at the end of the hello are missing.
 fn is_cut(case: &Case<'_>) -> bool {
-    let hello = case.facts.client_hello.as_ref();
-    hello.is_some_and(|hello| hello.offer.extent < HelloExtent::Whole)
+    case.gist.offer.is_some_and(|offer| offer.extent < HelloExtent::Whole)
 }
 
 fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
@@ -377,16 +409,16 @@ fn write_capped(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 
 /// What the server said to the offer.
 fn write_answer(out: &mut String, case: &Case<'_>) {
-    if let Some(kind) = refusal_of(case.facts) {
+    if let Some(kind) = case.gist.refusal {
         out.push_str("; refused ");
         write_refusal(out, kind);
-    } else if let Some(version) = case.facts.negotiated() {
+    } else if let Some(version) = case.gist.negotiated() {
         put!(out, "; today {version} is selected");
-    } else if case.facts.hello_retried {
+    } else if case.gist.hello_retried {
         out.push_str("; answered by a HelloRetryRequest");
     } else if is_answered_in_clear(case) {
         out.push_str("; answered in the clear, by something that is no TLS");
-    } else if case.facts.server_hello.is_none() {
+    } else if case.gist.answer.is_none() {
         out.push_str("; no answer was seen");
     }
 }
@@ -394,11 +426,11 @@ fn write_answer(out: &mut String, case: &Case<'_>) {
 /// Whether something else than TLS answered: neither ServerHello nor refusal came, and no byte of
 /// the server's is missing.
 fn is_answered_in_clear(case: &Case<'_>) -> bool {
-    let facts = case.facts;
-    facts.server_hello.is_none()
-        && !facts.hello_retried
-        && facts.coverage.is_complete()
-        && refusal_of(facts).is_none()
+    let gist = &case.gist;
+    gist.answer.is_none()
+        && !gist.hello_retried
+        && gist.coverage.is_complete()
+        && gist.refusal.is_none()
 }
 
 fn write_refusal(out: &mut String, kind: RefusalKind) {
@@ -431,9 +463,9 @@ fn write_offer_passes(out: &mut String, case: &Case<'_>) {
     }
     if is_answered_in_clear(case) {
         out.push_str("; answered in the clear, by something that is no TLS");
-    } else if case.facts.hello_retried && case.facts.server_hello.is_none() {
+    } else if case.gist.hello_retried && case.gist.answer.is_none() {
         out.push_str("; answered by a HelloRetryRequest, and the ServerHello is not needed");
-    } else if case.facts.server_hello.is_none() {
+    } else if case.gist.answer.is_none() {
         out.push_str("; the server's answer was not seen and is not needed");
     } else if case.gave_up() {
         let who = &case.policy.requirer;
@@ -466,7 +498,7 @@ fn write_offer_undecided(out: &mut String, case: &Case<'_>, why: Undecided) {
             write_unseen(out, case, "the hello is cut");
         }
     }
-    if let Some(kind) = refusal_of(case.facts) {
+    if let Some(kind) = case.gist.refusal {
         out.push_str("; refused ");
         write_refusal(out, kind);
     }
@@ -481,7 +513,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
         out.push_str("refused for another reason");
     }
     out.push_str(" (");
-    if let Some(kind) = refusal_of(case.facts) {
+    if let Some(kind) = case.gist.refusal {
         write_refusal(out, kind);
     }
     out.push_str("): ");
@@ -493,7 +525,7 @@ fn write_refused_though(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
 }
 
 fn write_abort(out: &mut String, case: &Case<'_>) {
-    if case.facts.established == Some(false) {
+    if case.gist.established == Some(false) {
         out.push_str("; the handshake was given up");
         write_alert_after(out, case);
     }
@@ -501,11 +533,11 @@ fn write_abort(out: &mut String, case: &Case<'_>) {
 
 fn write_alert_after(out: &mut String, case: &Case<'_>) {
     let side = |side| if side == Side::Client { "client" } else { "server" };
-    if let Some(alert) = case.facts.alerts.iter().find(|alert| alert.is_fatal()) {
-        put!(out, " by the {}, alert {}", side(alert.from), AlertDescription(alert.description));
-    } else if let Some(end) = case.facts.end {
-        let kind = if end.kind == EndKind::Reset { "RST" } else { "FIN" };
-        put!(out, " by the {}, {kind}", side(end.by));
+    if let Some((from, description)) = case.gist.fatal {
+        put!(out, " by the {}, alert {}", side(from), AlertDescription(description));
+    } else if let Some((by, kind)) = case.gist.end {
+        let kind = if kind == EndKind::Reset { "RST" } else { "FIN" };
+        put!(out, " by the {}, {kind}", side(by));
     }
 }
 
@@ -530,7 +562,7 @@ fn write_strangeness(out: &mut String, case: &Case<'_>) {
 fn write_chose_outside(out: &mut String, case: &Case<'_>) {
     let who = &case.policy.requirer;
     put!(out, "the server selected {}, which is none of {who}'s", selected(case));
-    if case.direction == Direction::FromOffice365 || case.facts.client_hello.is_some() {
+    if case.direction == Direction::FromOffice365 || case.gist.offer.is_some() {
         out.push_str("; it may hold others");
     } else {
         out.push_str("; what else the client offers was not captured: ");
@@ -539,7 +571,7 @@ fn write_chose_outside(out: &mut String, case: &Case<'_>) {
 }
 
 fn write_nothing_seen(out: &mut String, case: &Case<'_>) {
-    let coverage = case.facts.coverage;
+    let coverage = case.gist.coverage;
     let what = if coverage.contains(Coverage::MIDSTREAM) {
         "the capture begins after the handshake, so that neither ClientHello nor ServerHello was \
          seen: "
@@ -548,7 +580,7 @@ fn write_nothing_seen(out: &mut String, case: &Case<'_>) {
     };
     out.push_str(what);
     write_unseen(out, case, "no handshake");
-    if let Some(kind) = refusal_of(case.facts) {
+    if let Some(kind) = case.gist.refusal {
         out.push_str("; the server refused ");
         write_refusal(out, kind);
     }
@@ -556,7 +588,7 @@ fn write_nothing_seen(out: &mut String, case: &Case<'_>) {
 
 /// The parts of the coverage that are missing, or what to say when it is complete.
 fn write_unseen(out: &mut String, case: &Case<'_>, otherwise: &str) {
-    let mut names = case.facts.coverage.names().peekable();
+    let mut names = case.gist.coverage.names().peekable();
     if names.peek().is_none() {
         out.push_str(otherwise);
         return;
@@ -572,11 +604,10 @@ fn write_unseen(out: &mut String, case: &Case<'_>, otherwise: &str) {
 
 /// The server's choice, such as `TLSv1.2 with suite TLS_RSA_WITH_AES_128_GCM_SHA256`.
 fn selected(case: &Case<'_>) -> Selected {
-    let hello = case.facts.server_hello.as_ref();
-    let version = hello.and_then(dissect::ServerHello::version);
+    let version = case.gist.negotiated();
     let is_enough = version.is_some_and(|version| version >= case.policy.minimum);
-    let suite = hello.and_then(|hello| hello.cipher_suite).filter(|_| is_enough);
-    Selected { version: version.or_else(|| proven(case.facts)), suite }
+    let suite = case.gist.answer.and_then(|answer| answer.suite).filter(|_| is_enough);
+    Selected { version: case.gist.proven(), suite }
 }
 
 struct Selected {

@@ -1,12 +1,15 @@
 //! What a table takes, whatever its format: typed cells, one after the other.
 
 use std::fmt;
+use std::hash::Hash;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use dissect::Timestamp;
 
 use super::csv::CsvTable;
+use super::memo::Memo;
+use crate::rows::CommunityId;
 
 /// A table being written, cell by cell in the order of its columns.
 pub(crate) trait Cells {
@@ -44,6 +47,22 @@ pub(crate) trait Cells {
 
     /// Bytes in lower-case hexadecimal.
     fn hex(&mut self, bytes: Option<&[u8; 16]>);
+
+    /// Cells behind the first that are made from `key` alone.
+    fn repeated<K: Eq + Hash>(
+        &mut self,
+        memo: &mut Memo<K>,
+        key: K,
+        cells: impl FnOnce(&mut Self, &K),
+    ) {
+        let _ = memo;
+        cells(self, &key);
+    }
+
+    /// A Community ID.
+    fn community_id(&mut self, id: CommunityId) {
+        self.value(id);
+    }
 
     /// Ends the record.
     fn end_record(&mut self) -> io::Result<()>;
@@ -87,6 +106,19 @@ impl<W: Write> Cells for CsvTable<W> {
 
     fn hex(&mut self, bytes: Option<&[u8; 16]>) {
         self.hex(bytes);
+    }
+
+    fn repeated<K: Eq + Hash>(
+        &mut self,
+        memo: &mut Memo<K>,
+        key: K,
+        cells: impl FnOnce(&mut Self, &K),
+    ) {
+        self.repeated(memo, key, cells);
+    }
+
+    fn community_id(&mut self, id: CommunityId) {
+        self.plain(&id.text());
     }
 
     fn end_record(&mut self) -> io::Result<()> {

@@ -7,10 +7,14 @@
 //! header.
 
 use std::fmt;
+use std::hash::Hash;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use dissect::Timestamp;
+
+use super::memo::Memo;
+use super::put::{Clock, put_address, put_hex, put_micros, put_number};
 
 /// A CSV file being written.
 pub(crate) struct CsvTable<W: Write> {
@@ -22,7 +26,7 @@ pub(crate) struct CsvTable<W: Write> {
     cells: usize,
     /// A cell being put together; kept to save an allocation a cell.
     draft: String,
-    second: Second,
+    clock: Clock,
     /// Long texts as cells, by a place that their length and end tell.
     phrases: Vec<Phrase>,
 }
@@ -53,7 +57,7 @@ impl<W: Write> CsvTable<W> {
             columns: columns.len(),
             cells: 0,
             draft: String::with_capacity(256),
-            second: Second::default(),
+            clock: Clock::default(),
             phrases: vec![Phrase::default(); PHRASES],
         };
         for column in columns {
@@ -68,6 +72,13 @@ impl<W: Write> CsvTable<W> {
         debug_assert_eq!(look(word), (true, false), "a word is a word");
         self.begin_cell();
         self.written.extend_from_slice(word.as_bytes());
+    }
+
+    /// A cell of our own that was put together already, in plain ASCII.
+    pub(crate) fn plain(&mut self, cell: &[u8]) {
+        debug_assert!(str::from_utf8(cell).is_ok_and(|cell| look(cell) == (true, false)));
+        self.begin_cell();
+        self.written.extend_from_slice(cell);
     }
 
     /// A cell of text that somebody else chose.
@@ -120,7 +131,7 @@ impl<W: Write> CsvTable<W> {
     /// A number.
     pub(crate) fn number(&mut self, number: u64) {
         self.begin_cell();
-        self.written.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        put_number(&mut self.written, number);
     }
 
     /// `true`, `false`, or empty when it can't be told.
@@ -134,32 +145,14 @@ impl<W: Write> CsvTable<W> {
 
     /// An address.
     pub(crate) fn address(&mut self, address: IpAddr) {
-        match address {
-            IpAddr::V4(address) => {
-                self.begin_cell();
-                for (index, octet) in address.octets().into_iter().enumerate() {
-                    if index > 0 {
-                        self.written.push(b'.');
-                    }
-                    self.written.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
-                }
-            }
-            IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => self.value(address),
-            IpAddr::V6(address) => {
-                self.begin_cell();
-                put_ipv6(&mut self.written, address.segments());
-            }
-        }
+        self.begin_cell();
+        put_address(&mut self.written, address);
     }
 
     /// A time in RFC 3339.
     pub(crate) fn time(&mut self, time: Timestamp) {
-        const NS_PER_SECOND: i64 = 1_000_000_000;
         self.begin_cell();
-        let ns = time.as_nanos();
-        self.written.extend_from_slice(self.second.text(ns.div_euclid(NS_PER_SECOND), time));
-        put_micros(&mut self.written, ns.rem_euclid(NS_PER_SECOND).unsigned_abs() / 1_000);
-        self.written.push(b'Z');
+        self.clock.put(&mut self.written, time);
     }
 
     /// Seconds with six decimals, cut; negative when a clock stepped back.
@@ -169,19 +162,34 @@ impl<W: Write> CsvTable<W> {
         if ns < 0 && micros > 0 {
             self.written.push(b'-');
         }
-        let seconds = micros / 1_000_000;
-        self.written.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+        put_number(&mut self.written, micros / 1_000_000);
         self.written.push(b'.');
-        put_micros(&mut self.written, micros % 1_000_000);
+        // The rest of a division by a million fits.
+        put_micros(&mut self.written, (micros % 1_000_000) as u32);
     }
 
     /// Bytes in lower-case hexadecimal.
     pub(crate) fn hex(&mut self, bytes: Option<&[u8; 16]>) {
         self.begin_cell();
-        for byte in bytes.into_iter().flatten() {
-            let digits = [byte >> 4, byte & 0x0f].map(|digit| HEX_DIGITS[usize::from(digit)]);
-            self.written.extend_from_slice(&digits);
+        put_hex(&mut self.written, bytes.map_or(&[], |bytes| bytes));
+    }
+
+    /// Cells behind the first that are made from `key` alone: put together once, then copied.
+    pub(crate) fn repeated<K: Eq + Hash>(
+        &mut self,
+        memo: &mut Memo<K>,
+        key: K,
+        cells: impl FnOnce(&mut Self, &K),
+    ) {
+        debug_assert!(self.cells > 0, "the bytes begin with a comma");
+        if let Some(kept) = memo.get(&key) {
+            self.written.extend_from_slice(&kept.bytes);
+            self.cells += kept.count;
+            return;
         }
+        let (start, before) = (self.written.len(), self.cells);
+        cells(self, &key);
+        memo.keep(key, self.written.get(start..).unwrap_or_default(), self.cells - before);
     }
 
     /// Ends the record.
@@ -225,74 +233,6 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
             }
         }
     }
-}
-
-/// The second of the last time that was written: neighbours mostly share it.
-#[derive(Default)]
-struct Second {
-    number: Option<i64>,
-    /// Up to the point in front of the fraction.
-    text: [u8; Self::TEXT_LEN],
-}
-
-impl Second {
-    const TEXT_LEN: usize = "2018-10-31T00:00:00.".len();
-
-    /// The text of a second, which is that of `time`.
-    fn text(&mut self, number: i64, time: Timestamp) -> &[u8; Self::TEXT_LEN] {
-        if self.number != Some(number) {
-            self.number = Some(number);
-            let whole = time.to_string();
-            // Times have years of four digits, 1677 to 2262.
-            if let Some(text) = whole.as_bytes().first_chunk() {
-                self.text = *text;
-            }
-        }
-        &self.text
-    }
-}
-
-/// An IPv6 address (RFC 5952 §4): the longest run of zeros, the first of equal ones, is left out.
-fn put_ipv6(out: &mut Vec<u8>, parts: [u16; 8]) {
-    let (mut run, mut longest) = (0..0, 0..0);
-    for (at, part) in parts.iter().enumerate() {
-        run = if *part == 0 { run.start..at + 1 } else { at + 1..at + 1 };
-        if run.len() > longest.len() {
-            longest = run.clone();
-        }
-    }
-    if longest.len() < 2 {
-        longest = 0..0;
-    }
-    for (at, part) in parts.into_iter().enumerate() {
-        if longest.contains(&at) {
-            if at == longest.start {
-                out.extend_from_slice(b"::");
-            }
-            continue;
-        }
-        if at > 0 && at != longest.end {
-            out.push(b':');
-        }
-        let digits = (4 - part.leading_zeros() / 4).max(1);
-        for digit in (0..digits).rev() {
-            out.push(HEX_DIGITS[usize::from(part >> (4 * digit) & 0xf)]);
-        }
-    }
-}
-
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// Six digits.
-fn put_micros(out: &mut Vec<u8>, micros: u64) {
-    let mut digits = [b'0'; 6];
-    let mut rest = micros;
-    for digit in digits.iter_mut().rev() {
-        // A remainder of ten is a digit.
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    out.extend_from_slice(&digits);
 }
 
 /// Whether a text is printable ASCII and no formula, and whether it needs quotes then.

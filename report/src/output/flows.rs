@@ -2,11 +2,17 @@
 
 use std::io::{self, Write};
 
+use dissect::Offer;
+
 use super::cells::Cells;
 use super::csv::CsvTable;
 use super::json_lines::JsonLines;
-use crate::rows::{AlertCell, CoverageCell, FlowRow};
-use crate::{AccessPath, Cause, JudgedFlow, Scenario};
+use super::memo::Memo;
+use crate::iana::{CipherSuite, Group};
+use crate::rows::{
+    AlertCell, CommunityId, CoverageCell, FlowKind, protocol_name, transport_name, upgrade_name,
+};
+use crate::{AccessPath, Cause, JudgedFlow, NameSource, Scenario, client_of};
 
 /// The columns of `flows.csv`, in their order.
 pub const FLOW_COLUMNS: [&str; 35] = [
@@ -58,51 +64,57 @@ pub(super) fn write_json_lines<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Re
 }
 
 fn write_table(mut table: impl Cells, flows: &[JudgedFlow]) -> io::Result<()> {
+    let mut kinds = Memo::new();
     for flow in flows {
+        let facts = &flow.facts;
+        let id = CommunityId::of(facts.client, facts.server, facts.transport);
         for judgement in &flow.judgements {
-            write_row(&mut table, &FlowRow::new(flow, judgement))?;
+            table.text(&flow.sensor);
+            table.community_id(id);
+            table.time(facts.first.time);
+            table.time(facts.last.time);
+            let client = client_of(facts);
+            table.address(client.addr);
+            table.number(client.port.into());
+            table.address(facts.server.addr);
+            table.number(facts.server.port.into());
+            table.word(transport_name(facts.transport));
+            table.word(protocol_name(facts.protocol));
+            table.word(upgrade_name(facts.upgrade));
+            table.text(flow.server_name.as_ref().map_or("", |(name, _)| name));
+            table.repeated(&mut kinds, FlowKind::of(flow, judgement), write_kind);
+            table.end_record()?;
         }
     }
     table.finish()
 }
 
-fn write_row(table: &mut impl Cells, row: &FlowRow<'_>) -> io::Result<()> {
-    table.text(row.sensor);
-    table.value(row.community_id);
-    table.time(row.first_seen);
-    table.time(row.last_seen);
-    table.address(row.client.addr);
-    table.number(row.client.port.into());
-    table.address(row.server.addr);
-    table.number(row.server.port.into());
-    table.word(row.transport);
-    table.word(row.protocol);
-    table.word(row.upgrade);
-    table.text(row.server_name.map_or("", |(name, _)| name));
-    table.word(row.server_name.map_or("", |(_, from)| from.name()));
-    table.text(row.service.map_or("", |(name, _)| name));
-    table.word(row.service.map_or("", |(_, from)| from.name()));
-    table.word(row.direction.name());
-    table.word(row.offered_max.map_or("", |version| version.name()));
-    table.word(row.negotiated.map_or("", |version| version.name()));
-    table.optional(row.cipher);
-    table.optional(row.group);
-    table.text_of(|cell| row.alpn.write_to(cell));
-    table.hex(row.ja3.as_ref());
-    table.text(row.ja4.unwrap_or(""));
-    table.truth(row.resumed);
-    table.truth(row.established);
-    table.optional(row.alert.map(AlertCell));
-    table.value(CoverageCell(row.coverage));
-    table.text(row.policy);
-    table.word(row.verdict.name());
-    table.word(row.cause.map_or("", Cause::name));
-    table.text(row.reason);
-    table.text(row.fix);
-    table.word(row.path.map_or("", AccessPath::name));
-    table.word(row.scenario.map_or("", Scenario::name));
-    table.truth(row.ech);
-    table.end_record()
+/// The cells behind the server's name.
+fn write_kind(table: &mut impl Cells, kind: &FlowKind<'_>) {
+    let judgement = kind.judgement;
+    table.word(kind.name_from.map_or("", NameSource::name));
+    table.text(kind.service.map_or("", |(name, _)| name));
+    table.word(kind.service.map_or("", |(_, from)| from.name()));
+    table.word(kind.direction.name());
+    table.word(kind.offered_max().map_or("", |version| version.name()));
+    table.word(kind.negotiated.map_or("", |version| version.name()));
+    table.optional(kind.cipher.map(CipherSuite));
+    table.optional(kind.group.map(Group));
+    table.text_of(|cell| kind.alpn.write_to(cell));
+    table.hex(kind.offer.and_then(|offer| offer.ja3.as_ref()));
+    table.text(kind.offer.and_then(|offer| offer.ja4.as_deref()).unwrap_or(""));
+    table.truth(kind.resumed);
+    table.truth(kind.established);
+    table.optional(kind.alert.map(AlertCell));
+    table.value(CoverageCell(kind.coverage));
+    table.text(&judgement.policy);
+    table.word(judgement.verdict.name());
+    table.word(judgement.cause.map_or("", Cause::name));
+    table.text(&judgement.reason);
+    table.text(&judgement.fix);
+    table.word(kind.path.map_or("", AccessPath::name));
+    table.word(kind.scenario.map_or("", Scenario::name));
+    table.truth(kind.offer.and_then(Offer::offers_ech));
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ mod tests {
         for flow in &mut flows {
             let mut passes = testkit::judgement(Verdict::Passes, None);
             (passes.policy, passes.reason, passes.fix) = ("other".into(), "fine".into(), "".into());
-            flow.judgements.push(passes);
+            flow.judgements.extend([passes]);
         }
         let known = "lab,10.0.0.7,,client,2018-10-31T00:00:00.000000Z,2018-10-31T00:00:01.500000Z,\
                      2,0,0,2,0,0,0,0,2,TLSv1.0,Exchange Online,\

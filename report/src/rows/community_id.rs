@@ -41,13 +41,20 @@ impl CommunityId {
     }
 }
 
-impl fmt::Display for CommunityId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl CommunityId {
+    /// The id as it is shown.
+    pub(crate) fn text(&self) -> [u8; 2 + 28] {
         // 20 bytes are 27 characters of six bits, and one `=` that fills up the last four.
         let mut text = [0; 2 + 28];
         text[..2].copy_from_slice(b"1:");
         base64::encode(&self.0, &mut text[2..]);
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        text
+    }
+}
+
+impl fmt::Display for CommunityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -4,13 +4,18 @@
 //! [`Json::text`], without exception. Invariant: what leaves here holds none of the characters that
 //! could end an element, an attribute or a script, nor any that turns the direction of writing.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::hash::Hash;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use dissect::Endpoint;
 use foldhash::HashMap;
 
 use super::super::layout::printable;
+use super::super::memo::Memo;
+use super::super::put::{put_address, put_number};
 
 /// Characters of one text that are shown; a name in a certificate may be longer than a screen.
 const TEXT_LEN_MAX: usize = 2000;
@@ -73,22 +78,36 @@ fn shown(text: &str) -> String {
 }
 
 /// Whether a text is short and stands for itself everywhere: printable ASCII that ends nothing.
+///
+/// Every byte is looked at, without a way out early, so that the processor takes many at a time.
 fn is_plain(text: &str) -> bool {
-    let stands = |byte: &u8| {
-        matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | b'\'')
+    let ends = |byte: u8| {
+        (byte.wrapping_sub(b' ') > b'~' - b' ')
+            | (byte == b'"')
+            | (byte == b'\\')
+            | (byte == b'<')
+            | (byte == b'>')
+            | (byte == b'&')
+            | (byte == b'\'')
     };
-    text.len() <= TEXT_LEN_MAX && text.as_bytes().iter().all(stands)
+    let odd = text.as_bytes().iter().fold(0, |odd, byte| odd | u8::from(ends(*byte)));
+    text.len() <= TEXT_LEN_MAX && odd == 0
 }
 
 /// JSON that is safe inside a `script` element, written value by value.
 ///
 /// Texts that repeat are written once, in a table at the end, and stand for themselves as numbers.
-pub(super) struct Json<'o> {
+/// What others lend for as long as the JSON is written (`'t`) is not copied, and found by where it
+/// lies when it is long.
+pub(super) struct Json<'o, 't> {
     out: &'o mut dyn Write,
+    /// What the writer beneath has not had.
+    written: Vec<u8>,
     /// Whether a comma comes before the next value.
     needs_comma: bool,
-    texts: Vec<String>,
-    places: HashMap<String, usize>,
+    places: HashMap<Cow<'t, str>, usize>,
+    /// Places of long texts, by where they lie.
+    lying: Vec<(&'t str, usize)>,
     /// Where values become text.
     scratch: String,
 }
@@ -96,91 +115,151 @@ pub(super) struct Json<'o> {
 /// Texts in the table; those that find no place stand where they are used.
 const TEXTS_MAX: usize = 1 << 18;
 
-impl<'o> Json<'o> {
+/// Bytes that are collected before the writer beneath is called.
+const BUFFER_LEN: usize = 1 << 16;
+
+/// Texts from this length on are found by where they lie.
+const LONG_MIN: usize = 32;
+
+/// Long texts that are found by where they lie; a power of two.
+const LYING: usize = 256;
+
+impl<'o, 't> Json<'o, 't> {
     pub(super) fn new(out: &'o mut dyn Write) -> Self {
         Self {
             out,
+            written: Vec::with_capacity(BUFFER_LEN + BUFFER_LEN / 4),
             needs_comma: false,
-            texts: Vec::new(),
             places: HashMap::default(),
+            lying: vec![("", 0); LYING],
             scratch: String::new(),
         }
     }
 
-    fn comma(&mut self) -> io::Result<()> {
+    fn comma(&mut self) {
         if std::mem::replace(&mut self.needs_comma, true) {
-            self.out.write_all(b",")?;
+            self.written.push(b',');
         }
-        Ok(())
     }
 
     /// Begins an array or an object.
-    pub(super) fn open(&mut self, bracket: &str) -> io::Result<()> {
-        self.comma()?;
+    pub(super) fn open(&mut self, bracket: &str) {
+        self.comma();
         self.needs_comma = false;
-        self.out.write_all(bracket.as_bytes())
+        self.written.extend_from_slice(bracket.as_bytes());
     }
 
-    pub(super) fn close(&mut self, bracket: &str) -> io::Result<()> {
+    pub(super) fn close(&mut self, bracket: &str) {
         self.needs_comma = true;
-        self.out.write_all(bracket.as_bytes())
+        self.written.extend_from_slice(bracket.as_bytes());
     }
 
     /// The key of the value that follows; one of our words.
-    pub(super) fn key(&mut self, key: &str) -> io::Result<()> {
-        self.comma()?;
+    pub(super) fn key(&mut self, key: &str) {
+        self.comma();
         self.needs_comma = false;
-        write!(self.out, "\"{key}\":")
+        self.written.push(b'"');
+        self.written.extend_from_slice(key.as_bytes());
+        self.written.extend_from_slice(b"\":");
     }
 
-    pub(super) fn number(&mut self, number: i64) -> io::Result<()> {
-        self.comma()?;
-        self.out.write_all(itoa::Buffer::new().format(number).as_bytes())
+    pub(super) fn number(&mut self, number: i64) {
+        self.comma();
+        self.written.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// A count, which is far below what a number of JavaScript holds.
-    pub(super) fn count(&mut self, count: u64) -> io::Result<()> {
-        self.number(i64::try_from(count).unwrap_or(i64::MAX))
+    pub(super) fn count(&mut self, count: u64) {
+        self.number(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A text that hardly repeats.
-    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
-        self.comma()?;
-        if is_plain(text) {
-            self.out.write_all(b"\"")?;
-            self.out.write_all(text.as_bytes())?;
-            return self.out.write_all(b"\"");
-        }
-        write_string(self.out, &shown(text))
+    pub(super) fn text(&mut self, text: &str) {
+        self.comma();
+        put_text(&mut self.written, text);
     }
 
-    /// A value as a text that hardly repeats.
-    pub(super) fn text_of(&mut self, value: impl fmt::Display) -> io::Result<()> {
-        self.with_text_of(value, Self::text)
+    /// Bytes of our own as a text: plain ASCII that ends nothing.
+    pub(super) fn plain(&mut self, text: &[u8]) {
+        debug_assert!(str::from_utf8(text).is_ok_and(is_plain), "our own text is plain");
+        self.comma();
+        self.written.push(b'"');
+        self.written.extend_from_slice(text);
+        self.written.push(b'"');
     }
 
-    pub(super) fn address(&mut self, addr: IpAddr) -> io::Result<()> {
-        self.comma()?;
-        write!(self.out, "\"{addr}\"")
+    pub(super) fn address(&mut self, addr: IpAddr) {
+        self.comma();
+        self.written.push(b'"');
+        put_address(&mut self.written, addr);
+        self.written.push(b'"');
+    }
+
+    /// An address and a port, IPv6 in brackets.
+    pub(super) fn socket(&mut self, end: Endpoint) {
+        self.comma();
+        self.written.push(b'"');
+        put_socket(&mut self.written, end);
+        self.written.push(b'"');
+    }
+
+    /// An address and a port as a text that may repeat.
+    pub(super) fn socket_word(&mut self, end: Endpoint) {
+        let mut text = std::mem::take(&mut self.scratch).into_bytes();
+        text.clear();
+        put_socket(&mut text, end);
+        // Digits, points, colons and brackets.
+        let text = String::from_utf8(text).unwrap_or_default();
+        self.word_in(&text);
+        self.scratch = text;
     }
 
     /// A text that may repeat: its place in the table.
-    pub(super) fn word(&mut self, text: &str) -> io::Result<()> {
+    pub(super) fn word(&mut self, text: &'t str) {
+        let is_long = text.len() >= LONG_MIN;
+        let slot = (text.as_ptr().addr() >> 4) % LYING;
+        if let Some((known, place)) = self.lying.get(slot).filter(|_| is_long)
+            && std::ptr::eq(*known, text)
+        {
+            return self.count(*place as u64);
+        }
+        let next = self.places.len();
         let place = match self.places.get(text) {
             Some(place) => *place,
-            None if self.texts.len() >= TEXTS_MAX => return self.text(text),
+            None if next >= TEXTS_MAX => return self.text(text),
             None => {
-                self.places.insert(text.to_owned(), self.texts.len());
-                self.texts.push(shown(text));
-                self.texts.len() - 1
+                self.places.insert(Cow::Borrowed(text), next);
+                next
             }
         };
-        self.count(place as u64)
+        if let Some(known) = self.lying.get_mut(slot).filter(|_| is_long) {
+            *known = (text, place);
+        }
+        self.count(place as u64);
     }
 
     /// A value as a text that may repeat.
-    pub(super) fn word_of(&mut self, value: impl fmt::Display) -> io::Result<()> {
-        self.with_text_of(value, Self::word)
+    pub(super) fn word_of(&mut self, value: impl fmt::Display) {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        // A string takes everything.
+        let _ = write!(text, "{value}");
+        self.word_in(&text);
+        self.scratch = text;
+    }
+
+    /// A text of the moment that may repeat.
+    fn word_in(&mut self, text: &str) {
+        let next = self.places.len();
+        let place = match self.places.get(text) {
+            Some(place) => *place,
+            None if next >= TEXTS_MAX => return self.text(text),
+            None => {
+                self.places.insert(Cow::Owned(text.to_owned()), next);
+                next
+            }
+        };
+        self.count(place as u64);
     }
 
     /// The place of a text that is in the table.
@@ -188,47 +267,86 @@ impl<'o> Json<'o> {
         self.places.get(text).copied()
     }
 
-    fn with_text_of(
+    /// Values behind the first that are made from `key` alone: put together once, then copied.
+    pub(super) fn repeated<K: Eq + Hash>(
         &mut self,
-        value: impl fmt::Display,
-        put: impl FnOnce(&mut Self, &str) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let mut text = std::mem::take(&mut self.scratch);
-        text.clear();
-        // A string takes everything.
-        let _ = write!(text, "{value}");
-        let result = put(self, &text);
-        self.scratch = text;
-        result
+        memo: &mut Memo<K>,
+        key: K,
+        put: impl FnOnce(&mut Self, &K),
+    ) {
+        debug_assert!(self.needs_comma, "the bytes begin with a comma");
+        if let Some(kept) = memo.get(&key) {
+            return self.written.extend_from_slice(&kept.bytes);
+        }
+        let start = self.written.len();
+        put(self, &key);
+        memo.keep(key, self.written.get(start..).unwrap_or_default(), 0);
     }
 
     /// The table of texts.
-    pub(super) fn table(&mut self) -> io::Result<()> {
-        self.open("[")?;
-        for text in std::mem::take(&mut self.texts) {
-            self.comma()?;
-            write_string(self.out, &text)?;
+    pub(super) fn table(&mut self) {
+        self.open("[");
+        let mut texts = vec![""; self.places.len()];
+        for (text, place) in &self.places {
+            if let Some(known) = texts.get_mut(*place) {
+                *known = text;
+            }
         }
-        self.close("]")
+        for (index, text) in texts.into_iter().enumerate() {
+            if index > 0 {
+                self.written.push(b',');
+            }
+            put_text(&mut self.written, text);
+        }
+        self.close("]");
+    }
+
+    /// Writes what was collected, when it is enough to be worth it.
+    pub(super) fn write_some(&mut self) -> io::Result<()> {
+        if self.written.len() >= BUFFER_LEN { self.finish() } else { Ok(()) }
+    }
+
+    /// Writes what was collected.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.written)?;
+        self.written.clear();
+        Ok(())
     }
 }
 
-fn write_string(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
+/// An address and a port as [`std::net::SocketAddr`] is shown.
+fn put_socket(out: &mut Vec<u8>, end: Endpoint) {
+    let is_v6 = end.addr.is_ipv6();
+    if is_v6 {
+        out.push(b'[');
+    }
+    put_address(out, end.addr);
+    if is_v6 {
+        out.push(b']');
+    }
+    out.push(b':');
+    put_number(out, end.port.into());
+}
+
+/// A string with its quotes.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        return out.push(b'"');
+    }
+    out.push(b'"');
+    for character in shown(text).chars() {
         match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                // A string takes everything.
-                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+                write!(out, "\\u{:04x}", u32::from(character)).expect("memory takes everything");
             }
-            other => quoted.push(other),
+            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    quoted.push('"');
-    out.write_all(quoted.as_bytes())
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -277,40 +395,66 @@ mod tests {
     fn what_repeats_is_written_once() {
         let mut out = Vec::new();
         let mut json = Json::new(&mut out);
-        json.open("[").unwrap();
-        for word in ["b", "a", "b"] {
-            json.word(word).unwrap();
+        let long = "a text that is long enough to be found by where it lies";
+        let again = long.to_owned();
+        json.open("[");
+        for word in ["b", long, "b", &again, long, &again[1..]] {
+            json.word(word);
         }
-        json.table().unwrap();
-        json.close("]").unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), r#"[0,1,0,["b","a"]]"#);
+        json.table();
+        json.close("]");
+        json.finish().unwrap();
+        let expect = format!(r#"[0,1,0,1,1,2,["b","{long}","{}"]]"#, &long[1..]);
+        assert_eq!(String::from_utf8(out).unwrap(), expect);
     }
 
     #[test]
     fn a_value_is_written_as_its_text() {
         let mut out = Vec::new();
         let mut json = Json::new(&mut out);
-        json.open("[").unwrap();
-        json.word("7").unwrap();
-        json.word_of(17).unwrap();
-        json.word_of(7).unwrap();
-        json.text_of('<').unwrap();
-        json.text_of(7).unwrap();
+        json.open("[");
+        json.word("7");
+        json.word_of(17);
+        json.word_of(7);
+        json.text("<");
+        json.plain(b"7");
         assert_eq!((json.place_of("17"), json.place_of("<")), (Some(1), None));
-        json.close("]").unwrap();
+        json.close("]");
+        json.finish().unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), r#"[0,1,0,"\u003c","7"]"#);
+    }
+
+    #[test]
+    fn sockets_are_written_as_they_are_shown() {
+        for text in ["10.0.255.1:65535", "[2001:db8::1]:443", "[::ffff:10.0.0.1]:0"] {
+            let socket: std::net::SocketAddr = text.parse().unwrap();
+            let mut out = Vec::new();
+            let mut json = Json::new(&mut out);
+            json.open("[");
+            json.socket(Endpoint { addr: socket.ip(), port: socket.port() });
+            json.socket_word(Endpoint { addr: socket.ip(), port: socket.port() });
+            json.table();
+            json.close("]");
+            json.finish().unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), format!(r#"["{text}",0,["{text}"]]"#));
+        }
     }
 
     #[test]
     fn texts_beyond_the_table_stand_where_they_are_used() {
         let mut out = Vec::new();
         let mut json = Json::new(&mut out);
-        json.open("[").unwrap();
+        json.open("[");
         for number in 0..=TEXTS_MAX {
-            json.word(&number.to_string()).unwrap();
+            json.word_of(number);
         }
-        json.close("]").unwrap();
-        let expect = format!(",{},\"{TEXTS_MAX}\"]", TEXTS_MAX - 1);
+        json.word("long enough to be found by where it lies");
+        json.close("]");
+        json.finish().unwrap();
+        let expect = format!(
+            ",{},\"{TEXTS_MAX}\",\"long enough to be found by where it lies\"]",
+            TEXTS_MAX - 1
+        );
         assert!(String::from_utf8(out).unwrap().ends_with(&expect));
     }
 
@@ -320,7 +464,7 @@ mod tests {
             text in prop_oneof![any::<String>(), "[ -~]{0,40}", "[a-z0-9.]{1998,2002}"],
         ) {
             let mut out = Vec::new();
-            Json::new(&mut out).text(&text).unwrap();
+            put_text(&mut out, &text);
             let json = String::from_utf8(out).unwrap();
             let ends = json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']);
             prop_assert!(!ends);

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use dissect::Side;
 use foldhash::HashMap;
+use smallvec::SmallVec;
 
 use super::entries::Entry;
 use crate::hosts::listed_addr;
@@ -23,8 +24,11 @@ pub(super) const FLOWS_MAX: usize = 50_000;
 
 /// The connections shown, by the place of their host among the entries.
 pub(super) struct Picked {
-    by_entry: Vec<Vec<(Verdict, u32)>>,
+    by_entry: Vec<Kept>,
 }
+
+/// The worst of a host so far.
+type Kept = SmallVec<[(Verdict, u32); FLOWS_PER_HOST_MAX]>;
 
 impl Picked {
     /// Picks connections for entries, which come the worst first.
@@ -35,7 +39,7 @@ impl Picked {
                 places.insert((row.addr, row.side), place);
             }
         }
-        let mut by_entry: Vec<Vec<(Verdict, u32)>> = entries.iter().map(|_| Vec::new()).collect();
+        let mut by_entry = vec![Kept::new(); entries.len()];
         for (index, flow) in (0u32..).zip(flows) {
             for side in [Side::Client, Side::Server] {
                 let place = listed_addr(flow, side).and_then(|addr| places.get(&(addr, side)));
@@ -53,15 +57,15 @@ impl Picked {
         Self { by_entry }
     }
 
-    /// The places of an entry's connections, the worst first.
-    pub(super) fn flows(&self, entry: usize) -> impl Iterator<Item = usize> {
-        let picked = self.by_entry.get(entry).map_or(&[][..], Vec::as_slice);
-        picked.iter().map(|(_, index)| *index as usize)
+    /// The place of an entry's connection; the worst comes first.
+    pub(super) fn flow(&self, entry: usize, index: usize) -> Option<usize> {
+        let (_, flow) = self.by_entry.get(entry)?.get(index)?;
+        Some(*flow as usize)
     }
 }
 
 /// Keeps the `max` least.
-fn keep(kept: &mut Vec<(Verdict, u32)>, new: (Verdict, u32), max: usize) {
+fn keep(kept: &mut Kept, new: (Verdict, u32), max: usize) {
     let place = kept.partition_point(|known| *known <= new);
     if place < max {
         kept.truncate(max - 1);
@@ -92,7 +96,9 @@ mod tests {
         let report = Report::new(flows, &run, |addr| addr.to_string().starts_with("10."));
         let entries = Entry::all(&report);
         let picked = Picked::of(flows, &entries);
-        (0..entries.len()).map(|entry| picked.flows(entry).collect()).collect()
+        let picked = &picked;
+        let flows = |entry| (0..).map_while(move |index| picked.flow(entry, index)).collect();
+        (0..entries.len()).map(flows).collect()
     }
 
     #[test]

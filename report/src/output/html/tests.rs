@@ -284,7 +284,7 @@ fn every_policy_has_its_answer_fixes_and_paths() {
     for flow in &mut flows {
         let mut second = testkit::judgement(Verdict::AtRisk, Some(Cause::Middlebox));
         second.policy = "tls13-only".into();
-        flow.judgements.push(second);
+        flow.judgements.extend([second]);
     }
     let mut run = run();
     run.policies.push("tls13-only".to_owned());
@@ -305,7 +305,7 @@ fn every_policy_has_its_answer_fixes_and_paths() {
 fn a_connection_counts_once_for_what_several_policies_say_of_it() {
     let mut flows = vec![flow(1, Verdict::Unknown)];
     let again = flows[0].judgements[0].clone();
-    flows[0].judgements.push(again);
+    flows[0].judgements.extend([again]);
     let mut run = run();
     run.policies.push("tls13-only".to_owned());
     let unseen = Page::parse(&html_of(&flows, &run)).with_id("unseen").text();

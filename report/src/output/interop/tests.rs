@@ -123,7 +123,7 @@ fn a_connection_is_one_event_under_any_number_of_policies() {
     let mut flow = old_client();
     let mut other = flow.judgements[0].clone();
     (other.policy, other.verdict, other.cause) = ("tls13".into(), Verdict::Unknown, None);
-    flow.judgements.push(other);
+    flow.judgements.extend([other]);
     for events in all(&[flow]) {
         assert_eq!(events.len(), 1);
         let own = events[0].get("tlsunset").unwrap_or_else(|| &events[0]["unmapped"]["tlsunset"]);

@@ -144,7 +144,7 @@ fn a_fix_that_was_told_is_found_by_host_and_policy() {
     let mut flow = testkit::old_client();
     let mut second = flow.judgements[0].clone();
     second.policy = "tls13-only".into();
-    flow.judgements.push(second);
+    flow.judgements.extend([second]);
     let host = flow.facts.client.addr;
     let run = RunInfo { policies: vec!["office365-tls12".into(), "tls13-only".into()], ..run() };
     let told = text(&[flow, unknown("10.0.0.8:1", "cut")], &run, 80, false);
