@@ -31,7 +31,9 @@ pub use counters::{Counters, SkipReason};
 pub use dissector::{Dissector, Held, Sweep};
 pub use frame::{Frame, LinkType, Timestamp};
 pub use limits::Limits;
-pub use net::{Glance, GlancedPacket, Steer, Steering, glance};
+pub use net::{
+    Glance, GlancedPacket, Pair, Pairing, Placement, Placer, Steer, Steering, Wrap, glance,
+};
 pub use observation::{
     Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,
     MessageKind, MessageMark, NameSeen, Observer, Protocol, PseudoTls, Refusal, RefusalKind,
