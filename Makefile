@@ -5,7 +5,7 @@ CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 TLSUNSET := target/release/tlsunset
 
-.PHONY: all demo test unit lint docs fuzz bench bench-peers setup setup-tests corpus packages
+.PHONY: all demo test unit lint docs fuzz bench bench-peers setup setup-tests corpus packages check-packages
 
 all: $(TLSUNSET)
 
@@ -41,12 +41,17 @@ bench: $(TLSUNSET)
 bench-peers: $(TLSUNSET)
 	benches/peers
 
-# A Debian package in target/debian/; needs `cargo install cargo-deb`.
+# A Debian package in target/debian/, by cargo-deb.
 packages: $(TLSUNSET)
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
 	mkdir -p target/package/man
 	$(TLSUNSET) generate man --out target/package/man
 	for shell in bash zsh fish; do $(TLSUNSET) generate complete-$$shell --out target/package; done
-	$(CARGO) deb --no-build --locked
+	$(CARGO) deb --no-build --locked --strip
+
+# Installs the package into a folder and looks at what is there.
+check-packages: packages
+	packaging/check
 
 # libpcap compiles and applies --filter expressions.
 setup:

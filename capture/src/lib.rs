@@ -8,7 +8,7 @@
 //! A packet stays in the block of bytes it was read into: a [`Batch`] is that block ([`Region`])
 //! and a list of spans. Damage is an error that says where and what, after the frames before it
 //! and, where the reader finds the next sound packet, before the frames behind it.
-//! `LiveSource` gives the same batches from live interfaces.
+//! `LiveReaders` gives the same batches from live interfaces.
 //!
 //! ```no_run
 //! use capture::{Input, Options, Source};
@@ -55,7 +55,10 @@ pub use batch::{Batch, FrameDesc};
 pub use error::{CaptureError, Codec, Recovery};
 pub use input::{Input, Notice};
 #[cfg(feature = "libpcap")]
-pub use live::{InterfaceCounts, InterfaceInfo, LiveEvent, LiveOptions, LiveSource, interfaces};
+pub use live::{
+    InterfaceCounts, InterfaceInfo, LiveEvent, LiveMonitor, LiveOptions, LiveReaders, LiveSource,
+    interfaces,
+};
 pub use region::Region;
 pub use source::{Options, Progress, Source};
 pub use stream::Unpacked;

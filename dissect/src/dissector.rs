@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::flow::{FlowTable, Key, Located, Segment};
 use crate::net::{
-    Decoded, Defragmenter, Packet, Swift, TransportHeader, decode, swift, whole_packet,
+    Decoded, Defragmenter, Packet, Swift, TransportHeader, decode, decode_part, swift,
 };
 use crate::tcp::Seq;
 use crate::udp::{Datagram, UdpTable};
@@ -119,15 +119,19 @@ impl Dissector {
         self.follow(&mut ready, seen);
     }
 
-    /// Follows an IP packet that a [`Steer`](crate::Steer) put together from fragments, or a packet
-    /// that it took out of a frame of several.
+    /// Follows an IP packet that a [`Steer`](crate::Steer) or a [`Placer`](crate::Placer) put together
+    /// from fragments, or a packet that it took out of a frame of several.
     ///
     /// `frame` is the one that completed or held it, with the packet in place of its bytes and
-    /// the link type that the steer named. Nothing is counted of either: the steer did.
+    /// the link type that was named. It is counted already, and so is the packet.
     #[cold]
     pub fn push_datagram(&mut self, frame: &Frame<'_>, seen: &mut impl Observer) {
-        if let Some(packet) = whole_packet(frame) {
-            self.follow_one(&packet, u32::MAX, frame, seen);
+        match decode_part(frame, &mut self.defrag, &mut self.counters) {
+            Some(Decoded::Packet(packet)) => self.follow_one(&packet, u32::MAX, frame, seen),
+            Some(Decoded::Datagram(whole)) => {
+                self.follow_one(&whole.packet(), u32::MAX, frame, seen);
+            }
+            _ => {}
         }
     }
 

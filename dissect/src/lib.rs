@@ -34,7 +34,9 @@ pub use flow::client_by_ports;
 pub use frame::{Frame, LinkType, Timestamp};
 pub use limits::Limits;
 pub use messages::Messages;
-pub use net::{Glance, GlancedPacket, Steer, Steering, glance};
+pub use net::{
+    Glance, GlancedPacket, Pair, Pairing, Placement, Placer, Steer, Steering, Wrap, glance,
+};
 pub use observation::{
     Alert, CertificateNames, Coverage, End, EndKind, Endpoint, FlowFacts, HelloSeen, Mark,
     MessageKind, MessageMark, NameSeen, Observer, Protocol, PseudoTls, Refusal, RefusalKind,

@@ -38,6 +38,15 @@ impl Clock {
         self.last = Some(last);
     }
 
+    /// Takes no pause for a step that only this share of the frames made.
+    pub(super) fn pass_quiet_time(&mut self, next: Timestamp, newest: Timestamp) {
+        if let Some(last) = &mut self.last
+            && next.nanos_since(*last) >= AHEAD_NS_MIN
+        {
+            *last = newest.max(*last).min(next);
+        }
+    }
+
     #[cold]
     fn note_odd(&mut self, frame: &FrameDesc, last: Timestamp, passed: i64) {
         self.seen.unordered_frames += u64::from(passed < 0);
@@ -98,6 +107,23 @@ mod tests {
         check(&[&[1_001], &[0]], 1, 1, 0, &[2]);
         check(&[&[0, 3_600_000, 7_200_000]], 0, 0, 2, &[2, 3]);
         check(&[&[i64::MIN / 1_000_000, i64::MAX / 1_000_000]], 0, 0, 1, &[2]);
+    }
+
+    #[test]
+    fn a_share_that_was_quiet_is_no_step() {
+        let check = |newest_ms: i64, ahead: u64| {
+            let time = |ms: i64| Timestamp::from_nanos(ms * 1_000_000);
+            let mut clock = Clock { last: Some(time(0)), seen: ClockInfo::default() };
+            clock.pass_quiet_time(time(4_000_000), time(newest_ms));
+            let link = LinkType::ETHERNET;
+            let (time, number) = (time(4_000_000), 1);
+            clock.note(&[FrameDesc { number, time, offset: 0, cap_len: 0, wire_len: 0, link }]);
+            assert_eq!((clock.seen.steps_ahead, clock.seen.steps_back), (ahead, 0), "{newest_ms}");
+        };
+        check(3_999_000, 0);
+        check(9_000_000, 0);
+        check(10, 1);
+        check(-10, 1);
     }
 
     #[test]

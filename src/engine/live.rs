@@ -58,6 +58,8 @@ pub struct Harvest {
     pub clock: ClockInfo,
     /// What the workers' tables hold still.
     pub held: Held,
+    /// Frames that came to one reader and belonged to another.
+    pub handed_over: u64,
 }
 
 /// Follows frames until the director stops.
@@ -137,7 +139,7 @@ fn watch_many(director: &mut dyn Director, settings: &Settings, hosts: &LiveHost
 
 /// What the thread that hands out notes itself.
 #[derive(Default)]
-struct Log {
+pub(super) struct Log {
     clock: Clock,
     first_time: Option<Timestamp>,
     last_time: Option<Timestamp>,
@@ -153,7 +155,15 @@ impl Log {
         }
     }
 
-    fn harvest(
+    /// Notes a share of the frames; the newest one of the others has this time.
+    pub(super) fn note_share(&mut self, batch: &Batch, newest: Timestamp) {
+        if let Some(first) = batch.descs().first() {
+            self.clock.pass_quiet_time(first.time, newest);
+        }
+        self.note(batch);
+    }
+
+    pub(super) fn harvest(
         &mut self,
         learned: impl IntoIterator<Item = Learned>,
         counters: Counters,
@@ -177,4 +187,30 @@ impl Log {
         assert!(harvest.counters.balances(), "every frame is dissected or skipped for a reason");
         harvest
     }
+}
+
+/// What several readers learned, which took their shares at the same time.
+pub(super) fn merged(harvests: Vec<Harvest>) -> Harvest {
+    let mut sum = Harvest::default();
+    for harvest in harvests {
+        sum.flows.extend(harvest.flows);
+        sum.decided.extend(harvest.decided);
+        sum.hellos.extend(harvest.hellos);
+        sum.names.extend(harvest.names);
+        sum.counters.absorb(&harvest.counters);
+        sum.held.connections += harvest.held.connections;
+        sum.held.bytes += harvest.held.bytes;
+        sum.handed_over += harvest.handed_over;
+        sum.first_time = sum.first_time.into_iter().chain(harvest.first_time).min();
+        sum.last_time = sum.last_time.max(harvest.last_time);
+        let (all, one) = (&mut sum.clock, harvest.clock);
+        all.unordered_frames += one.unordered_frames;
+        // Every reader sees the same step.
+        all.steps_back = all.steps_back.max(one.steps_back);
+        all.steps_ahead = all.steps_ahead.max(one.steps_ahead);
+        if one.steps.len() > all.steps.len() {
+            all.steps = one.steps;
+        }
+    }
+    sum
 }

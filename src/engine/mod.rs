@@ -3,12 +3,15 @@
 //! With one worker everything happens in the calling thread. With more, whoever
 //! reads hands out batches: both directions of a connection reach the same worker, so workers share
 //! nothing but the table of hosts that is shown while they run. The facts do not depend on how many there are.
-//! [`analyze`] takes a source to its end; [`watch`] goes on and hands over what is known bit by bit.
+//! [`analyze`] takes a source to its end; [`watch`] goes on and hands over what is known bit by bit,
+//! and `watch_readers` has every worker read its share itself.
 
 mod clock;
 mod dispatch;
+mod hold;
 mod hosts;
 mod live;
+mod readers;
 mod relay;
 
 use std::time::{Duration, Instant};
@@ -24,6 +27,7 @@ use report::ClockInfo;
 
 pub use hosts::{LiveHost, LiveHosts};
 pub use live::{Director, Harvest, Step, watch};
+pub use readers::{Reader, watch_readers};
 
 impl Analysis {
     fn absorb(&mut self, learned: Learned) {

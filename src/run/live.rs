@@ -1,7 +1,8 @@
 //! `live`: interfaces in, the same outputs out, for as long as it takes.
 //!
-//! Three kinds of threads: this one takes frames and directs ([`patrol`]), workers dissect, and one
-//! judges and writes ([`recorder`]), so that no disk ever keeps a frame waiting.
+//! Three kinds of threads: this one directs ([`patrol`]), workers read and dissect each their share,
+//! and one judges and writes ([`recorder`]), so that no disk ever keeps a frame waiting. Where
+//! interfaces can't be shared, this thread takes the frames and hands them to the workers.
 
 mod alarm;
 mod archive;
@@ -21,18 +22,18 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, available_parallelism};
 
-use capture::{LiveOptions, LiveSource};
+use capture::{LiveOptions, LiveReaders};
 use crossbeam_channel::bounded;
-use dissect::{FlowFacts, Limits};
+use dissect::{FlowFacts, Limits, Pairing};
 use report::OutputFolder;
 
 use super::console::Console;
 use super::{Outcome, outputs};
 use crate::cli::{LiveConfig, Target};
-use crate::engine::{LiveHosts, Settings, watch};
+use crate::engine::{LiveHosts, Settings, watch, watch_readers};
 use crate::progress::say;
 
 use alarm::Alarm;
@@ -48,6 +49,9 @@ use signals::Signals;
 /// Harvests that wait for the recorder: minutes of a disk that hangs. Past that frames wait too,
 /// and what the kernel drops meanwhile is counted.
 const QUEUED_HARVESTS_MAX: usize = 256;
+
+/// Threads that read an interface: the members that a group of sockets may have.
+const READERS_MAX: usize = 256;
 
 /// Listens until it is told to end.
 pub(super) fn live(config: LiveConfig) -> Outcome {
@@ -103,8 +107,13 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
         is_promiscuous: config.is_promiscuous,
         filter: config.filter.clone(),
     };
-    let source = LiveSource::open(&config.interfaces, &options);
-    let source = source.map_err(|error| error.to_string())?;
+    let settings = settings(&config);
+    // The kernel's groups have 256 members at most.
+    let readers = u16::try_from(settings.workers.min(READERS_MAX)).unwrap_or(1);
+    let pairing = Pairing::new(settings.seed, readers);
+    let readers = LiveReaders::open(&config.interfaces, &options, &pairing);
+    let LiveReaders { mut sources, monitor } = readers.map_err(|error| error.to_string())?;
+    board.lock().unwrap_or_else(PoisonError::into_inner).readers = sources.len();
     let metrics = config.metrics.map(|place| {
         TcpListener::bind(place)
             .map_err(|error| format!("--metrics: can't serve at {place}: {error}"))
@@ -122,13 +131,18 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     }
     let screen = config.has_screen.then(|| Screen::open(board_shown, signals.clone()));
     let screen = screen.transpose().map_err(|error| format!("--tui: {error}"))?;
-    let settings = settings(&config);
     let hosts = LiveHosts::default();
     let (harvests, harvested) = bounded(QUEUED_HARVESTS_MAX);
     let outcome = thread::scope(|scope| {
         let recorder = scope.spawn(move || recorder.run(&harvested));
-        let mut patrol = Patrol::new(&config, source, signals, service, harvests);
-        watch(&mut patrol, &settings, &hosts);
+        let only = if sources.len() == 1 { sources.pop() } else { None };
+        let is_only = only.is_some();
+        let mut patrol = Patrol::new(&config, only, monitor, signals, service, harvests);
+        if is_only {
+            watch(&mut patrol, &settings, &hosts);
+        } else {
+            watch_readers(&mut patrol, sources, &pairing, &settings, &hosts);
+        }
         // What comes after it may be printed.
         drop(screen);
         drop(patrol);
@@ -136,6 +150,17 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     });
     console.outcome = outcome;
     Ok(())
+}
+
+/// Panics when a test asks for it by a file of this name; a program that was built for use never
+/// does.
+fn panic_for_tests(place: &str) {
+    if cfg!(debug_assertions)
+        && let Some(folder) = std::env::var_os("TLSUNSET_TEST_PANICS")
+        && PathBuf::from(folder).join(place).exists()
+    {
+        panic!("a test wants the {place} to panic");
+    }
 }
 
 /// The folders that outputs are written to.

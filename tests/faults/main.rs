@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod packets;
+mod readers;
 mod wraps;
 
 use std::sync::LazyLock;
@@ -21,6 +22,7 @@ use proptest::sample::select;
 use report::{Judge, JudgeConfig, JudgedFlow, NameBook, Verdict};
 
 use packets::{Fault, Ip, fragments};
+use readers::Shares;
 use wraps::{LINKS, Link, Shim, TUNNELS, Tunnel};
 
 /// A sample's packets, and what they say as they were captured.
@@ -105,6 +107,13 @@ struct Captured {
     data: Vec<u8>,
 }
 
+impl Captured {
+    fn of(&self, link: u16, number: u64) -> Frame<'_> {
+        let time = Timestamp::from_nanos(self.time);
+        Frame { number, time, link: LinkType(link), wire_len: self.wire_len, data: &self.data }
+    }
+}
+
 /// What the program says of frames, read in one thread or handed out to two.
 fn say(link: u16, frames: &[Captured], workers: u64) -> Vec<Said> {
     let mut seen = Seen::default();
@@ -112,13 +121,7 @@ fn say(link: u16, frames: &[Captured], workers: u64) -> Vec<Said> {
     let mut dissectors: Vec<Dissector> =
         (0..workers).map(|_| Dissector::new(Limits::default(), 1)).collect();
     for (number, frame) in (1..).zip(frames) {
-        let frame = Frame {
-            number,
-            time: Timestamp::from_nanos(frame.time),
-            link: LinkType(link),
-            wire_len: frame.wire_len,
-            data: &frame.data,
-        };
+        let frame = frame.of(link, number);
         let at = |hash: u64| usize::try_from(hash % workers).unwrap();
         if workers == 1 {
             dissectors[0].push(&frame, &mut seen);
@@ -144,11 +147,25 @@ fn say(link: u16, frames: &[Captured], workers: u64) -> Vec<Said> {
         dissector.finish(&mut seen);
         assert!(dissector.counters().balances());
     }
+    judged(seen)
+}
+
+fn judged(seen: Seen) -> Vec<Said> {
     let judge = Judge::new(JudgeConfig::default());
     let mut said: Vec<Said> =
         judge.judge_all_named(seen.flows, &seen.names).iter().map(Said::of).collect();
     said.sort();
     said
+}
+
+/// What the program says of frames that several threads read.
+fn say_shared(link: u16, frames: &[Captured], shares: Shares) -> Vec<Said> {
+    let frames: Vec<_> = (1..).zip(frames).map(|(number, it)| it.of(link, number)).collect();
+    let (flows, mut names) = readers::read(&frames, shares);
+    names.sort_by_key(|seen| seen.at);
+    let mut seen = Seen { flows, names: NameBook::default() };
+    names.iter().for_each(|name| seen.names.learn(name));
+    judged(seen)
 }
 
 /// Samples with packets that can be taken out of their frames.
@@ -218,6 +235,10 @@ impl Default for Capture {
 
 impl Capture {
     fn say(&self, packets: Vec<Ip>, workers: u64) -> Vec<Said> {
+        say(self.link.number(), &self.frames(packets), workers)
+    }
+
+    fn frames(&self, packets: Vec<Ip>) -> Vec<Captured> {
         let wrap = |ip: Ip| {
             let tunnels = self.tunnels.iter().filter(|(_, ways)| ways.covers(&ip));
             tunnels.fold(ip.clone(), |inner, (tunnel, _)| tunnel.wrap(&inner))
@@ -234,9 +255,7 @@ impl Capture {
             data.truncate(self.snap_len);
             Captured { time: ip.time, wire_len, data }
         };
-        let frames: Vec<_> =
-            (0..).zip(packets.into_iter().map(wrap)).flat_map(cut).map(frame).collect();
-        say(self.link.number(), &frames, workers)
+        (0..).zip(packets.into_iter().map(wrap)).flat_map(cut).map(frame).collect()
     }
 }
 
@@ -350,6 +369,23 @@ proptest! {
     ) {
         let capture = Capture { trailer, ..capture };
         let found = capture.say(case.packets.clone(), 1);
+        let what = differing(&case.truth, &found);
+        prop_assert!(found == case.truth, "{}: {what:#?}", case.name);
+    }
+
+    #[test]
+    fn whoever_reads_a_frame_changes_nothing(
+        case in cases(),
+        capture in captures(),
+        fragments in prop::option::of((3usize..150, any::<bool>())),
+        readers in 2u16..5,
+        shift in 0usize..4,
+        seed in any::<u64>(),
+    ) {
+        let fault = |(size, reversed)| Fault::Fragments { size: size * 8, reversed };
+        let packets = apply(&fragments.map(fault).into_iter().collect::<Vec<_>>(), &case.packets);
+        let shares = Shares { readers, shift, seed };
+        let found = say_shared(capture.link.number(), &capture.frames(packets), shares);
         let what = differing(&case.truth, &found);
         prop_assert!(found == case.truth, "{}: {what:#?}", case.name);
     }

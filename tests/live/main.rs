@@ -8,9 +8,18 @@
 mod common;
 mod kit;
 mod listening;
+mod office;
+#[path = "../faults/packets.rs"]
+#[allow(dead_code, reason = "others use the rest")]
+mod packets;
 mod peers;
+mod programs;
+mod readers;
 mod rotation;
 mod screen;
 mod soak;
 mod trouble;
 mod watching;
+#[path = "../faults/wraps.rs"]
+#[allow(dead_code, reason = "others use the rest")]
+mod wraps;

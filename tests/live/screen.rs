@@ -22,6 +22,7 @@ impl Desk {
         let mut command = Command::new("python3");
         command.args([script, "ip", "netns", "exec", net.name(), env!("CARGO_BIN_EXE_tlsunset")]);
         command.args(["live", "-i", "v1", "--tui", "--out", out]).env("TERM", "xterm");
+        command.env("TLSUNSET_TEST_PANICS", folder.path());
         command.stdin(Stdio::piped()).stdout(file("shown")).stderr(file("said"));
         let mut driver = command.spawn().unwrap();
         let keyboard = driver.stdin.take();
@@ -115,6 +116,35 @@ fn a_terminal_that_hangs_up_ends_the_run_with_complete_outputs() {
     desk.keyboard = None;
     desk.ends("hung up, status 0");
     assert_eq!(number(out.path(), &["hosts_break"]), 1);
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_is_told() {
+    if !cfg!(debug_assertions) {
+        return eprintln!("SKIPPED a_panic: a program that was built for use has none to order");
+    }
+    let Some(net) = Net::new("a_panic", &["tcpreplay", "python3"]) else { return };
+    for place in ["screen", "patrol", "recorder"] {
+        let out = Folder::new("screen");
+        let mut desk = Desk::new(&net, out.path().to_str().unwrap());
+        net.replay(&sample("tls10-client-outlook"));
+        desk.shows("breaks");
+        desk.folder.write(place, "");
+        let told = format!("a test wants the {place} to panic");
+        desk.shows(&told);
+        if place == "screen" {
+            // Frames are taken still; nobody sees it.
+            assert!(quiet(Command::new("kill").args(["-TERM", &desk.told("child")])));
+            desk.ends("same terminal, status 0");
+            assert_eq!(number(out.path(), &["hosts_break"]), 1);
+        } else {
+            desk.ends("same terminal, status 101");
+        }
+        let shown = desk.text("shown");
+        let (_, after) = shown.split_once(GIVEN_BACK).unwrap();
+        assert!(after.contains(&told), "{place}: {after:?}");
+        assert_eq!(shown.matches(GIVEN_BACK).count(), 1, "{place}");
+    }
 }
 
 #[test]

@@ -115,12 +115,29 @@ fn a_removed_folder_is_made_again() {
     let out = Folder::new("removed");
     let inner = out.join("reports");
     let path = inner.to_str().unwrap();
-    let options = ["-i", "v1", "--out", path, "--rotate", "1s", "--no-sandbox"];
-    let listener = net.listen(&options);
+    let listener = net.listen(&["-i", "v1", "--out", path, "--rotate", "1s"]);
     until(|| !intervals(&inner).is_empty(), || "no interval is written".to_owned());
     std::fs::remove_dir_all(&inner).unwrap();
     net.replay(&sample("tls10-client-outlook"));
     listener.ends("TERM", Some(0));
     let breaking: u64 = intervals(&inner).iter().map(|part| number(part, &["hosts_break"])).sum();
     assert_eq!(breaking, 1);
+}
+
+#[test]
+fn a_removed_folder_that_can_not_be_made_again_is_said() {
+    let Some(net) = Net::new("a_removed_folder_that_can_not", &["tcpreplay"]) else { return };
+    let out = Folder::new("removed");
+    // Landlock lets the program write to one folder, and not to its neighbours.
+    let inner = out.join("reports");
+    out.write("neighbour", "");
+    let listener = net.listen(&["-i", "v1", "--out", inner.to_str().unwrap(), "--rotate", "1s"]);
+    if listener.said().contains("no Landlock") {
+        return eprintln!("SKIPPED a_removed_folder_that_can_not: the kernel has no Landlock");
+    }
+    until(|| !intervals(&inner).is_empty(), || "no interval is written".to_owned());
+    std::fs::remove_dir_all(&inner).unwrap();
+    listener.waits_for("the folder was removed, and the program gave up the right to make another");
+    let (_, said) = listener.ends("TERM", Some(2));
+    assert!(said.contains("could not be written and is lost"), "{said}");
 }

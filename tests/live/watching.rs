@@ -7,7 +7,7 @@ use crate::common::{Folder, sample};
 use crate::kit::*;
 
 /// What the server inside the network says at `/metrics`.
-fn metrics(net: &Net) -> String {
+pub fn metrics(net: &Net) -> String {
     let script =
         "exec 3<>/dev/tcp/127.0.0.1/9488; printf 'GET /metrics HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3";
     let output = net.command("bash").args(["-c", script]).output().unwrap();

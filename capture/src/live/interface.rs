@@ -1,13 +1,13 @@
-//! One interface: its libpcap handle, its counts, and whether it is there.
+//! One interface as one reader has it: its libpcap handle, its counts, and whether it is there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dissect::{LinkType, Timestamp};
+use dissect::{LinkType, Pairing, Timestamp};
 use pcap::{Active, Capture, Precision};
 
 use super::staging::Staging;
 use super::system::{self, LinkState};
-use super::{InterfaceCounts, KERNEL_DELAY_MS, LiveEvent, LiveOptions};
+use super::{InterfaceCounts, KERNEL_DELAY_MS, LiveEvent, LiveOptions, now};
 use crate::CaptureError;
 
 /// Frames taken before others get their turn; bounds what a block is overfilled by.
@@ -15,15 +15,47 @@ const FRAMES_AT_ONCE: usize = 64;
 /// Turns of one interface before the others get theirs.
 const TURNS_MAX: usize = 64;
 
+/// A reader's part in an interface.
+enum Role {
+    /// It is the only reader.
+    Only,
+    /// It tells what happens to the interface. Sockets that share one can't be bound anew, so it
+    /// has one in reserve, on no interface, for when the interface goes and comes back.
+    First(Capture<Active>),
+    /// It reads its share as long as the interface is there.
+    Further,
+}
+
+/// Frames of before this time are none of ours, for the moment that they may come.
+#[derive(Clone, Copy)]
+struct Beginning {
+    time: Timestamp,
+    noted: Instant,
+}
+
+impl Beginning {
+    /// For how long older frames may come; a clock that is not the system's rules no longer.
+    const PASSES_AFTER: Duration = Duration::from_secs(1);
+
+    fn here() -> Self {
+        Self { time: now(), noted: Instant::now() }
+    }
+}
+
 pub(super) struct Interface {
     name: String,
     options: LiveOptions,
-    handle: Capture<Active>,
+    role: Role,
+    /// None once a further reader's interface is gone.
+    handle: Option<Capture<Active>>,
     link: LinkType,
     /// The number that the system knows the interface by.
     index: u32,
     /// Since when it does not deliver.
     lost_at: Option<Instant>,
+    /// Whether the socket is on no interface any more.
+    is_off: bool,
+    beginning: Option<Beginning>,
     is_blocked_told: bool,
     counts: InterfaceCounts,
     /// The handle's own counters at the last look: kernel and interface drops.
@@ -32,29 +64,67 @@ pub(super) struct Interface {
 
 impl Interface {
     pub(super) fn open(name: &str, options: &LiveOptions) -> Result<Self, CaptureError> {
-        let index = match system::link_state(name) {
-            LinkState::Up(index) => index,
-            LinkState::Down(_) => {
-                return Err(CaptureError::InterfaceDown { name: name.to_owned() });
-            }
-            LinkState::Gone => {
-                let known = super::interfaces().unwrap_or_default();
-                let known = known.into_iter().map(|info| info.name).collect();
-                return Err(CaptureError::NoSuchInterface { name: name.to_owned(), known });
-            }
+        let index = index_of(name)?;
+        Ok(Self::new(name, options, index, open_handle(name, options)?, Role::Only))
+    }
+
+    /// An interface for several readers, or why there can be but one, in words.
+    pub(super) fn open_shared(
+        name: &str,
+        options: &LiveOptions,
+        pairing: &Pairing,
+    ) -> Result<Result<Vec<Self>, String>, CaptureError> {
+        /// The least that a share of the buffer has.
+        const SHARE_BYTES_MIN: u32 = 1 << 20;
+        let index = index_of(name)?;
+        // The first error is that of the interface; what comes later is about sharing.
+        let reserve = open_handle(name, options)?;
+        let link = link_type(reserve.get_datalink().0);
+        if !matches!(link, LinkType::ETHERNET | LinkType::LINUX_SLL | LinkType::LINUX_SLL2) {
+            return Ok(Err("it is no Ethernet".to_owned()));
+        }
+        let share = options.buffer_bytes / u32::from(pairing.readers());
+        let options = LiveOptions { buffer_bytes: share.max(SHARE_BYTES_MIN), ..options.clone() };
+        let handles = (0..pairing.readers()).map(|_| open_handle(name, &options));
+        let handles = match handles.collect::<Result<Vec<_>, _>>() {
+            Ok(handles) => handles,
+            Err(error) => return Ok(Err(error.to_string())),
         };
-        let handle = open_handle(name, options)?;
-        Ok(Self {
+        if let Err(error) = system::unhook(&reserve).and_then(|()| system::share(&handles, pairing))
+        {
+            return Ok(Err(error.to_string()));
+        }
+        // Until now each socket got all frames.
+        let beginning = Some(Beginning::here());
+        let mut reserve = Some(reserve);
+        let reader = |handle| {
+            let role = reserve.take().map_or(Role::Further, Role::First);
+            Self { beginning, ..Self::new(name, &options, index, handle, role) }
+        };
+        Ok(Ok(handles.into_iter().map(reader).collect()))
+    }
+
+    fn new(
+        name: &str,
+        options: &LiveOptions,
+        index: u32,
+        handle: Capture<Active>,
+        role: Role,
+    ) -> Self {
+        Self {
             link: link_type(handle.get_datalink().0),
             name: name.to_owned(),
             options: options.clone(),
-            handle,
+            role,
+            handle: Some(handle),
             index,
             lost_at: None,
+            is_off: false,
+            beginning: None,
             is_blocked_told: false,
             counts: InterfaceCounts { name: name.to_owned(), ..InterfaceCounts::default() },
             last: (0, 0),
-        })
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -63,34 +133,43 @@ impl Interface {
 
     /// The handle, to wait on; `None` while the interface does not deliver.
     pub(super) fn waitable(&self) -> Option<&Capture<Active>> {
-        self.lost_at.is_none().then_some(&self.handle)
+        self.handle.as_ref().filter(|_| self.lost_at.is_none())
     }
 
     /// Takes what is there. Whether it was anything.
     pub(super) fn read(&mut self, staging: &mut Staging, events: &mut Vec<LiveEvent>) -> bool {
         let mut has_read = false;
-        if self.lost_at.is_some() {
-            return false;
-        }
+        let begins = match self.beginning {
+            Some(begin) if begin.noted.elapsed() < Beginning::PASSES_AFTER => begin.time,
+            _ => {
+                self.beginning = None;
+                Timestamp::from_nanos(i64::MIN)
+            }
+        };
         for _ in 0..TURNS_MAX {
+            let Some(handle) = self.handle.as_mut().filter(|_| self.lost_at.is_none()) else {
+                break;
+            };
             if staging.is_full() {
                 break;
             }
-            let (link, mut count) = (self.link, 0);
-            let step = self.handle.dispatch(Some(FRAMES_AT_ONCE), |packet| {
+            let (link, mut count, mut early) = (self.link, 0, 0);
+            let step = handle.dispatch(Some(FRAMES_AT_ONCE), |packet| {
+                let time = time_of(packet.header);
                 count += 1;
-                staging.push(link, time_of(packet.header), packet.header.len, packet.data);
+                if time < begins {
+                    early += 1;
+                } else {
+                    staging.push(link, time, packet.header.len, packet.data);
+                }
             });
-            self.counts.received += count;
+            self.counts.received += count - early;
             has_read |= count > 0;
             match step {
                 Ok(_) if count > 0 => {}
                 Ok(_) => break,
-                Err(_) => {
-                    // Most often the interface went down or away. What it is shows in its state.
-                    self.lose(system::link_state(&self.name), events);
-                    break;
-                }
+                // Most often the interface went down or away. What it is shows in its state.
+                Err(_) => self.lose(system::link_state(&self.name), events),
             }
         }
         has_read
@@ -108,7 +187,8 @@ impl Interface {
             }
             (LinkState::Up(index), Some(_)) => self.recover(index, events),
             (state, None) => self.lose(state, events),
-            (LinkState::Down(_) | LinkState::Gone, Some(_)) => {}
+            (LinkState::Gone, Some(_)) => self.is_off = true,
+            (LinkState::Down(_), Some(_)) => {}
         }
     }
 
@@ -120,7 +200,11 @@ impl Interface {
     fn lose(&mut self, state: LinkState, events: &mut Vec<LiveEvent>) {
         self.note_drops();
         self.lost_at = Some(Instant::now());
+        self.is_off = state == LinkState::Gone;
         self.is_blocked_told = false;
+        if matches!(self.role, Role::Further) {
+            return;
+        }
         self.counts.outages += 1;
         let name = self.name.clone();
         events.push(match state {
@@ -132,39 +216,78 @@ impl Interface {
     /// Listens again on an interface that is up.
     fn recover(&mut self, index: u32, events: &mut Vec<LiveEvent>) {
         let Some(lost_at) = self.lost_at else { return };
-        // The open socket needs no privilege to be bound to an interface anew; a new one does.
-        let is_promiscuous = self.options.is_promiscuous;
-        let rebound = match index == self.index && system::SURVIVES_DOWN {
-            true => Ok(()),
-            false => system::rebind(&self.handle, index, is_promiscuous),
-        };
-        if rebound.is_err() {
-            match open_handle(&self.name, &self.options) {
-                Ok(handle) => {
-                    self.handle = handle;
-                    self.link = link_type(self.handle.get_datalink().0);
-                    self.last = (0, 0);
-                }
-                Err(error) => {
-                    if !std::mem::replace(&mut self.is_blocked_told, true) {
-                        let (name, reason) = (self.name.clone(), error.to_string());
-                        events.push(LiveEvent::Blocked { name, reason });
-                    }
+        let is_same = index == self.index && !self.is_off && system::SURVIVES_DOWN;
+        if !is_same {
+            match std::mem::replace(&mut self.role, Role::Only) {
+                Role::Further => {
+                    (self.role, self.handle) = (Role::Further, None);
                     return;
                 }
+                Role::First(reserve) => {
+                    self.take_up(reserve);
+                    let reason = "it is another one than before".to_owned();
+                    events.push(LiveEvent::OneReader { name: self.name.clone(), reason });
+                }
+                Role::Only => {}
+            }
+            if let Err(error) = self.bind_anew(index) {
+                if !std::mem::replace(&mut self.is_blocked_told, true) {
+                    let (name, reason) = (self.name.clone(), error.to_string());
+                    events.push(LiveEvent::Blocked { name, reason });
+                }
+                return;
             }
         }
-        (self.index, self.lost_at) = (index, None);
-        events.push(LiveEvent::Back { name: self.name.clone(), after: lost_at.elapsed() });
+        (self.index, self.lost_at, self.is_off) = (index, None, false);
+        if !matches!(self.role, Role::Further) {
+            events.push(LiveEvent::Back { name: self.name.clone(), after: lost_at.elapsed() });
+        }
+    }
+
+    /// Puts the handle on the interface of this number, or opens another.
+    fn bind_anew(&mut self, index: u32) -> Result<(), CaptureError> {
+        // The open socket needs no privilege to be bound to an interface anew; a new one does.
+        let is_promiscuous = self.options.is_promiscuous;
+        let rebind = |handle| system::rebind(handle, index, is_promiscuous).is_ok();
+        if self.handle.as_ref().is_some_and(rebind) {
+            return Ok(());
+        }
+        let handle = open_handle(&self.name, &self.options)?;
+        self.take_up(handle);
+        Ok(())
+    }
+
+    /// Goes on with another handle.
+    fn take_up(&mut self, handle: Capture<Active>) {
+        self.link = link_type(handle.get_datalink().0);
+        self.handle = Some(handle);
+        self.last = (0, 0);
+        self.beginning = Some(Beginning::here());
     }
 
     /// Adds what was dropped since the last look.
     fn note_drops(&mut self) {
-        let Ok(stat) = self.handle.stats() else { return };
+        let Some(Ok(stat)) = self.handle.as_mut().map(Capture::stats) else { return };
         let (kernel, interface) = self.last;
         self.counts.kernel_drops += grown(kernel, stat.dropped);
-        self.counts.interface_drops += grown(interface, stat.if_dropped);
+        // Each reader is told the drops of the whole interface.
+        if !matches!(self.role, Role::Further) {
+            self.counts.interface_drops += grown(interface, stat.if_dropped);
+        }
         self.last = (stat.dropped, stat.if_dropped);
+    }
+}
+
+/// The number of an interface that is up.
+fn index_of(name: &str) -> Result<u32, CaptureError> {
+    match system::link_state(name) {
+        LinkState::Up(index) => Ok(index),
+        LinkState::Down(_) => Err(CaptureError::InterfaceDown { name: name.to_owned() }),
+        LinkState::Gone => {
+            let known = super::interfaces().unwrap_or_default();
+            let known = known.into_iter().map(|info| info.name).collect();
+            Err(CaptureError::NoSuchInterface { name: name.to_owned(), known })
+        }
     }
 }
 

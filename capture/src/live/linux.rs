@@ -11,6 +11,8 @@ use pcap::{Active, Capture};
 
 use super::interface::Interface;
 
+pub(super) use super::fanout::{CAN_SHARE, share, unhook};
+
 /// A socket stays with an interface that is taken down and up again.
 pub(super) const SURVIVES_DOWN: bool = true;
 
@@ -114,11 +116,11 @@ pub(super) fn wait_readable(interfaces: &[Interface], timeout: Duration) {
     unsafe { libc::poll(wanted.as_mut_ptr(), count, millis) };
 }
 
-fn check(status: i32) -> io::Result<()> {
+pub(super) fn check(status: i32) -> io::Result<()> {
     if status < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-fn socklen<T>() -> libc::socklen_t {
+pub(super) fn socklen<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or_default()
 }
 

@@ -2,31 +2,37 @@
 //!
 //! Several interfaces are one source: the two directions of a link often come from two mirror
 //! ports. Their frames are put into the order of their time, as far as the kernel's own buffering
-//! disturbs it. An interface that goes down or away is waited for; what happens to interfaces is
+//! disturbs it. Several readers may share the frames of the same interfaces ([`LiveReaders`]), each
+//! a thread's own source. An interface that goes down or away is waited for; what happens to interfaces is
 //! told as events, what they lost is counted and never guessed.
 
+#[cfg(target_os = "linux")]
+mod fanout;
 mod info;
 mod interface;
+mod monitor;
 mod staging;
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "portable.rs")]
 mod system;
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use dissect::Timestamp;
+use dissect::{Pairing, Timestamp};
 
 use crate::{Batch, CaptureError};
 use interface::Interface;
 use staging::Staging;
 
 pub use info::{InterfaceInfo, interfaces};
+pub use monitor::LiveMonitor;
 
 /// How to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveOptions {
-    /// Bytes of the kernel's buffer for each interface.
+    /// Bytes of the kernel's buffer for each interface. Several readers have each their share of it,
+    /// and as much again is in reserve for when the interface goes and comes back.
     pub buffer_bytes: u32,
     /// Bytes captured of a frame; the rest counts as cut.
     pub snap_len: u32,
@@ -92,6 +98,13 @@ pub enum LiveEvent {
         /// Why, in words.
         reason: String,
     },
+    /// Several readers were asked for, but one takes all of its frames.
+    OneReader {
+        /// The interface.
+        name: String,
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 impl fmt::Display for LiveEvent {
@@ -104,6 +117,9 @@ impl fmt::Display for LiveEvent {
                 write!(f, "listening on {name} again, after {:.1} s", after.as_secs_f64())
             }
             Self::Blocked { name, reason } => write!(f, "can't listen on {name} again: {reason}"),
+            Self::OneReader { name, reason } => {
+                write!(f, "one thread takes the frames of {name} for all: {reason}")
+            }
         }
     }
 }
@@ -114,25 +130,25 @@ pub struct LiveSource {
     staging: Staging,
     events: Vec<LiveEvent>,
     looked_at: Instant,
+    /// Its place among the sources that the monitor tells of.
+    place: usize,
+    monitor: LiveMonitor,
+    horizon: Timestamp,
+    lag_ns: i64,
 }
 
 impl LiveSource {
-    /// Opens the interfaces; afterwards no privilege is needed any more.
-    ///
-    /// # Errors
-    ///
-    /// When one of them does not exist, is down, or may not be captured on, and when the filter is
-    /// not understood.
-    pub fn open(names: &[String], options: &LiveOptions) -> Result<Self, CaptureError> {
-        let open = |name: &String| Interface::open(name, options);
-        let interfaces = names.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let events = names.iter().map(|name| LiveEvent::Listening { name: name.clone() });
-        Ok(Self {
+    fn new(interfaces: Vec<Interface>, place: usize, monitor: LiveMonitor) -> Self {
+        Self {
             staging: Staging::new(interfaces.len() > 1),
-            events: events.collect(),
+            events: Vec::new(),
             looked_at: Instant::now(),
             interfaces,
-        })
+            place,
+            monitor,
+            horizon: Timestamp::from_nanos(i64::MIN),
+            lag_ns: 0,
+        }
     }
 
     /// Waits for frames, `timeout` at the most; `None` when none came.
@@ -145,7 +161,11 @@ impl LiveSource {
                 has_read |= interface.read(&mut self.staging, &mut self.events);
             }
             if let Some(batch) = self.staging.take_ready() {
+                self.note(&batch);
                 return Some(batch);
+            }
+            if !has_read {
+                self.horizon = before(now(), UNSEEN).min(self.staging.oldest());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -162,20 +182,30 @@ impl LiveSource {
         self.staging.take_all()
     }
 
-    /// Takes what happened to interfaces since the last call.
-    pub fn take_events(&mut self) -> Vec<LiveEvent> {
-        std::mem::take(&mut self.events)
-    }
-
-    /// What the interfaces delivered and lost since they were opened.
-    pub fn counts(&mut self) -> Vec<InterfaceCounts> {
-        self.interfaces.iter_mut().map(Interface::counts).collect()
-    }
-
-    /// Time of the newest frame.
+    /// No frame that is given from now on is older, as far as the kernel keeps to its delays.
     #[must_use]
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.staging.newest()
+    pub const fn horizon(&self) -> Timestamp {
+        self.horizon
+    }
+
+    /// What is known of the capture, for other threads.
+    #[must_use]
+    pub fn monitor(&self) -> LiveMonitor {
+        self.monitor.clone()
+    }
+
+    /// Brings what the monitor tells up to date.
+    pub fn publish(&mut self) {
+        let counts = self.interfaces.iter_mut().map(Interface::counts).collect();
+        let (newest, lag_ns) = (self.staging.newest(), std::mem::take(&mut self.lag_ns));
+        self.monitor.tell(self.place, counts, &mut self.events, newest, lag_ns);
+    }
+
+    fn note(&mut self, batch: &Batch) {
+        if let (Some(first), Some(last)) = (batch.descs().first(), batch.descs().last()) {
+            self.lag_ns = self.lag_ns.max(now().nanos_since(first.time));
+            self.horizon = before(last.time, DISORDER);
+        }
     }
 
     /// Sees to interfaces that went or came, and to counters before they overflow.
@@ -186,8 +216,82 @@ impl LiveSource {
             for interface in &mut self.interfaces {
                 interface.look_after(&mut self.events);
             }
+            self.publish();
         }
     }
+}
+
+/// Several sources that share the frames of the same interfaces, a thread's own each.
+///
+/// Frames between the same outermost addresses come to the same source: that of their
+/// [`Pairing::reader`], where the kernel can tell.
+#[derive(Debug)]
+pub struct LiveReaders {
+    /// As many as asked for, or one where interfaces can't be shared.
+    pub sources: Vec<LiveSource>,
+    /// What is known of all of them.
+    pub monitor: LiveMonitor,
+}
+
+impl LiveReaders {
+    /// Opens the interfaces; afterwards no privilege is needed any more.
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not exist, is down, or may not be captured on, and when the filter is
+    /// not understood. That interfaces can't be shared is none; it is told as an event.
+    pub fn open(
+        names: &[String],
+        options: &LiveOptions,
+        pairing: &Pairing,
+    ) -> Result<Self, CaptureError> {
+        let monitor = LiveMonitor::default();
+        let mut reasons = Vec::new();
+        let mut sources = Vec::new();
+        if system::CAN_SHARE && pairing.readers() > 1 {
+            let mut readers: Vec<Vec<Interface>> = Vec::new();
+            readers.resize_with(pairing.readers().into(), Vec::new);
+            for name in names {
+                match Interface::open_shared(name, options, pairing)? {
+                    Ok(parts) => readers.iter_mut().zip(parts).for_each(|(to, it)| to.push(it)),
+                    Err(reason) => {
+                        reasons.push(LiveEvent::OneReader { name: name.clone(), reason });
+                        break;
+                    }
+                }
+            }
+            if reasons.is_empty() {
+                let source = |(place, parts)| LiveSource::new(parts, place, monitor.clone());
+                sources.extend(readers.into_iter().enumerate().map(source));
+            }
+        }
+        if sources.is_empty() {
+            let open = |name: &String| Interface::open(name, options);
+            let interfaces = names.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+            sources.push(LiveSource::new(interfaces, 0, monitor.clone()));
+        }
+        if let Some(first) = sources.first_mut() {
+            first.events.extend(reasons);
+            first.events.extend(listening(names));
+        }
+        sources.iter_mut().for_each(LiveSource::publish);
+        Ok(Self { sources, monitor })
+    }
+}
+
+fn listening(names: &[String]) -> impl Iterator<Item = LiveEvent> {
+    names.iter().map(|name| LiveEvent::Listening { name: name.clone() })
+}
+
+/// The time of day.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+fn before(time: Timestamp, by: Duration) -> Timestamp {
+    let by_ns = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+    Timestamp::from_nanos(time.as_nanos().saturating_sub(by_ns))
 }
 
 impl fmt::Debug for LiveSource {
@@ -200,3 +304,8 @@ impl fmt::Debug for LiveSource {
 /// How long the kernel collects frames before it hands them over, in milliseconds. Its ring is read
 /// block by block; a quiet link's block is handed over after this.
 const KERNEL_DELAY_MS: i32 = 20;
+/// How old a frame may be that an empty ring has not shown yet: its block's delay, by a timer that
+/// may be late.
+const UNSEEN: Duration = Duration::from_millis(3 * KERNEL_DELAY_MS as u64);
+/// By how much a processor may be late with putting a frame into the ring, behind others.
+const DISORDER: Duration = Duration::from_millis(2);

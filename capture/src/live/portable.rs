@@ -4,6 +4,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
+use dissect::Pairing;
 use pcap::{Active, Capture};
 
 use super::interface::Interface;
@@ -32,6 +33,19 @@ pub(super) fn link_state(name: &str) -> LinkState {
 
 /// Not possible here; the interface is opened anew.
 pub(super) fn rebind(_: &Capture<Active>, _: u32, _: bool) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Not possible here; one thread reads.
+pub(super) const CAN_SHARE: bool = false;
+
+/// Not possible here.
+pub(super) fn share(_: &[Capture<Active>], _: &Pairing) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Not possible here.
+pub(super) fn unhook(_: &Capture<Active>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -56,6 +56,12 @@ impl Staging {
         self.newest
     }
 
+    /// No frame that is held is older.
+    pub(super) fn oldest(&self) -> Timestamp {
+        let oldest = self.descs.iter().map(|desc| desc.time).min();
+        oldest.unwrap_or(Timestamp::from_nanos(i64::MAX))
+    }
+
     /// Whether no more frames should be put in before some are taken out.
     pub(super) fn is_full(&self) -> bool {
         let frames_max = if self.is_sorted { 16 * FRAMES_MAX } else { FRAMES_MAX };

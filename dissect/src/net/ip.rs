@@ -71,6 +71,8 @@ pub(super) struct Fragment<'a> {
     /// Where in `head` the number of the next header is to be written; IPv6 only.
     pub(super) protocol_at: usize,
     pub(super) payload: Span<'a>,
+    /// Whether a tunnel was around it; whoever walks down to it knows.
+    pub(super) is_tunnelled: bool,
 }
 
 /// An IP packet.
@@ -145,6 +147,7 @@ fn ipv4(span: Span<'_>) -> Result<Ip<'_>, SkipReason> {
             head: header.slice(),
             protocol_at: 0,
             payload,
+            is_tunnelled: false,
         };
         return piece(fragment);
     }
@@ -233,6 +236,7 @@ fn extensions<'a>(mut ip: IpHeader, next: u8, span: Span<'a>) -> Result<Ip<'a>, 
                         head: span.data().get(..at).unwrap_or_default(),
                         protocol_at: next_at,
                         payload: rest.skip(8)?,
+                        is_tunnelled: false,
                     });
                 }
                 8 // an atomic fragment (RFC 6946) is a whole packet

@@ -2,7 +2,8 @@
 //!
 //! [`decode`] steps through one header after the other until it meets a transport header; the
 //! innermost one wins, since a mirror port may wrap what it copies. [`Steer`] does the same for
-//! the thread that hands frames out, and stops at the endpoints. Nothing here knows flows or TLS.
+//! the thread that hands frames out, and stops at the endpoints; [`Placer`] does for threads that
+//! all read, and stops at the addresses. Nothing here knows flows or TLS.
 //!
 //! Invariant: a frame has exactly one outcome, and it depends on the frame alone, but for
 //! fragments, which depend on the [`Defragmenter`] too.
@@ -12,6 +13,8 @@ mod ethernet;
 mod glance;
 mod ip;
 mod link;
+mod pair;
+mod place;
 mod plain;
 mod shim;
 mod span;
@@ -34,6 +37,8 @@ use crate::{Counters, Frame, LinkType, SkipReason, Timestamp};
 
 pub(crate) use self::defrag::Defragmenter;
 pub use self::glance::{Glance, Packet as GlancedPacket, glance};
+pub use self::pair::{Pair, Pairing};
+pub use self::place::{Placement, Placer, Wrap};
 pub use self::steer::{Steer, Steering};
 pub(crate) use self::swift::{Swift, swift};
 
@@ -241,7 +246,9 @@ fn walk(link: LinkType, span: Span<'_>) -> Walked<'_> {
                     }
                     Err(reason) => Err(reason),
                 },
-                Ok(Ip::Piece(fragment)) => return Walked::Fragment(fragment),
+                Ok(Ip::Piece(piece)) => {
+                    return Walked::Fragment(Fragment { is_tunnelled: tunnels > 0, ..piece });
+                }
                 Err(reason) => Err(reason),
             },
         };
@@ -258,11 +265,24 @@ fn walk_whole(bytes: &[u8]) -> Walked<'_> {
     walk(LinkType::RAW, Span::new(bytes, 0))
 }
 
-/// The packet in what a [`Steer`] made: an IP packet of fragments, or a part of an aggregate.
-pub(crate) fn whole_packet<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
-    match walk(frame.link, Span::new(frame.data, 0)) {
-        Walked::Packet(packet) => Some(packet),
-        Walked::Fragment(_) | Walked::Skip(_) => None,
+/// The packet in what a [`Steer`] or a [`Placer`] made: an IP packet of fragments, or a part of an
+/// aggregate. What a placer made may be a fragment itself, within a tunnel.
+pub(crate) fn decode_part<'a>(
+    frame: &Frame<'a>,
+    defrag: &mut Defragmenter,
+    counters: &mut Counters,
+) -> Option<Decoded<'a>> {
+    let piece = match walk(frame.link, Span::new(frame.data, 0)) {
+        Walked::Packet(packet) => return Some(Decoded::Packet(packet)),
+        Walked::Fragment(piece) => piece,
+        Walked::Skip(_) => return None,
+    };
+    match put_together(&piece, frame.time, defrag, counters) {
+        Reassembled::Datagram(bytes) => match walk_whole(&bytes) {
+            Walked::Packet(packet) => Some(Decoded::Datagram(Box::new(Datagram::new(&packet)))),
+            Walked::Fragment(_) | Walked::Skip(_) => None,
+        },
+        Reassembled::Kept | Reassembled::Skip(_) => None,
     }
 }
 
@@ -322,6 +342,17 @@ fn reassemble(
     counters: &mut Counters,
 ) -> Reassembled {
     counters.fragments += 1;
+    put_together(fragment, time, defrag, counters)
+}
+
+/// As [`reassemble`], of a fragment that was counted.
+#[cold]
+fn put_together(
+    fragment: &Fragment<'_>,
+    time: Timestamp,
+    defrag: &mut Defragmenter,
+    counters: &mut Counters,
+) -> Reassembled {
     let mut pushed = defrag.push(fragment, time, counters);
     for _ in 0..REASSEMBLIES_MAX {
         let bytes = match pushed {

@@ -38,6 +38,9 @@ pub(super) struct Board {
     pub(super) counters: Counters,
     pub(super) interfaces: Vec<InterfaceCounts>,
     pub(super) held: Held,
+    /// Threads that take frames, and how many came to one that belonged to another.
+    pub(super) readers: usize,
+    pub(super) handed_over: u64,
     /// When all this was found so, and how often it was looked.
     pub(super) seen_at: Timestamp,
     pub(super) revision: u64,

@@ -4,7 +4,7 @@
 //! folders, and calls that no part of the program makes. What could not be given up is told; that
 //! a user could not be become is an error.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, geteuid, setgid, setgroups, setuid};
 
@@ -39,7 +39,7 @@ impl Account {
     }
 
     /// Makes a folder the user's own.
-    pub(super) fn own(&self, folder: &std::path::Path) -> Result<(), String> {
+    pub(super) fn own(&self, folder: &Path) -> Result<(), String> {
         let (user, group) = self.ids();
         std::os::unix::fs::chown(folder, Some(user), Some(group)).map_err(|error| {
             format!("--user: can't give {} to {}: {error}", folder.display(), self.0.name)
@@ -111,7 +111,8 @@ fn drop_capabilities(is_root: bool) -> Result<(), String> {
 /// Lets nothing be written but below these folders.
 fn restrict_files(folders: &[PathBuf]) -> Result<(), String> {
     let access = AccessFs::from_write(ABI::V3) | AccessFs::Execute;
-    let opened = folders.iter().map(PathFd::new).collect::<Result<Vec<_>, _>>();
+    let opened = folders.iter().map(|folder| PathFd::new(room_of(folder)));
+    let opened = opened.collect::<Result<Vec<_>, _>>();
     let opened = opened.map_err(|error| error.to_string())?;
     let restrict = || {
         let mut rules = Ruleset::default().handle_access(access)?.create()?;
@@ -125,6 +126,20 @@ fn restrict_files(folders: &[PathBuf]) -> Result<(), String> {
         RulesetStatus::NotEnforced => Err("the kernel has no Landlock".to_owned()),
         _ => Ok(()),
     }
+}
+
+/// Where an output folder may be written. A folder that is removed and made again is another one to
+/// Landlock, so where it is alone in the folder that holds it, that one is taken: there is nothing
+/// else to be harmed, and reports go on.
+fn room_of(folder: &Path) -> PathBuf {
+    let alone = || {
+        let folder = folder.canonicalize().ok().filter(|folder| folder.is_dir())?;
+        let parent = folder.parent()?.to_owned();
+        let mut entries = parent.read_dir().ok()?.map_while(Result::ok);
+        let is_it = |entry: std::fs::DirEntry| entry.path() == folder;
+        (entries.next().is_some_and(is_it) && entries.next().is_none()).then_some(parent)
+    };
+    alone().unwrap_or_else(|| folder.to_owned())
 }
 
 /// Lets no program be run, nothing be connected to, and the kernel not be changed.
@@ -173,3 +188,26 @@ const DENIED_CALLS: &[i64] = &[
     libc::SYS_setuid,
     libc::SYS_setgid,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_alone_may_be_made_again() {
+        let base = std::env::temp_dir().join(format!("tlsunset-room-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&base);
+        let folder = base.join("reports");
+        fs::create_dir_all(&folder).unwrap();
+        let base = base.canonicalize().unwrap();
+        assert_eq!(room_of(&folder), base);
+        fs::write(base.join("other"), "").unwrap();
+        assert_eq!(room_of(&folder), folder);
+        assert_eq!(room_of(&base.join("other")), base.join("other"), "no folder");
+        assert_eq!(room_of(Path::new("/")), Path::new("/"));
+        assert_eq!(room_of(&base.join("none")), base.join("none"));
+        fs::remove_dir_all(base).unwrap();
+    }
+}

@@ -137,6 +137,16 @@ impl Page {
         self.counter("tlsunset_captured_bytes", "Captured bytes of packets", counters.bytes);
         self.counter("tlsunset_gaps", "Holes in streams that never filled", counters.gaps);
         self.gauge(
+            "tlsunset_reading_threads",
+            "Threads that take packets off each interface",
+            board.readers as f64,
+        );
+        self.counter(
+            "tlsunset_packets_handed_over",
+            "Packets that came to one thread and belonged to another, in tunnels as a rule",
+            board.handed_over,
+        );
+        self.gauge(
             "tlsunset_capture_lag_seconds",
             "By how much packets were late when they were taken, at most",
             board.lag_ns as f64 / 1e9,

@@ -1,16 +1,17 @@
 //! Takes frames from the interfaces, and says when to report, to end an interval, and to stop.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use capture::{InterfaceCounts, LiveSource};
+use capture::{Batch, InterfaceCounts, LiveMonitor, LiveSource};
 use crossbeam_channel::Sender;
 use dissect::{Sweep, Timestamp};
 
-use super::flows_max;
 use super::interval::counted_since;
 use super::recorder::{Close, Message, Sight};
 use super::service::Service;
 use super::signals::Signals;
+use super::{flows_max, panic_for_tests};
 use crate::cli::LiveConfig;
 use crate::engine::{Director, Harvest, Step};
 use crate::progress::say;
@@ -27,7 +28,9 @@ const HARVEST_SHARE: u32 = 50;
 const DRAIN: Duration = Duration::from_millis(120);
 
 pub(super) struct Patrol {
-    source: LiveSource,
+    /// What frames are taken from, where readers don't do it.
+    source: Option<LiveSource>,
+    monitor: LiveMonitor,
     signals: Signals,
     recorder: Sender<Message>,
     interval_ns: Option<i64>,
@@ -43,15 +46,14 @@ pub(super) struct Patrol {
     flows: usize,
     flows_max: usize,
     now: Timestamp,
-    /// By how many nanoseconds frames were late at most since the last harvest.
-    lag_ns: i64,
     service: Service,
 }
 
 impl Patrol {
     pub(super) fn new(
         config: &LiveConfig,
-        source: LiveSource,
+        source: Option<LiveSource>,
+        monitor: LiveMonitor,
         signals: Signals,
         service: Service,
         recorder: Sender<Message>,
@@ -63,6 +65,7 @@ impl Patrol {
         let harvest_every = if config.has_screen { WATCHED_HARVEST_EVERY } else { HARVEST_EVERY };
         Self {
             source,
+            monitor,
             signals,
             recorder,
             interval_ns,
@@ -75,7 +78,6 @@ impl Patrol {
             flows: 0,
             flows_max: flows_max(config),
             now,
-            lag_ns: 0,
             service,
         }
     }
@@ -95,18 +97,30 @@ impl Patrol {
 
     fn drain(&mut self, until: Instant) -> Step {
         if Instant::now() < until {
-            return self.source.wait(Duration::from_millis(20)).map_or(Step::Idle, Step::Frames);
+            return self.wait(Duration::from_millis(20)).map_or(Step::Idle, Step::Frames);
         }
-        self.source.drain().map_or(Step::Stop, Step::Frames)
+        self.source.as_mut().and_then(LiveSource::drain).map_or(Step::Stop, Step::Frames)
+    }
+
+    /// Waits for frames, or while readers take them.
+    fn wait(&mut self, timeout: Duration) -> Option<Batch> {
+        match &mut self.source {
+            Some(source) => source.wait(timeout),
+            None => {
+                sleep(timeout);
+                None
+            }
+        }
     }
 }
 
 impl Director for Patrol {
     fn step(&mut self) -> Step {
-        for event in self.source.take_events() {
+        for event in self.monitor.take_events() {
             say(event);
         }
         self.service.alive();
+        panic_for_tests("patrol");
         if let Some(until) = self.drains_until {
             return self.drain(until);
         }
@@ -124,16 +138,15 @@ impl Director for Patrol {
             self.harvest_began = Instant::now();
             return Step::Harvest(self.now, if ends { Sweep::Cut } else { Sweep::Over });
         }
-        let Some(batch) = self.source.wait(WAIT) else { return Step::Idle };
-        if let Some(first) = batch.descs().first() {
-            self.lag_ns = self.lag_ns.max(now().nanos_since(first.time));
-        }
-        Step::Frames(batch)
+        self.wait(WAIT).map_or(Step::Idle, Step::Frames)
     }
 
     fn harvest(&mut self, harvest: Harvest, kind: Option<Sweep>) {
         self.flows += harvest.flows.len();
-        let interfaces = self.source.counts();
+        if let Some(source) = &mut self.source {
+            source.publish();
+        }
+        let interfaces = self.monitor.counts();
         let close = (kind != Some(Sweep::Over)).then(|| {
             let capture = counted_since(&interfaces, &self.counts);
             (self.counts, self.flows) = (interfaces.clone(), 0);
@@ -142,8 +155,8 @@ impl Director for Patrol {
         });
         let sight = Sight {
             interfaces,
-            newest: self.source.newest(),
-            lag_ns: std::mem::take(&mut self.lag_ns),
+            newest: self.monitor.newest(),
+            lag_ns: self.monitor.take_lag_ns(),
             now: self.now,
         };
         self.tell(Message::Harvest(Box::new(harvest), sight, close));

@@ -23,7 +23,7 @@ use super::archive::Archive;
 use super::board::Board;
 use super::interval::Interval;
 use super::patrol::now;
-use super::{Outcome, flows_max};
+use super::{Outcome, flows_max, panic_for_tests};
 use crate::cli::LiveConfig;
 use crate::engine::Harvest;
 use crate::progress::say;
@@ -131,6 +131,7 @@ impl Recorder {
             say(format_args!("error: {error}"));
         }
         loop {
+            panic_for_tests("recorder");
             match messages.recv_timeout(RETRY_AFTER) {
                 Ok(Message::Harvest(harvest, sight, close)) => self.take(*harvest, sight, close),
                 Ok(Message::Reload) => self.reload(),
@@ -166,6 +167,7 @@ impl Recorder {
             let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
             board.counters.absorb(&harvest.counters);
             board.held = harvest.held;
+            board.handed_over += harvest.handed_over;
             (board.seen_at, board.revision) = (sight.now, board.revision + 1);
             board.interfaces = sight.interfaces;
             (board.newest, board.lag_ns) = (sight.newest, sight.lag_ns);
@@ -265,6 +267,14 @@ impl Recorder {
                     let since = pending.start;
                     self.board.lock().unwrap_or_else(PoisonError::into_inner).write_failures += 1;
                     if self.retry_at.is_none() {
+                        // Nothing but its own confinement keeps it from making the folder.
+                        if !archive.base().exists() && is_forbidden(&error) {
+                            say(format_args!(
+                                "error: {}: the folder was removed, and the program gave up the \
+                                 right to make another: start it again, or use --no-sandbox",
+                                archive.base().display()
+                            ));
+                        }
                         say(format_args!(
                             "error: {error}; counting goes on, and what was seen since {since} is \
                              kept in memory and tried again"
@@ -373,6 +383,10 @@ fn write_interval(
         outputs::fill(folder, &config.outputs, &report, state, workers()).into_iter().collect()
     })?;
     Ok(report.any_breaks())
+}
+
+fn is_forbidden(error: &OutputError) -> bool {
+    error.source.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 fn workers() -> usize {

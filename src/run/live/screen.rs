@@ -20,6 +20,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use super::board::Board;
+use super::panic_for_tests;
 use super::signals::Signals;
 use crate::progress::{held_lines, hold_lines, release_lines, say};
 
@@ -163,6 +164,7 @@ fn show(
             return Ok(());
         }
         terminal.draw(|frame| view::draw(frame, &shown, &history, &keys, &messages))?;
+        panic_for_tests("screen");
         (drawn, is_touched) = (Some(Instant::now()), false);
     }
 }

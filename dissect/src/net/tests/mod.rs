@@ -21,6 +21,14 @@ macro_rules! cat {
 }
 use cat;
 
+/// The packet that a dissector finds in what it is handed.
+fn part_of<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    match decode_part(frame, &mut Defragmenter::new(0), &mut Counters::default()) {
+        Some(Decoded::Packet(packet)) => Some(packet),
+        _ => None,
+    }
+}
+
 fn tcp(payload: &[u8]) -> Vec<u8> {
     cat!(
         [0xc0, 0x01, 0x01, 0xbb, 1, 2, 3, 4, 5, 6, 7, 8],

@@ -89,7 +89,7 @@ fn a_steered_capture_counts_like_an_unsteered_one() {
             Steering::Several(_) => panic!("an IP packet is one"),
             Steering::Datagram { bytes, .. } => {
                 let whole = Frame { data: &bytes, ..frame };
-                whole_packet(&whole).map(|packet| packet.payload.to_vec())
+                part_of(&whole).map(|packet| packet.payload.to_vec())
             }
         });
     }
@@ -98,4 +98,49 @@ fn a_steered_capture_counts_like_an_unsteered_one() {
     assert_eq!(workers, single);
     assert_eq!(at_workers, at_single);
     assert_eq!(at_single, [HELLO, HELLO, HELLO]);
+}
+
+#[test]
+fn fragments_go_where_their_connection_goes() {
+    let mut placer = Placer::new(3);
+    let whole = eth(0x0800, &ip_hello());
+    let expect = placer.place(&frame(LinkType::ETHERNET, &whole));
+    let Placement::Frame(pair, Wrap::Plain) = expect else { panic!("{expect:?}") };
+    let piece = |offset: u8, more: u8, piece: &[u8]| {
+        let mut ip = ipv4(6, piece);
+        ip[6..8].copy_from_slice(&[more, offset]);
+        ip
+    };
+    let (head, tail) = (piece(0, 0x20, &tcp(HELLO)[..24]), piece(3, 0, &tcp(HELLO)[24..]));
+    for ip in [&head, &tail] {
+        let tagged = eth(0x8100, &cat!([0, 9, 8, 0], ip));
+        assert_eq!(placer.place(&frame(LinkType::ETHERNET, &tagged)), expect);
+        let tunnelled = eth(0x0800, &ipv4(47, &cat!([0, 0, 8, 0], ip)));
+        let placed = placer.place(&frame(LinkType::ETHERNET, &tunnelled));
+        assert_eq!(placed, Placement::Frame(pair, Wrap::Tunnel));
+    }
+    assert_eq!(placer.take_counters(), Counters::default(), "whoever gets them counts them");
+}
+
+#[test]
+fn a_tunnel_in_fragments_is_opened_where_it_comes() {
+    let mut placer = Placer::new(3);
+    let placed = placer.place(&frame(LinkType::RAW, &ip_hello()));
+    let Placement::Frame(pair, _) = placed else { panic!("{placed:?}") };
+    let tunnel = cat!([0, 0, 8, 0], ip_hello());
+    let piece = |offset: u8, more: u8, piece: &[u8]| {
+        let mut ip = ipv4(47, piece);
+        ip[6..8].copy_from_slice(&[more, offset]);
+        ip
+    };
+    let (head, tail) = (piece(0, 0x20, &tunnel[..32]), piece(4, 0, &tunnel[32..]));
+    assert_eq!(placer.place(&frame(LinkType::RAW, &head)), Placement::Kept);
+    let placed = placer.place(&frame(LinkType::RAW, &tail));
+    let Placement::Packets(LinkType::RAW, packets) = placed else { panic!("{placed:?}") };
+    let [(found, Wrap::Tunnel, bytes)] = &packets[..] else { panic!("{packets:?}") };
+    assert_eq!(*found, pair);
+    assert_eq!(part_of(&frame(LinkType::RAW, bytes)).unwrap().payload, HELLO);
+    let counters = placer.take_counters();
+    assert_eq!((counters.frames, counters.dissected, counters.fragments), (2, 2, 2));
+    assert!(counters.balances());
 }
