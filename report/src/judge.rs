@@ -17,7 +17,6 @@ pub(crate) mod testkit;
 mod tests;
 mod words;
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 use std::thread;
@@ -246,8 +245,11 @@ impl Judge {
         let (path, scenario) = (way.path(), way.scenario());
         let judgements = self.judgements(facts, history, &place, destination, family, book);
         let words = &mut book.words;
-        let name = |(name, source): (Cow<'_, str>, _)| (words.server_name(&name), source);
-        let server_name = place.server_name.map(name);
+        let sni = facts.client_hello.as_ref().and_then(|hello| hello.server_name.as_ref());
+        let server_name = place.server_name.map(|(name, source)| match sni {
+            Some(sni) if **sni == *name => (Arc::clone(sni), source),
+            _ => (words.share(&name), source),
+        });
         let service = place.service.map(|(service, source)| (words.service(service), source));
         flow.direction = place.direction;
         flow.server_name = server_name;

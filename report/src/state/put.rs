@@ -84,7 +84,8 @@ impl Numbered<'_> {
         out.push(coverage.bits());
         put_quality(out, quality.client);
         put_quality(out, quality.server);
-        put_list(out, messages, |out, message| put_message(out, message, base));
+        put_number(out, messages.iter().count() as u64);
+        messages.iter().for_each(|message| put_message(out, &message, base));
     }
 }
 

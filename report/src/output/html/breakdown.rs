@@ -75,7 +75,7 @@ impl<'r> Breakdown<'r> {
             total[place] += 1;
             let service = flow.service.as_ref().map_or("no service of Office 365", |it| &*it.0);
             let lies_at = (service.as_ptr().addr(), service.len());
-            parts.entry(lies_at).or_insert((service, Versions::default())).1[place] += 1;
+            parts.entry(lies_at).or_insert_with(|| (service, Versions::default())).1[place] += 1;
             let second = second_of(flow);
             let (first, last) = span.unwrap_or((second, second));
             span = Some((first.min(second), last.max(second)));
