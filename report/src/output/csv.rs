@@ -391,7 +391,7 @@ mod tests {
         let mut table = CsvTable::new(Vec::new(), &["text"]).unwrap();
         let texts: Vec<String> = (0..200)
             .map(|number| {
-                format!("{number:03}, \"quoted\" and long enough to be kept as a cell of the table")
+                format!("{number:03}, \"quoted\" and long enough to be kept as a cell of the table that it is in")
             })
             .collect();
         // One after the other, and the same again.
