@@ -248,7 +248,7 @@ impl Judge {
         let sni = facts.client_hello.as_ref().and_then(|hello| hello.server_name.as_ref());
         let server_name = place.server_name.map(|(name, source)| match sni {
             Some(sni) if **sni == *name => (Arc::clone(sni), source),
-            _ => (words.server_name(&name), source),
+            _ => (words.share(&name), source),
         });
         let service = place.service.map(|(service, source)| (words.service(service), source));
         flow.direction = place.direction;

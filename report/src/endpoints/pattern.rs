@@ -57,9 +57,16 @@ impl<T> Odd<T> {
         // Something has to stand for a wildcard between two parts of a name, nothing needs to at
         // the front of `*cdn.onenote.net`.
         let stand_in_min = usize::from(!self.head.is_empty());
-        name.len() >= self.head.len() + self.tail.len() + stand_in_min
-            && name.starts_with(&*self.head)
-            && name.ends_with(&*self.tail)
+        let name = name.as_bytes();
+        let (head, tail) = (self.head.as_bytes(), self.tail.as_bytes());
+        // Most names fail at the first byte of either part.
+        let begins =
+            |name: &[u8], part: &[u8]| part.first().is_none_or(|_| name.first() == part.first());
+        name.len() >= head.len() + tail.len() + stand_in_min
+            && begins(name, head)
+            && begins(&name[name.len() - tail.len()..], tail)
+            && name.starts_with(head)
+            && name.ends_with(tail)
     }
 }
 

@@ -71,6 +71,10 @@ impl Prefix {
     #[must_use]
     pub fn contains(&self, addr: IpAddr) -> bool {
         let (family, value) = split(addr);
+        self.holds(family, value)
+    }
+
+    fn holds(&self, family: Family, value: u128) -> bool {
         family == self.family && value & mask(family, self.len) == self.first
     }
 
@@ -151,6 +155,8 @@ impl FromStr for Prefix {
 #[derive(Debug, Clone)]
 pub(crate) struct PrefixTable<T> {
     entries: Vec<Entry<T>>,
+    /// The first addresses of the entries of IPv4, which come first: most addresses are of it.
+    v4_firsts: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -175,19 +181,25 @@ impl<T> PrefixTable<T> {
             entries.push(Entry { prefix, parent: enclosing.last().copied(), value });
             enclosing.push(index);
         }
-        Self { entries }
+        let v4 = entries.iter().take_while(|entry| entry.prefix.family == Family::V4);
+        // An IPv4 network has 32 bits.
+        let v4_firsts = v4.map(|entry| (entry.prefix.first & 0xffff_ffff) as u32).collect();
+        Self { entries, v4_firsts }
     }
 
     /// The longest prefix around the address and its value.
     pub(crate) fn longest(&self, addr: IpAddr) -> Option<(Prefix, &T)> {
         let (family, value) = split(addr);
-        let after = self
-            .entries
-            .partition_point(|entry| (entry.prefix.family, entry.prefix.first) <= (family, value));
+        let after = match (family, u32::try_from(value)) {
+            (Family::V4, Ok(value)) => self.v4_firsts.partition_point(|first| *first <= value),
+            _ => self.entries.partition_point(|entry| {
+                (entry.prefix.family, entry.prefix.first) <= (family, value)
+            }),
+        };
         let mut at = after.checked_sub(1);
         while let Some(index) = at {
             let entry = &self.entries[index];
-            if entry.prefix.contains(addr) {
+            if entry.prefix.holds(family, value) {
                 return Some((entry.prefix, &entry.value));
             }
             at = entry.parent;
@@ -218,7 +230,8 @@ impl Home {
     /// Whether an address is inside.
     #[must_use]
     pub fn contains(&self, addr: IpAddr) -> bool {
-        self.prefixes.iter().any(|prefix| prefix.contains(addr))
+        let (family, value) = split(addr);
+        self.prefixes.iter().any(|prefix| prefix.holds(family, value))
     }
 }
 

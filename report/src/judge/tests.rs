@@ -11,6 +11,7 @@ use crate::policy::Concerns;
 mod across;
 mod contract;
 mod stacks;
+mod workers;
 
 use Verdict::{AtRisk, Breaks, Degrades, FailsToday, OutOfScope, Passes, Unaffected, Unknown};
 

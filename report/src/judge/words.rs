@@ -3,11 +3,9 @@
 //! Sentences name the facts that decide. They are shared: many connections have the same one.
 
 use std::fmt::Write as _;
-use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
-use foldhash::fast::FixedState;
 use foldhash::{HashMap, HashSet};
 
 use super::fixes::write_fix;
@@ -35,7 +33,6 @@ type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>, bool, bool);
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    names: NameCache,
     shared: HashSet<Arc<str>>,
     fixes: HashMap<FixKey, Arc<str>>,
     services: Vec<(Service, Arc<str>)>,
@@ -51,11 +48,6 @@ impl Words {
         let new: Arc<str> = Arc::from(text);
         self.shared.insert(Arc::clone(&new));
         new
-    }
-
-    /// A copy of a server's name, mostly shared with the connections before that went there too.
-    pub(super) fn server_name(&mut self, name: &str) -> Arc<str> {
-        self.names.of(name)
     }
 
     /// The shared name of a service.
@@ -130,30 +122,6 @@ impl Words {
         let shared = self.share(&draft);
         self.fixes.insert(about, Arc::clone(&shared));
         shared
-    }
-}
-
-/// Names that were met lately: each has one place, and takes it from the name before it.
-#[derive(Debug, Default)]
-struct NameCache {
-    names: Vec<Option<Arc<str>>>,
-    hasher: FixedState,
-}
-
-impl NameCache {
-    /// Names that are remembered; a power of two. A large site talks to some thousand.
-    const LEN: usize = 1 << 13;
-
-    fn of(&mut self, name: &str) -> Arc<str> {
-        let place = usize::try_from(self.hasher.hash_one(name) % Self::LEN as u64).unwrap_or(0);
-        if self.names.is_empty() {
-            self.names.resize(Self::LEN, None);
-        }
-        let Some(known) = self.names.get_mut(place) else { return Arc::from(name) };
-        match known {
-            Some(known) if **known == *name => Arc::clone(known),
-            _ => Arc::clone(known.insert(Arc::from(name))),
-        }
     }
 }
 

@@ -39,7 +39,7 @@ struct Phrase {
 }
 
 /// Texts from this length on are kept as cells.
-const PHRASE_LEN_MIN: usize = 32;
+const PHRASE_LEN_MIN: usize = 64;
 /// Longer ones are not, so that those that are kept take 256 KiB at most.
 const PHRASE_LEN_MAX: usize = 2048;
 /// Texts that are kept; a power of two.
@@ -390,7 +390,9 @@ mod tests {
     fn long_texts_that_share_a_place_keep_their_cells() {
         let mut table = CsvTable::new(Vec::new(), &["text"]).unwrap();
         let texts: Vec<String> = (0..200)
-            .map(|number| format!("{number:03}, \"quoted\" and long enough to be kept as a cell"))
+            .map(|number| {
+                format!("{number:03}, \"quoted\" and long enough to be kept as a cell of the table that it is in")
+            })
             .collect();
         // One after the other, and the same again.
         for text in texts.iter().chain(&texts) {

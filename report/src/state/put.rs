@@ -12,8 +12,6 @@ use dissect::{
     RefusalKind, ServerHello, SideQuality,
 };
 
-use smallvec::SmallVec;
-
 use super::codes::{END_KINDS, EXTENTS, PROTOCOLS, ROLES, SIDES, TRANSPORTS, UPGRADES, code};
 
 /// A connection, with its sensor, offer and certificate by their numbers.
@@ -86,8 +84,8 @@ impl Numbered<'_> {
         out.push(coverage.bits());
         put_quality(out, quality.client);
         put_quality(out, quality.server);
-        let messages: SmallVec<[MessageMark; 8]> = messages.iter().collect();
-        put_list(out, &messages, |out, message| put_message(out, message, base));
+        put_number(out, messages.iter().count() as u64);
+        messages.iter().for_each(|message| put_message(out, &message, base));
     }
 }
 

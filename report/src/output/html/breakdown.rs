@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use dissect::Version;
+use foldhash::HashMap;
 
 use super::entries::Entry;
 use crate::{Direction, JudgedFlow, Verdict, rows};
@@ -66,13 +67,15 @@ impl<'r> Breakdown<'r> {
         let counted =
             || flows.iter().filter(move |flow| !is_watched || flow.direction != Direction::Other);
         let mut total = Versions::default();
-        let mut services: BTreeMap<&str, Versions> = BTreeMap::new();
+        // By where their names lie, which connections share; put together by name below.
+        let mut parts: HashMap<(usize, usize), (&str, Versions)> = HashMap::default();
         let mut span: Option<(i64, i64)> = None;
         for flow in counted() {
             let place = version_place(rows::negotiated(&flow.facts));
             total[place] += 1;
             let service = flow.service.as_ref().map_or("no service of Office 365", |it| &*it.0);
-            services.entry(service).or_default()[place] += 1;
+            let lies_at = (service.as_ptr().addr(), service.len());
+            parts.entry(lies_at).or_insert_with(|| (service, Versions::default())).1[place] += 1;
             let second = second_of(flow);
             let (first, last) = span.unwrap_or((second, second));
             span = Some((first.min(second), last.max(second)));
@@ -82,6 +85,11 @@ impl<'r> Breakdown<'r> {
             counted().for_each(|flow| over_time.count(flow));
             over_time
         });
+        let mut services: BTreeMap<&str, Versions> = BTreeMap::new();
+        for (service, versions) in parts.into_values() {
+            let sum = services.entry(service).or_default();
+            sum.iter_mut().zip(versions).for_each(|(sum, count)| *sum += count);
+        }
         let mut services: Vec<_> = services.into_iter().collect();
         services.sort_by_key(|(_, versions)| std::cmp::Reverse(versions.iter().sum::<u64>()));
         Self { is_watched, total, services, over_time }

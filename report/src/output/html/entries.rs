@@ -6,10 +6,11 @@
 //! pages.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use dissect::Side;
+use foldhash::{HashMap, HashSet};
 
 use super::super::Report;
 use crate::{Cause, HostRow, Judgement, SilentHost, UNKNOWN_STACK, Verdict};
@@ -134,16 +135,27 @@ pub(super) fn group_key(entry: Entry<'_>, policy: usize) -> Option<GroupKey<'_>>
 
 /// All groups: for each policy the worst and largest first.
 pub(super) fn groups<'r>(entries: &[Entry<'r>], policies: usize) -> Vec<FixGroup<'r>> {
-    let mut members: BTreeMap<GroupKey<'r>, Vec<Entry<'r>>> = BTreeMap::new();
+    let mut places: BTreeMap<GroupKey<'r>, usize> = BTreeMap::new();
+    let mut members: Vec<Vec<Entry<'r>>> = Vec::new();
     for policy in 0..policies {
+        // Hosts share their judgements, so that few keys, which are long texts, are looked at.
+        let mut known: HashMap<usize, Option<usize>> = HashMap::default();
         for entry in entries {
-            if let Some(key) = group_key(*entry, policy) {
-                members.entry(key).or_default().push(*entry);
+            let Some(judgement) = entry.judgement(policy) else { continue };
+            let place = known.entry(std::ptr::from_ref(judgement).addr()).or_insert_with(|| {
+                let place = *places.entry(group_key(*entry, policy)?).or_insert(members.len());
+                if place == members.len() {
+                    members.push(Vec::new());
+                }
+                Some(place)
+            });
+            if let Some(members) = place.and_then(|place| members.get_mut(place)) {
+                members.push(*entry);
             }
         }
     }
-    let mut groups: Vec<FixGroup<'r>> =
-        members.into_iter().map(|(key, members)| FixGroup::of(key, &members)).collect();
+    let of_place = |(key, place): (_, usize)| FixGroup::of(key, &members[place]);
+    let mut groups: Vec<FixGroup<'r>> = places.into_iter().map(of_place).collect();
     groups.sort_by_key(|group| {
         let worst = group.verdicts.keys().next().copied();
         (group.policy, worst, Reverse(group.hosts.len()))
@@ -153,16 +165,16 @@ pub(super) fn groups<'r>(entries: &[Entry<'r>], policies: usize) -> Vec<FixGroup
 
 impl<'r> FixGroup<'r> {
     fn of((policy, cause, fix): GroupKey<'r>, members: &[Entry<'r>]) -> Self {
-        let mut known = BTreeSet::new();
+        let mut known = HashSet::default();
         let mut hosts = Vec::new();
         let mut verdicts = BTreeMap::new();
         let mut stacks: BTreeMap<String, u64> = BTreeMap::new();
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         for entry in members {
-            let label = entry.label();
+            let label = entry.addr().ok_or_else(|| entry.name());
             // Members come worst first, so that the first tells the verdict.
-            if known.insert(label.clone()) {
-                hosts.push(label);
+            if known.insert(label) {
+                hosts.push(entry.label());
                 *verdicts.entry(entry.verdict(policy)).or_default() += 1;
             }
             let stack = entry.stack(policy);
