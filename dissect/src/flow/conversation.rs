@@ -143,6 +143,11 @@ impl Conversation {
             && readers.iter().all(|reader| reader.is_plain() || !reader.facts.saw_payload)
     }
 
+    /// Whether a direction has said something that can be read.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.directions.iter().any(|direction| direction.reader.has_begun())
+    }
+
     /// A direction's reader.
     pub(crate) fn reader(&self, way: Way) -> &Reader {
         &self.directions[way.index()].reader

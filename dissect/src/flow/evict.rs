@@ -1,9 +1,9 @@
 //! Giving up connections to stay below the memory ceiling.
 //!
-//! Least useful first: those that are no TLS or reported already, then decided and ended ones,
-//! which lose nothing by being reported early, and at last those that are still being read. What
-//! is reported keeps a bare entry until that is given up too, lest its later packets look like a
-//! connection of their own.
+//! Least useful first: those that are no TLS or reported already, those that have said nothing yet
+//! but bytes behind a hole, decided and ended ones, which lose little by being reported early, and
+//! at last those that are still being read. What is reported keeps a bare entry until that is given
+//! up too, lest its later packets look like a connection of their own.
 
 use super::connection::State;
 use super::table::FlowTable;
@@ -20,7 +20,9 @@ const OWN_SHARE: usize = 4;
 enum Loss {
     /// Nothing but that its packets are known.
     Name,
-    /// Nothing, once it is reported.
+    /// What waits behind a hole: the connection has said nothing yet that can be read.
+    Wait,
+    /// Nothing but what its later packets add, once it is reported.
     Nothing,
     /// What it was yet to say.
     Rest,
@@ -49,6 +51,7 @@ impl FlowTable {
                 State::Plain => Loss::Name,
                 State::Settled(_) => Loss::Nothing,
                 State::Open(_) if flow.has_ended() => Loss::Nothing,
+                State::Open(conversation) if !conversation.has_begun() => Loss::Wait,
                 State::Open(_) => Loss::Rest,
             };
             if victim.is_none_or(|(least, _)| loss < least) {
@@ -65,7 +68,7 @@ impl FlowTable {
         match loss {
             Loss::Name => self.forget(slot),
             Loss::Nothing => self.report(slot, Coverage::COMPLETE, counters, seen),
-            Loss::Rest => {
+            Loss::Wait | Loss::Rest => {
                 counters.evicted_flows += 1;
                 self.report(slot, Coverage::EVICTED, counters, seen);
             }
