@@ -248,6 +248,12 @@ impl Dissector {
         }
     }
 
+    /// Leaves `bytes` of [`Limits::memory_max`] to others, such as those who keep what was reported.
+    /// A quarter remains for the connections at hand.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.flows.reserve(bytes);
+    }
+
     /// Reports every connection that is still open: the input is over.
     pub fn finish(&mut self, seen: &mut impl Observer) {
         self.flows.finish(&mut self.counters, seen);

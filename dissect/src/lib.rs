@@ -17,6 +17,7 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzz;
 mod limits;
+mod messages;
 mod net;
 mod observation;
 mod offer;
@@ -29,8 +30,10 @@ mod version;
 
 pub use counters::{Counters, SkipReason};
 pub use dissector::{Dissector, Held, Sweep};
+pub use flow::client_by_ports;
 pub use frame::{Frame, LinkType, Timestamp};
 pub use limits::Limits;
+pub use messages::Messages;
 pub use net::{
     Glance, GlancedPacket, Pair, Pairing, Placement, Placer, Steer, Steering, Wrap, glance,
 };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{ClientHello, HelloExtent, Quality, Timestamp, Version};
+use crate::{ClientHello, HelloExtent, Messages, Quality, Timestamp, Version};
 
 /// Receives what a dissector learns, while it learns it.
 pub trait Observer {
@@ -476,10 +476,52 @@ pub struct FlowFacts {
     /// What is wrong with the capture, as it showed here.
     pub quality: Quality,
     /// Handshake messages and alerts in the clear, in the order of their frames, the first few.
-    pub messages: SmallVec<[MessageMark; 6]>,
+    pub messages: Messages,
 }
 
 impl FlowFacts {
+    /// Bytes that these facts take, approximately, without what connections share: offers,
+    /// certificates and names.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let alerts = if self.alerts.spilled() { self.alerts.capacity() } else { 0 };
+        size_of::<Self>()
+            + self.messages.held_bytes()
+            + self.upgrade_name.as_ref().map_or(0, |name| name.len())
+            + alerts * size_of::<Alert>()
+    }
+
+    /// A connection over TCP that speaks TLS, of which only its ends are known, and no more.
+    #[must_use]
+    pub fn new(client: Endpoint, server: Endpoint) -> Self {
+        Self {
+            first: Mark::default(),
+            last: Mark::default(),
+            transport: Transport::Tcp,
+            client,
+            server,
+            role_from: RoleFrom::ClientHello,
+            dialled_by: None,
+            protocol: Protocol::Tls,
+            upgrade: Upgrade::Direct,
+            upgrade_name: None,
+            proxied_client: None,
+            client_hello: None,
+            server_hello: None,
+            hello_retried: false,
+            certificate: None,
+            certificate_requested: false,
+            alerts: SmallVec::new(),
+            refusal: None,
+            end: None,
+            resumed: None,
+            established: None,
+            coverage: Coverage::COMPLETE,
+            quality: Quality::default(),
+            messages: Messages::default(),
+        }
+    }
+
     /// The highest version offered; `None` without a ClientHello or when it can't be told.
     #[must_use]
     pub fn offered_max(&self) -> Option<Version> {

@@ -72,6 +72,28 @@ const FALLBACK_SCSV: u16 = 0x5600;
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
 impl Offer {
+    /// An offer of which only the version is known; of version 0 one of which nothing is.
+    #[must_use]
+    pub const fn empty(format: HelloFormat, legacy_version: u16) -> Self {
+        Self {
+            format,
+            legacy_version,
+            supported_versions: None,
+            cipher_suites: Vec::new(),
+            sslv2_ciphers: Vec::new(),
+            compression_methods: Vec::new(),
+            extensions: None,
+            groups: None,
+            key_share_groups: Vec::new(),
+            signature_algorithms: None,
+            ec_point_formats: None,
+            alpn: Vec::new(),
+            extent: HelloExtent::Version,
+            ja3: None,
+            ja4: None,
+        }
+    }
+
     /// The versions offered, oldest first and without duplicates, as far as they are certain.
     ///
     /// With `supported_versions` only what it names (RFC 8446 §4.2.1), else everything up to the
@@ -189,7 +211,7 @@ pub struct ClientHello {
     /// Whether the hello carries a session ticket or a PSK with content.
     pub offers_ticket: bool,
     /// `server_name` (RFC 6066 §3) as sent, bytes that are no UTF-8 replaced.
-    pub server_name: Option<Box<str>>,
+    pub server_name: Option<Arc<str>>,
     /// Where its last byte arrived.
     pub at: Mark,
 }

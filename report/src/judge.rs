@@ -223,7 +223,11 @@ impl Judge {
             })
             .collect();
         let (service, direction) = (place.service, place.direction);
-        let server_name = place.server_name.map(|(name, source)| (words.share(&name), source));
+        let sni = facts.client_hello.as_ref().and_then(|hello| hello.server_name.as_ref());
+        let server_name = place.server_name.map(|(name, source)| match sni {
+            Some(sni) if **sni == *name => (Arc::clone(sni), source),
+            _ => (words.share(&name), source),
+        });
         JudgedFlow {
             sensor: Arc::clone(&self.sensor),
             server_name,

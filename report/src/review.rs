@@ -18,6 +18,7 @@ mod notes;
 mod object;
 mod packet;
 mod read;
+mod shared;
 mod table;
 mod talk;
 #[cfg(test)]
@@ -71,7 +72,7 @@ pub struct TextReport {
 #[derive(Debug, Default)]
 pub struct Reviewed {
     /// The connections.
-    pub flows: Vec<FlowFacts>,
+    pub flows: Vec<Box<FlowFacts>>,
     /// Rows by fate.
     pub info: ReviewInfo,
     /// Rows of packets as frames.
@@ -130,7 +131,7 @@ impl Reviewer {
     pub fn finish(mut self) -> Reviewed {
         self.table.flush();
         let mut reviewed = self.reviewed;
-        reviewed.flows.append(&mut self.table.done);
+        reviewed.flows = self.table.done;
         reviewed.counters.evicted_flows = self.table.evicted;
         reviewed.info.ambiguous_rows = self.table.ambiguous_rows;
         reviewed.info.grouped_flows = self.table.grouped_flows;

@@ -80,28 +80,8 @@ pub(crate) fn facts(client: &str, server: &str) -> FlowFacts {
     FlowFacts {
         first: mark(1, 0),
         last: mark(20, 1500),
-        transport: Transport::Tcp,
-        client: end(client),
-        server: end(server),
-        role_from: RoleFrom::ClientHello,
         dialled_by: Some(Side::Client),
-        protocol: Protocol::Tls,
-        upgrade: Upgrade::Direct,
-        upgrade_name: None,
-        proxied_client: None,
-        client_hello: None,
-        server_hello: None,
-        hello_retried: false,
-        certificate: None,
-        certificate_requested: false,
-        alerts: [].into_iter().collect(),
-        refusal: None,
-        end: None,
-        resumed: None,
-        established: None,
-        coverage: Coverage::COMPLETE,
-        quality: Quality::default(),
-        messages: [].into_iter().collect(),
+        ..FlowFacts::new(end(client), end(server))
     }
 }
 
@@ -223,7 +203,7 @@ prop_compose! {
     ) -> ClientHello {
         ClientHello {
             offer: Arc::new(offer), record_version, random, session_id_len, offers_ticket,
-            server_name, at,
+            server_name: server_name.map(Arc::from), at,
         }
     }
 }

@@ -1,52 +1,17 @@
 //! Hands frames out to workers, one message a batch.
 
 use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use capture::{Batch, FrameDesc, Region};
-use crossbeam_channel::{Receiver, SendError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, SendError, Sender, bounded};
 use dissect::{Frame, LinkType, Steer, Steering, Sweep, Timestamp};
 
-use super::{Feed, Learned, Settings, Worker};
+use super::{Learned, Worker};
 
 /// Batches that wait for one worker: enough to ride out a pause, little enough to stay in cache.
 pub(super) const QUEUED_BATCHES_MAX: usize = 8;
-
-/// Reads in this thread, dissects in others.
-pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
-    let hosts = feed.hosts;
-    let (used, returned) = unbounded::<Batch>();
-    let mut steer = Steer::new(settings.seed);
-    thread::scope(|scope| {
-        let (queues, workers): (Vec<Sender<Work>>, Vec<_>) = (0..settings.workers)
-            .map(|_| {
-                let (queue, works) = bounded(QUEUED_BATCHES_MAX);
-                let (used, worker) = (used.clone(), Worker::new(settings, hosts));
-                (queue, scope.spawn(move || work(worker, &works, &used)))
-            })
-            .unzip();
-        drop(used);
-        let mut hand_out = HandOut::new(queues);
-        while let Some(batch) = feed.next() {
-            if hand_out.take(batch, &mut steer).is_err() {
-                break;
-            }
-            for batch in returned.try_iter() {
-                feed.source.recycle(batch);
-            }
-        }
-        drop(hand_out);
-        for worker in workers {
-            // A worker that panicked takes the run with it, message and all.
-            let learned = match worker.join() {
-                Ok(done) => done,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            feed.analysis.absorb(learned);
-        }
-    });
-    feed.analysis.counters.absorb(steer.counters());
-}
 
 /// A worker's life: frames in, and at the end what it learned.
 pub(super) fn work(
@@ -55,18 +20,25 @@ pub(super) fn work(
     used: &Sender<Batch>,
 ) -> Learned {
     for work in works {
-        match work {
-            Work::Frames(batch) => {
-                worker.take(&batch);
-                // The reader may be gone already; then the memory is simply freed.
-                let _ = used.send(batch);
-            }
-            Work::Datagram(packet) => worker.take_datagram(&packet),
-            // Who asked waits for the answer, or is gone with a panic of its own.
-            Work::Sweep(now, kind, answer) => drop(answer.send(worker.sweep(now, kind))),
-        }
+        // The reader may be gone already; then the memory is simply freed.
+        worker.work(work, |batch| drop(used.send(batch)));
     }
     worker.finish()
+}
+
+impl Worker<'_> {
+    /// Does what it is given; a batch goes to `used` afterwards.
+    pub(super) fn work(&mut self, work: Work, used: impl FnOnce(Batch)) {
+        match work {
+            Work::Frames(batch) => {
+                self.take(&batch);
+                used(batch);
+            }
+            Work::Datagram(packet) => self.take_datagram(&packet),
+            // Who asked waits for the answer, or is gone with a panic of its own.
+            Work::Sweep(now, kind, answer) => drop(answer.send(self.sweep(now, kind))),
+        }
+    }
 }
 
 /// What a worker is given.
@@ -86,11 +58,49 @@ pub(super) struct HandOut {
     shares: Vec<Vec<FrameDesc>>,
     /// Where the next frame goes that belongs to no connection.
     turn: usize,
+    /// The worker that hands out itself, if one does, and what it has for itself.
+    own: (Option<usize>, Vec<Work>),
+    /// Counts what is handed to each worker.
+    loads: Arc<[AtomicUsize]>,
+    /// Lists of frames to use again.
+    spare: Vec<Vec<FrameDesc>>,
 }
 
 impl HandOut {
     pub(super) fn new(queues: Vec<Sender<Work>>) -> Self {
-        Self { shares: vec![Vec::new(); queues.len()], queues, turn: 0 }
+        Self {
+            shares: vec![Vec::new(); queues.len()],
+            queues,
+            turn: 0,
+            own: (None, Vec::new()),
+            loads: Arc::new([]),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Adds what is handed to each worker to its count.
+    pub(super) fn with_loads(self, loads: &Arc<[AtomicUsize]>) -> Self {
+        Self { loads: Arc::clone(loads), ..self }
+    }
+
+    /// Says which of the workers hands out itself. What it has for itself is kept for
+    /// [`HandOut::take_own`]: a queue that nobody empties meanwhile would stop it.
+    pub(super) fn set_own(&mut self, worker: Option<usize>) {
+        self.own.0 = worker;
+    }
+
+    /// What the worker that hands out has for itself.
+    pub(super) fn take_own(&mut self) -> impl Iterator<Item = Work> + '_ {
+        self.own.1.drain(..)
+    }
+
+    /// Takes back a batch that nobody needs, to use its memory again.
+    pub(super) fn recycle(&mut self, batch: Batch) {
+        let (_, mut descs) = batch.into_parts();
+        if self.spare.len() < self.queues.len() {
+            descs.clear();
+            self.spare.push(descs);
+        }
     }
 
     /// Splits a batch between the workers.
@@ -144,7 +154,7 @@ impl HandOut {
 
     /// Asks every worker what it learned, after all frames that were handed out.
     pub(super) fn sweep(
-        &self,
+        &mut self,
         now: Timestamp,
         kind: Sweep,
     ) -> Result<Vec<Learned>, SendError<Work>> {
@@ -160,7 +170,8 @@ impl HandOut {
     fn send(&mut self, worker: usize, region: &Arc<Region>) -> Result<(), SendError<Work>> {
         match self.shares.get_mut(worker) {
             Some(share) if !share.is_empty() => {
-                let next = Vec::with_capacity(share.len());
+                let next = self.spare.pop();
+                let next = next.unwrap_or_else(|| Vec::with_capacity(share.len()));
                 let share = std::mem::replace(share, next);
                 self.deliver(worker, Work::Frames(Batch::new(Arc::clone(region), share)))
             }
@@ -168,7 +179,14 @@ impl HandOut {
         }
     }
 
-    fn deliver(&self, worker: usize, work: Work) -> Result<(), SendError<Work>> {
+    fn deliver(&mut self, worker: usize, work: Work) -> Result<(), SendError<Work>> {
+        if let Some(load) = self.loads.get(worker) {
+            load.fetch_add(1, Relaxed);
+        }
+        if self.own.0 == Some(worker) {
+            self.own.1.push(work);
+            return Ok(());
+        }
         self.queues.get(worker).map_or(Ok(()), |queue| queue.send(work))
     }
 }

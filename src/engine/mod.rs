@@ -1,10 +1,10 @@
 //! The threads: frames from a source, through dissectors, to the facts of connections.
 //!
-//! With one worker everything happens in the calling thread. With more, the caller hands out
-//! batches: both directions of a connection reach the same worker, so workers share nothing but
-//! the table of hosts that is shown while they run. The facts do not depend on how many there are.
+//! With one worker everything happens in the calling thread. With more, whoever
+//! reads hands out batches: both directions of a connection reach the same worker, so workers share
+//! nothing but the table of hosts that is shown while they run. The facts do not depend on how many there are.
 //! [`analyze`] takes a source to its end; [`watch`] goes on and hands over what is known bit by bit,
-//! and `watch_readers` has every worker read its share itself.
+//! and `watch_readers` has every worker read its share of the frames of an interface.
 
 mod clock;
 mod dispatch;
@@ -12,6 +12,8 @@ mod hold;
 mod hosts;
 mod live;
 mod readers;
+mod relay;
+mod share;
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +43,9 @@ impl Analysis {
 pub struct Settings {
     /// Workers, at least 1.
     pub workers: usize,
-    /// Bounds for all workers together; each gets its share of the memory.
+    /// Bounds for all workers together; each gets its share of the memory. As much again is for
+    /// the connections that were reported and stay until the end; when those take more, it is
+    /// taken from the ones at hand.
     pub limits: Limits,
     /// Keys the hash tables.
     pub seed: u64,
@@ -67,7 +71,7 @@ pub struct Analysis {
 }
 
 /// Told while the run goes on.
-pub trait Watcher {
+pub trait Watcher: Send {
     /// How far it is. Called between batches, ten times a second at most.
     fn progress(&mut self, progress: &Progress, frames: u64, hosts: &LiveHosts);
 
@@ -103,7 +107,7 @@ pub fn analyze(
         }
         feed.analysis.absorb(worker.finish());
     } else {
-        dispatch::run(&mut feed, settings);
+        relay::run(&mut feed, settings);
     }
     assert!(feed.analysis.counters.balances(), "every frame is dissected or skipped for a reason");
     feed.analysis.clock = feed.clock.into_info();
@@ -154,13 +158,21 @@ impl Feed<'_> {
 struct Worker<'a> {
     dissector: Dissector,
     seen: Seen<'a>,
+    /// Bytes of connections that were reported before those at hand have to make room for them.
+    kept_bytes_max: usize,
 }
 
 struct Seen<'a> {
     learned: Learned,
     hosts: &'a LiveHosts,
     keeps_decided: bool,
+    /// Bytes that the connections take which were reported and stay until the end.
+    kept_bytes: usize,
 }
+
+/// Bytes that a connection takes in the report beside its facts: the judgement, its place in the
+/// lists, its part of the hosts.
+const JUDGED_BYTES: usize = 512;
 
 /// What one worker brings home.
 #[derive(Default)]
@@ -185,8 +197,9 @@ impl<'a> Worker<'a> {
         limits.udp_memory_max /= settings.workers.max(1);
         limits.attempts_max /= settings.workers.max(1);
         Self {
+            kept_bytes_max: limits.memory_max,
             dissector: Dissector::new(limits, settings.seed),
-            seen: Seen { learned: Learned::default(), hosts, keeps_decided: false },
+            seen: Seen { learned: Learned::default(), hosts, keeps_decided: false, kept_bytes: 0 },
         }
     }
 
@@ -207,6 +220,10 @@ impl<'a> Worker<'a> {
 
     fn take(&mut self, batch: &Batch) {
         self.dissector.push_all(batch.frames(), &mut self.seen);
+        // While a run is watched, what was reported is taken away, and bounded there.
+        if !self.seen.keeps_decided {
+            self.dissector.reserve(self.seen.kept_bytes.saturating_sub(self.kept_bytes_max));
+        }
     }
 
     fn take_datagram(&mut self, packet: &Batch) {
@@ -227,6 +244,7 @@ impl Observer for Seen<'_> {
     }
 
     fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
+        self.kept_bytes += facts.held_bytes() + JUDGED_BYTES;
         self.learned.flows.push(facts);
     }
 

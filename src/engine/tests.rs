@@ -67,6 +67,41 @@ fn more_batches_than_queues_hold_get_through() {
 }
 
 #[test]
+fn one_connection_for_one_of_many_workers_gets_through() {
+    for workers in [2, 3, 8] {
+        let mut source = Steps((0..1000).map(|_| syn(1)).collect());
+        let mut notes = Notes::default();
+        let analysis = analyze(&mut source, &settings(workers), &LiveHosts::default(), &mut notes);
+        assert_eq!(analysis.counters.frames, 1000);
+    }
+}
+
+/// Panics when it is told of an error.
+struct Fuse;
+
+impl Watcher for Fuse {
+    fn progress(&mut self, _: &Progress, _: u64, _: &LiveHosts) {}
+
+    fn error(&mut self, error: &CaptureError) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn a_panic_of_the_thread_that_reads_ends_the_run() {
+    for workers in [1, 2, 3, 8] {
+        let run = move || {
+            let error = Err(CaptureError::Empty { file: PathBuf::from("b.pcap") });
+            let steps = (0..500).map(syn).chain([error]).chain((0..500).map(syn));
+            let mut source = Steps(steps.collect());
+            analyze(&mut source, &settings(workers), &LiveHosts::default(), &mut Fuse)
+        };
+        let panic = std::thread::spawn(run).join().unwrap_err();
+        assert_eq!(panic.downcast_ref::<String>().unwrap(), "b.pcap: the file is empty");
+    }
+}
+
+#[test]
 fn nothing_to_read_is_no_frames() {
     for workers in [0, 1, 2] {
         let mut source = Steps(VecDeque::new());

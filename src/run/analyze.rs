@@ -109,7 +109,8 @@ fn capture_options(config: &RunConfig) -> Options {
 
 fn settings(config: &RunConfig) -> Settings {
     let processors = || available_parallelism().map_or(1, NonZero::get);
-    let memory_max = usize::try_from(config.memory_max).unwrap_or(usize::MAX);
+    // Half is for connections at hand, the other for those that wait for the report.
+    let memory_max = usize::try_from(config.memory_max / 2).unwrap_or(usize::MAX);
     Settings {
         workers: config.workers.unwrap_or_else(processors),
         limits: Limits { memory_max, ..Limits::default() },

@@ -138,7 +138,7 @@ impl State {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Open(conversation) => size_of::<Conversation>() + conversation.held_bytes(),
-            Self::Settled(facts) => facts_bytes(facts),
+            Self::Settled(facts) => facts.held_bytes(),
             Self::Free | Self::Plain => 0,
         }
     }
@@ -373,22 +373,4 @@ fn hello_kind(payload: &[u8]) -> Option<u8> {
         }
         _ => None,
     }
-}
-
-/// Bytes of decided facts, approximately; offers and certificates are shared.
-fn facts_bytes(facts: &FlowFacts) -> usize {
-    let names = [
-        facts.upgrade_name.as_ref().map_or(0, |name| name.len()),
-        facts
-            .client_hello
-            .as_ref()
-            .and_then(|hello| hello.server_name.as_ref())
-            .map_or(0, |n| n.len()),
-    ];
-    let spilled = if facts.messages.spilled() {
-        facts.messages.capacity() * size_of::<crate::MessageMark>()
-    } else {
-        0
-    };
-    size_of::<FlowFacts>() + names.iter().sum::<usize>() + spilled
 }

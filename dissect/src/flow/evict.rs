@@ -12,6 +12,9 @@ use crate::{Counters, Coverage, Observer};
 /// Connections that are looked at for one that can be given up without loss.
 const STEPS_MAX: usize = 64;
 
+/// The part of the ceiling that is the table's, however much is reserved for others.
+const OWN_SHARE: usize = 4;
+
 /// What giving up a connection loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Loss {
@@ -26,7 +29,12 @@ enum Loss {
 impl FlowTable {
     /// Gives up connections until the bound is met.
     pub(super) fn shed(&mut self, counters: &mut Counters, seen: &mut impl Observer) {
-        while self.used_bytes() > self.limits.memory_max && self.evict(counters, seen) {}
+        while self.used_bytes() > self.bytes_max() && self.evict(counters, seen) {}
+    }
+
+    fn bytes_max(&self) -> usize {
+        let max = self.limits.memory_max;
+        max.saturating_sub(self.reserved_bytes).max(max / OWN_SHARE)
     }
 
     /// Gives up one connection. `false` when there is none.

@@ -3,14 +3,15 @@
 use smallvec::SmallVec;
 
 use super::ending::Ending;
+use super::role::{TLS_PORTS, client_by_ports};
 use super::side::{MS_TURN_SUITE, SideFacts};
 use super::watch::Captured;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
 use crate::{
-    Alert, Coverage, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Protocol,
-    PseudoTls, Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport,
-    Upgrade, Version,
+    Alert, Coverage, EndKind, Endpoint, FlowFacts, HelloExtent, Mark, MessageMark, Messages,
+    Protocol, PseudoTls, Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality,
+    Transport, Upgrade, Version,
 };
 
 /// Both directions of a connection, told apart by who sent what, and its TCP frame. What the sides
@@ -41,13 +42,6 @@ struct Roles<'a> {
     end: Option<(Side, Ending)>,
     missing: Coverage,
 }
-
-/// Ports on which servers speak TLS from the first byte on (IANA Service Name and Port Number
-/// Registry): HTTPS and its usual second ports, SMTP submission, LDAP, DNS, IMAP, POP3, SIP, XMPP
-/// for clients, WinRM. Ports count only where no byte tells: who the client is when neither hello nor
-/// SYN was seen (old Windows dials from 1025 to 5000), and whether it may be TLS at all where the
-/// capture kept the headers alone and nothing else can keep the connection from passing unseen.
-const TLS_PORTS: [u16; 11] = [443, 465, 636, 853, 993, 995, 4443, 5061, 5223, 5986, 8443];
 
 impl<'a> Halves<'a> {
     /// The halves of a connection over UDP, whose datagrams have no numbers that tell of losses.
@@ -167,10 +161,7 @@ impl<'a> Halves<'a> {
             (None, None) if b.server_hello.is_some() => (0, RoleFrom::ServerHello),
             (None, None) => match self.dialled {
                 Some(at) => (at, RoleFrom::Syn),
-                None => {
-                    let [a, b] = self.senders.map(|end| (!TLS_PORTS.contains(&end.port), end.port));
-                    (usize::from(a < b), RoleFrom::Ports)
-                }
+                None => (client_by_ports(self.senders), RoleFrom::Ports),
             },
         }
     }
@@ -398,8 +389,8 @@ impl Roles<'_> {
         all
     }
 
-    fn messages(&self) -> SmallVec<[MessageMark; 6]> {
-        let mut all: SmallVec<[MessageMark; 6]> = SmallVec::new();
+    fn messages(&self) -> Messages {
+        let mut all: SmallVec<[MessageMark; 8]> = SmallVec::new();
         for (side, from) in [(&self.client, Side::Client), (&self.server, Side::Server)] {
             all.extend(side.messages.iter().map(|message| MessageMark {
                 at: message.at,
@@ -409,7 +400,7 @@ impl Roles<'_> {
             }));
         }
         all.sort_by_key(|message| message.at.frame);
-        all
+        all.into_iter().collect()
     }
 }
 

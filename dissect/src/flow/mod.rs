@@ -10,6 +10,7 @@ mod index;
 mod join;
 mod key;
 mod reader;
+mod role;
 mod side;
 mod sweep;
 mod table;
@@ -18,6 +19,7 @@ mod watch;
 pub(crate) use connection::Segment;
 pub(crate) use join::Halves;
 pub(crate) use key::{Key, Way};
+pub use role::client_by_ports;
 pub(crate) use side::SideFacts;
 pub(crate) use table::{FlowTable, Located};
 

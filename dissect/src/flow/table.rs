@@ -31,6 +31,8 @@ pub(crate) struct FlowTable {
     pub(super) eviction_hand: usize,
     /// Bytes held by the flows' states, beside the fixed size of each flow.
     held_bytes: usize,
+    /// Bytes that are taken from the ceiling for what is kept elsewhere.
+    pub(super) reserved_bytes: usize,
     interner: Interner,
 }
 
@@ -63,6 +65,7 @@ impl FlowTable {
             free: Vec::new(),
             eviction_hand: 0,
             held_bytes: 0,
+            reserved_bytes: 0,
             interner: Interner::new(seed),
         }
     }
@@ -315,6 +318,11 @@ impl FlowTable {
     /// Forgets what is shared between connections, before it is full of what nobody sends any more.
     pub(super) fn refresh(&mut self) {
         self.interner.refresh();
+    }
+
+    /// Leaves so many bytes of the ceiling to others.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.reserved_bytes = bytes;
     }
 
     /// Connections that have an entry.

@@ -1,5 +1,8 @@
 //! The ClientHello (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2), whole or cut anywhere.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use tls_parser::parse_tls_handshake_client_hello;
 
 use super::cursor::Cursor;
@@ -12,7 +15,7 @@ pub(crate) struct ClientHelloParts {
     pub(crate) random: [u8; 32],
     pub(crate) session_id: SessionId,
     pub(crate) offers_ticket: bool,
-    pub(crate) server_name: Option<Box<str>>,
+    pub(crate) server_name: Option<Arc<str>>,
 }
 
 /// Up to 32 bytes that name a session.
@@ -131,7 +134,7 @@ impl ClientHelloParts {
     fn read_extension(&mut self, number: u16, mut content: Cursor<'_>) -> Option<()> {
         let offer = &mut self.offer;
         match number {
-            extension::SERVER_NAME => self.server_name = server_name(content),
+            extension::SERVER_NAME => self.server_name = server_name(content).map(Arc::from),
             extension::SUPPORTED_GROUPS => offer.groups = Some(content.vec16()?.u16_list()),
             extension::EC_POINT_FORMATS => {
                 offer.ec_point_formats = Some(content.vec8()?.0.to_vec())
@@ -165,29 +168,6 @@ impl ClientHelloParts {
     }
 }
 
-impl Offer {
-    /// An offer of which only the version is known.
-    pub(crate) fn empty(format: HelloFormat, legacy_version: u16) -> Self {
-        Self {
-            format,
-            legacy_version,
-            supported_versions: None,
-            cipher_suites: Vec::new(),
-            sslv2_ciphers: Vec::new(),
-            compression_methods: Vec::new(),
-            extensions: None,
-            groups: None,
-            key_share_groups: Vec::new(),
-            signature_algorithms: None,
-            ec_point_formats: None,
-            alpn: Vec::new(),
-            extent: HelloExtent::Version,
-            ja3: None,
-            ja4: None,
-        }
-    }
-}
-
 /// Whether this may be the version of a hello: SSL 3 to TLS 1.x, drafts and experiments of 1.3, or
 /// DTLS.
 pub(super) fn plausible(version: u16) -> bool {
@@ -195,13 +175,13 @@ pub(super) fn plausible(version: u16) -> bool {
 }
 
 /// The first name of type `host_name` (RFC 6066 §3).
-pub(super) fn server_name(mut content: Cursor<'_>) -> Option<Box<str>> {
+pub(super) fn server_name(mut content: Cursor<'_>) -> Option<Cow<'_, str>> {
     let mut list = content.vec16()?;
     while let Some(kind) = list.u8() {
         let name = list.vec16()?;
         if kind == 0 {
             let name = name.0.get(..SERVER_NAME_BYTES_MAX).unwrap_or(name.0);
-            return (!name.is_empty()).then(|| String::from_utf8_lossy(name).into());
+            return (!name.is_empty()).then(|| String::from_utf8_lossy(name));
         }
     }
     None

@@ -6,6 +6,8 @@
 //! that are sound to the last extension, and holds every byte that an [`Offer`](crate::Offer) is
 //! made of, with its length.
 
+use std::borrow::Cow;
+
 use super::client_hello::{EXTENSIONS_MAX, extension, plausible, server_name};
 use super::cursor::Cursor;
 
@@ -79,7 +81,7 @@ impl<'a> Face<'a> {
     }
 
     /// The name asked for.
-    pub(super) fn server_name(&self) -> Option<Box<str>> {
+    pub(super) fn server_name(&self) -> Option<Cow<'a, str>> {
         self.name.and_then(server_name)
     }
 }

@@ -1,4 +1,4 @@
-//! Shares what many connections have in common: offers and certificates.
+//! Shares what many connections have in common: offers, certificates and names.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -18,7 +18,11 @@ const ENTRIES_MAX: usize = 1 << 16;
 /// read field by field.
 const IMPRINTS_MAX: usize = 1 << 14;
 
-/// The offers and certificates seen so far.
+/// Places for names, each for the last of the names that fall to it: the few names that most
+/// connections ask for are there, and the others cost a comparison.
+const NAMES_COUNT: usize = 1 << 10;
+
+/// The offers, certificates and names seen so far.
 #[derive(Debug)]
 pub(crate) struct Interner {
     hasher: FixedState,
@@ -27,6 +31,7 @@ pub(crate) struct Interner {
     /// The imprint at hand; kept to save an allocation a hello.
     draft: Vec<u8>,
     certificates: HashTable<Certificate>,
+    names: Box<[Option<Arc<str>>]>,
 }
 
 /// A ClientHello with its offer in the shared form.
@@ -36,7 +41,7 @@ pub(crate) struct ReadHello {
     pub(crate) random: [u8; 32],
     pub(crate) session_id_len: u8,
     pub(crate) offers_ticket: bool,
-    pub(crate) server_name: Option<Box<str>>,
+    pub(crate) server_name: Option<Arc<str>>,
 }
 
 /// An imprint with its hash, and the offer of all hellos that have it.
@@ -64,6 +69,7 @@ impl Interner {
             imprints: HashTable::new(),
             draft: Vec::new(),
             certificates: HashTable::new(),
+            names: vec![None; NAMES_COUNT].into(),
         }
     }
 
@@ -94,7 +100,7 @@ impl Interner {
             random: *face.random,
             session_id_len: face.session_id_len,
             offers_ticket: face.offers_ticket,
-            server_name: face.server_name(),
+            server_name: face.server_name().map(|name| self.name(&name)),
         })
     }
 
@@ -106,6 +112,17 @@ impl Interner {
             session_id_len: parts.session_id.len(),
             offers_ticket: parts.offers_ticket,
             server_name: parts.server_name,
+        }
+    }
+
+    /// The shared form of a name.
+    fn name(&mut self, name: &str) -> Arc<str> {
+        // A remainder is below the number of places.
+        let place = (self.hasher.hash_one(name) % NAMES_COUNT as u64) as usize;
+        match self.names.get_mut(place) {
+            Some(Some(known)) if **known == *name => Arc::clone(known),
+            Some(other) => Arc::clone(other.insert(name.into())),
+            None => name.into(),
         }
     }
 

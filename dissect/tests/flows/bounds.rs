@@ -109,6 +109,24 @@ fn eviction_keeps_what_is_decided_and_marks_the_rest() {
 }
 
 #[test]
+fn what_is_reserved_is_left_to_others_but_for_a_quarter() {
+    let hello = Hello::up_to(0x0301).record();
+    let packets: Vec<Packet> =
+        (0..1_500).flat_map(|number| dialling(number).client(&hello).packets).collect();
+    let see = |reserved_bytes| {
+        let limits = Limits { memory_max: 1 << 20, ..Limits::default() };
+        Lens { limits, reserved_bytes, ..Lens::default() }.see(&packets)
+    };
+    let bounds = [(0, 1 << 20), (1 << 19, 1 << 19), (1 << 20, 1 << 18), (usize::MAX, 1 << 18)];
+    for (reserved_bytes, bytes_max) in bounds {
+        let seen = see(reserved_bytes);
+        let held = seen.held_bytes_max;
+        assert!((bytes_max - 8_192..=bytes_max).contains(&held), "{reserved_bytes}: {held}");
+        assert_eq!(seen.flows.len(), 1_500);
+    }
+}
+
+#[test]
 fn parked_bytes_take_other_memory_and_not_more() {
     let limits = Limits { memory_max: 64 << 10, ..Limits::default() };
     let hello = Hello::up_to(0x0304).record();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dissect::{
     Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, FlowFacts, HelloExtent,
-    HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, Quality, Refusal, RefusalKind,
-    RoleFrom, ServerHello, Side, Timestamp, Transport, Upgrade,
+    HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, Refusal, RefusalKind,
+    ServerHello, Side, Timestamp, Upgrade,
 };
 
 /// Judges connections under the default policy.
@@ -39,28 +39,8 @@ impl Flow {
             facts: FlowFacts {
                 first: mark,
                 last: mark,
-                transport: Transport::Tcp,
-                client: endpoint(client),
-                server: endpoint(server),
-                role_from: RoleFrom::ClientHello,
                 dialled_by: Some(Side::Client),
-                protocol: Protocol::Tls,
-                upgrade: Upgrade::Direct,
-                upgrade_name: None,
-                proxied_client: None,
-                client_hello: None,
-                server_hello: None,
-                hello_retried: false,
-                certificate: None,
-                certificate_requested: false,
-                alerts: [].into_iter().collect(),
-                refusal: None,
-                end: None,
-                resumed: None,
-                established: None,
-                coverage: Coverage::COMPLETE,
-                quality: Quality::default(),
-                messages: [].into_iter().collect(),
+                ..FlowFacts::new(endpoint(client), endpoint(server))
             },
         }
     }

@@ -227,7 +227,11 @@ fn turn(sightings: &mut [SavedFlow]) {
             end
         });
         facts.alerts.iter_mut().for_each(|alert| alert.from = alert.from.peer());
-        facts.messages.iter_mut().for_each(|message| message.from = message.from.peer());
+        facts.messages = facts
+            .messages
+            .iter()
+            .map(|message| MessageMark { from: message.from.peer(), ..message })
+            .collect();
         let (client, server) = (Coverage::CLIENT_SIDE_MISSING, Coverage::SERVER_SIDE_MISSING);
         let has = |part| facts.coverage.contains(part);
         let (no_client, no_server) = (has(client), has(server));
@@ -303,16 +307,12 @@ fn joined(sightings: &[&FlowFacts]) -> FlowFacts {
         established: established.max(),
         coverage: Coverage::COMPLETE,
         quality: Quality { client: client.quality.client, server: server.quality.server },
-        messages: [Side::Client, Side::Server]
-            .into_iter()
-            .flat_map(|side| messages(sightings, side))
-            .collect(),
+        messages: messages(sightings).into_iter().collect(),
     };
     if facts.server_hello.is_some() {
         facts.refusal = None;
     }
     facts.alerts.sort_by_key(|alert| (alert.at.time, alert.at.frame));
-    facts.messages.sort_by_key(|message| (message.at.time, message.at.frame));
     facts.coverage = coverage(&facts, client, server);
     facts
 }
@@ -357,12 +357,17 @@ fn alerts(sightings: &[&FlowFacts], side: Side) -> Vec<dissect::Alert> {
     of(best(sightings, |facts| of(facts).len()))
 }
 
-/// One side's messages, of the sighting that has most of them.
-fn messages(sightings: &[&FlowFacts], side: Side) -> Vec<MessageMark> {
-    let of = |facts: &FlowFacts| {
-        facts.messages.iter().filter(|message| message.from == side).copied().collect::<Vec<_>>()
+/// Each side's messages, of the sighting that has most of them, in the order of time.
+fn messages(sightings: &[&FlowFacts]) -> Vec<MessageMark> {
+    let of = |facts: &FlowFacts, side| {
+        facts.messages.iter().filter(|message| message.from == side).collect::<Vec<_>>()
     };
-    of(best(sightings, |facts| of(facts).len()))
+    let mut all: Vec<_> = [Side::Client, Side::Server]
+        .into_iter()
+        .flat_map(|side| of(best(sightings, |facts| of(facts, side).len()), side))
+        .collect();
+    all.sort_by_key(|message| (message.at.time, message.at.frame));
+    all
 }
 
 /// What nobody saw of the bytes that decide.

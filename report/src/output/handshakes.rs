@@ -6,10 +6,13 @@
 //! default. Addresses are those on the wire.
 
 use std::io::{self, Write};
+use std::iter;
 
 use dissect::{
     FlowFacts, HelloFormat, MessageKind, MessageMark, Protocol, Side, Timestamp, Version,
 };
+
+use smallvec::{SmallVec, smallvec};
 
 use super::csv::CsvTable;
 use crate::JudgedFlow;
@@ -72,25 +75,28 @@ struct Place {
 /// The messages of one sender that one frame completed.
 struct Row<'a> {
     facts: &'a FlowFacts,
-    first: &'a MessageMark,
+    first: MessageMark,
     /// The place of the first among the connection's messages.
     first_index: u32,
     /// All of them, the first too.
-    messages: &'a [MessageMark],
+    messages: SmallVec<[MessageMark; 4]>,
 }
 
 /// A connection's messages, put together by frame and sender.
 fn rows_of(facts: &FlowFacts) -> impl Iterator<Item = Row<'_>> {
-    facts
-        .messages
-        .chunk_by(|one, next| one.at.frame == next.at.frame && one.from == next.from)
-        .scan(0, move |index, messages| {
-            let first_index = *index;
-            // A connection's messages are few.
-            *index += u32::try_from(messages.len()).unwrap_or(u32::MAX);
-            Some(Row { facts, first: messages.first()?, first_index, messages })
-        })
-        .filter(|row| row.messages.iter().any(|message| makes_row(message.kind)))
+    let mut rest = (0..).zip(&facts.messages).peekable();
+    let row = move || {
+        let (first_index, first) = rest.next()?;
+        let is_beside = |(_, next): &(u32, MessageMark)| {
+            next.at.frame == first.at.frame && next.from == first.from
+        };
+        let mut messages = smallvec![first];
+        while let Some((_, next)) = rest.next_if(is_beside) {
+            messages.push(next);
+        }
+        Some(Row { facts, first, first_index, messages })
+    };
+    iter::from_fn(row).filter(|row| row.messages.iter().any(|message| makes_row(message.kind)))
 }
 
 /// Whether a frame that completed this has a row.
@@ -106,7 +112,7 @@ const fn makes_row(kind: MessageKind) -> bool {
 
 impl Row<'_> {
     fn write<W: Write>(&self, table: &mut CsvTable<W>, first_time: Timestamp) -> io::Result<()> {
-        let MessageMark { at, frame_len, from, .. } = *self.first;
+        let MessageMark { at, frame_len, from, .. } = self.first;
         let (source, destination) = match from {
             Side::Client => (self.facts.client, self.facts.server),
             Side::Server => (self.facts.server, self.facts.client),

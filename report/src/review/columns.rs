@@ -3,6 +3,9 @@
 //! A [`Row`] holds the cells of one row or one JSON object under our own names, whatever wrote
 //! them. Several values of a cell are joined by commas.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 /// What a cell holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
@@ -231,46 +234,58 @@ const NAMES: &[(&str, Column)] = &[
     ("x509ce.dnsname", Column::CertificateNames),
 ];
 
-/// The column of a header or of a JSON key.
-pub(super) fn column(name: &str) -> Option<Column> {
-    let name = name.trim().to_ascii_lowercase();
-    if let Some(found) = exact(&name) {
-        return Some(found);
+/// Every spelling of a name, in small letters.
+type Names = foldhash::HashMap<Box<str>, Column>;
+
+/// Names as headers and `tshark -T json` have them: those of `tls.` also as `ssl.`, their old name,
+/// and as `dtls.` where that has none of its own.
+static BY_NAME: LazyLock<Names> = LazyLock::new(|| {
+    let mut names: Names = NAMES.iter().map(|(name, column)| ((*name).into(), *column)).collect();
+    for (name, column) in NAMES {
+        let Some(rest) = name.strip_prefix("tls.") else { continue };
+        for layer in ["ssl", "dtls"] {
+            names.entry(format!("{layer}.{rest}").into()).or_insert(*column);
+        }
     }
-    if let Some(old) = name.strip_prefix("ssl.") {
-        return exact(&format!("tls.{old}"));
+    names
+});
+
+/// Names as `tshark -T ek` has them. Titles of the packet list are no keys.
+static BY_EK_NAME: LazyLock<Names> = LazyLock::new(|| {
+    let mut names = Names::default();
+    for (name, column) in NAMES.iter().filter(|(name, _)| name.contains('.') && *name != "no.") {
+        let name = name.replace('.', "_");
+        if let Some(rest) = name.strip_prefix("tls_") {
+            names.insert(format!("ssl_{rest}").into(), *column);
+        }
+        names.entry(name.into()).or_insert(*column);
     }
-    if let Some(rest) = name.strip_prefix("dtls.") {
-        return exact(&format!("tls.{rest}"));
+    names
+});
+
+/// A name in small letters, as most are.
+fn small(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.into(),
     }
-    None
 }
 
-fn exact(name: &str) -> Option<Column> {
-    NAMES.binary_search_by_key(&name, |(name, _)| name).ok().map(|at| NAMES[at].1)
+/// The column of a header or of a JSON key.
+pub(super) fn column(name: &str) -> Option<Column> {
+    BY_NAME.get(&*small(name.trim())).copied()
 }
 
 /// The column of a key as `tshark -T ek` writes it: `tls_tls_handshake_type`, and without the
 /// layer where fields were chosen: `tls_handshake_type`.
 pub(super) fn column_of_ek(key: &str) -> Option<Column> {
-    let is_same = |name: &str, key: &str| {
-        name.len() == key.len()
-            && name.bytes().zip(key.bytes()).all(|(one, other)| {
-                other.to_ascii_lowercase() == if one == b'.' { b'_' } else { one }
-            })
-    };
-    let find = |key: &str| {
-        let old = key.strip_prefix("ssl_").map(|rest| format!("tls_{rest}"));
-        let key = old.as_deref().unwrap_or(key);
-        // Titles of the packet list are no keys.
-        let mut fields = NAMES.iter().filter(|(name, _)| name.contains('.') && *name != "no.");
-        fields.find(|(name, _)| is_same(name, key)).map(|(_, column)| *column)
-    };
+    let key = small(key);
+    let find = |key: &str| BY_EK_NAME.get(key).copied();
     let (layer, rest) = key.split_once('_')?;
     // The layer stands twice: before the name and at its beginning.
     match rest.strip_prefix(layer).and_then(|rest| rest.strip_prefix('_')) {
         Some(_) => find(rest),
-        None => find(key).or_else(|| find(rest)),
+        None => find(&key).or_else(|| find(rest)),
     }
 }
 
@@ -343,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_ascend_so_that_every_one_is_found() {
+    fn no_name_stands_twice() {
         for pair in NAMES.windows(2) {
             assert!(pair[0].0 < pair[1].0, "{} {}", pair[0].0, pair[1].0);
         }
@@ -358,6 +373,8 @@ mod tests {
         check("tls.handshake.type", Column::MessageType);
         check("ssl.handshake.ciphersuite", Column::Suites);
         check("Source Port", Column::SourcePort);
+        check("DTLS.handshake.type", Column::DtlsMessage);
+        check("dtls.handshake.version", Column::Version);
         assert_eq!(column("tls.handshake"), None);
         let check = |name, expect| assert_eq!(column_of_ek(name), Some(expect), "{name}");
         check("tls_tls_handshake_type", Column::MessageType);

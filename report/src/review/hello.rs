@@ -52,25 +52,9 @@ pub(super) fn first(row: &Row, column: Column) -> Result<Option<u64>, NotANumber
 }
 
 /// An offer of which nothing is certain: it may be of any version.
-pub(super) fn unknown_offer() -> Offer {
-    Offer {
-        format: HelloFormat::Tls,
-        // No hello has it: nothing is known.
-        legacy_version: 0,
-        supported_versions: None,
-        cipher_suites: Vec::new(),
-        sslv2_ciphers: Vec::new(),
-        compression_methods: Vec::new(),
-        extensions: None,
-        groups: None,
-        key_share_groups: Vec::new(),
-        signature_algorithms: None,
-        ec_point_formats: None,
-        alpn: Vec::new(),
-        extent: HelloExtent::Version,
-        ja3: None,
-        ja4: None,
-    }
+pub(super) const fn unknown_offer() -> Offer {
+    // No hello on the wire has this version.
+    Offer::empty(HelloFormat::Tls, 0)
 }
 
 /// A ClientHello around an offer; its place is the caller's to fill in.
@@ -87,7 +71,7 @@ pub(super) fn hello_of(offer: Offer) -> ClientHello {
 }
 
 /// The name in a cell, unless it is longer than any.
-pub(super) fn name(text: &str) -> Option<Box<str>> {
+pub(super) fn name<T: for<'a> From<&'a str>>(text: &str) -> Option<T> {
     let name = text.split([',', ';']).next().unwrap_or_default().trim();
     (!name.is_empty() && name != "-" && name.len() <= NAME_LEN_MAX).then(|| name.into())
 }

@@ -101,15 +101,24 @@ impl<R: Read> Values<R> {
         let (mut depth, mut is_text, mut is_escaped, mut is_long) = (1u32, false, false, false);
         self.value.push(b'{');
         while depth > 0 {
-            let Some(byte) = self.next_byte()? else {
+            if self.at == self.chunk.len() && !self.refill()? {
                 self.is_in_array = false;
                 return Ok(Found::Unreadable("the file ends within a value"));
-            };
-            if self.value.len() < VALUE_LEN_MAX {
-                self.value.push(byte);
-            } else {
-                is_long = true;
             }
+            // Most bytes are those of texts, and of them only three mean anything.
+            let rest = &self.chunk[self.at..];
+            let next = match is_text && !is_escaped {
+                true => memchr::memchr3(b'"', b'\\', b'\n', rest),
+                false => Some(0),
+            };
+            let len = next.map_or(rest.len(), |at| at + 1);
+            let taken = &rest[..len];
+            let room = VALUE_LEN_MAX - self.value.len();
+            is_long |= len > room;
+            self.value.extend_from_slice(&taken[..len.min(room)]);
+            self.at += len;
+            let Some(byte) = next.map(|at| taken[at]) else { continue };
+            self.next_line += u64::from(byte == b'\n');
             match byte {
                 // A line end is none of a text's: its quote was lost.
                 b'\n' if is_text => return Ok(Found::Unreadable("a text that is never closed")),
@@ -129,22 +138,26 @@ impl<R: Read> Values<R> {
         Ok(Found::Unreadable("no JSON object"))
     }
 
-    fn next_byte(&mut self) -> io::Result<Option<u8>> {
-        if self.at == self.chunk.len() {
-            self.chunk.resize(CHUNK_LEN, 0);
-            let read = loop {
-                match self.input.read(&mut self.chunk) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    other => break other,
-                }
-            };
-            self.at = 0;
-            let read = read.inspect_err(|_| self.chunk.clear())?;
-            self.chunk.truncate(read);
-            self.bytes += read as u64;
-            if read == 0 {
-                return Ok(None);
+    /// Reads more; `false` at the end.
+    #[cold]
+    fn refill(&mut self) -> io::Result<bool> {
+        self.chunk.resize(CHUNK_LEN, 0);
+        let read = loop {
+            match self.input.read(&mut self.chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
             }
+        };
+        self.at = 0;
+        let read = read.inspect_err(|_| self.chunk.clear())?;
+        self.chunk.truncate(read);
+        self.bytes += read as u64;
+        Ok(read > 0)
+    }
+
+    fn next_byte(&mut self) -> io::Result<Option<u8>> {
+        if self.at == self.chunk.len() && !self.refill()? {
+            return Ok(None);
         }
         let byte = self.chunk[self.at];
         self.at += 1;
@@ -159,7 +172,10 @@ impl<R: Read> Values<R> {
 /// # Errors
 ///
 /// When the text is no JSON, or nested deeper than 128 levels.
-pub(super) fn visit(text: &[u8], each: &mut dyn FnMut(&[String], &str)) -> serde_json::Result<()> {
+pub(super) fn visit(
+    text: &[u8],
+    each: &mut dyn FnMut(&[Cow<'_, str>], &str),
+) -> serde_json::Result<()> {
     let mut path = Vec::new();
     let text = without_surrogates(text);
     let mut reader = serde_json::Deserializer::from_slice(&text);
@@ -173,7 +189,8 @@ fn without_surrogates(text: &[u8]) -> Cow<'_, [u8]> {
     let is_surrogate = |window: &[u8]| {
         matches!(window, [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..])
     };
-    if !text.windows(4).any(is_surrogate) {
+    let mut escapes = memchr::memchr_iter(b'\\', text);
+    if !escapes.any(|at| is_surrogate(&text[at..])) {
         return text.into();
     }
     let mut text = text.to_vec();
@@ -185,12 +202,39 @@ fn without_surrogates(text: &[u8]) -> Cow<'_, [u8]> {
     text.into()
 }
 
-struct Walk<'a> {
-    path: &'a mut Vec<String>,
-    each: &'a mut dyn FnMut(&[String], &str),
+struct Walk<'a, 'de> {
+    path: &'a mut Vec<Cow<'de, str>>,
+    each: &'a mut dyn FnMut(&[Cow<'_, str>], &str),
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
+/// A key, borrowed from the text unless it holds escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -198,7 +242,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
+impl<'de> Visitor<'de> for Walk<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -206,7 +250,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
+        while let Some(key) = map.next_key_seed(Key)? {
             self.path.push(key);
             map.next_value_seed(Walk { path: self.path, each: self.each })?;
             self.path.pop();

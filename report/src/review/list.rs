@@ -5,6 +5,8 @@
 //! record's when it was made in one, as tshark does; a refusal's record may even name a version
 //! that nobody offered. It is evidence of nothing and is not looked at.
 
+use std::sync::Arc;
+
 use dissect::{MessageKind, Version};
 use smallvec::SmallVec;
 
@@ -19,7 +21,7 @@ pub(super) struct Told {
     /// Records that can't be followed: cut, or none of TLS.
     pub(super) has_other: bool,
     /// The name that a ClientHello asks for.
-    pub(super) server_name: Option<Box<str>>,
+    pub(super) server_name: Option<Arc<str>>,
     pub(super) is_retransmission: bool,
 }
 

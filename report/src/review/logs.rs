@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dissect::{
     Alert, CertificateNames, ClientHello, Coverage, Endpoint, Faults, FlowFacts, HelloExtent, Mark,
-    Protocol, Quality, RoleFrom, ServerHello, Side, SideQuality, Transport, Upgrade, Version,
+    Protocol, Quality, RoleFrom, ServerHello, Side, SideQuality, Transport, Version,
 };
 
 use super::columns::{Column, Row};
@@ -23,13 +23,21 @@ use crate::iana;
 const FIELDS_MAX: usize = 256;
 const FIELD_LEN_MAX: usize = 16 << 10;
 
+/// Alerts that end no handshake: `close_notify`, `user_canceled`, `no_renegotiation`,
+/// `unrecognized_name` (RFC 5246 §7.2, RFC 6066 §3). Zeek names an alert without its level.
+const WARNINGS: [u8; 4] = [0, 90, 100, 112];
+
 /// A row by field; values of lists are joined by commas.
 #[derive(Debug, Default)]
 pub(super) struct Fields(BTreeMap<String, String>);
 
 impl Fields {
+    /// Forgets the values. Keys stay, as the next row has the same ones, unless rows differ.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        match self.0.len() > FIELDS_MAX / 2 {
+            true => self.0.clear(),
+            false => self.0.values_mut().for_each(String::clear),
+        }
     }
 
     pub(super) fn push(&mut self, key: &str, value: &str) {
@@ -62,14 +70,30 @@ impl Fields {
 /// A connection out of a row, and when; an error says why there is none.
 pub(super) type Logged = Result<(Moment, FlowFacts), String>;
 
+/// Whether a log of Zeek that has these fields is `ssl.log`: it says of every row whether the
+/// handshake was done, and before Bro 2.3 it had columns for what was selected. Ours leaves out what
+/// is not known.
+pub(super) fn is_ssl_log(has: impl Fn(&str) -> bool) -> bool {
+    has("established") || has("version") && has("cipher") || has("tlsunset_verdict")
+}
+
 /// A row of Zeek's `ssl.log`.
 pub(super) fn zeek(fields: &Fields) -> Logged {
-    let client = endpoint(fields, "id.orig_h", "id.orig_p")?;
-    let server = endpoint(fields, "id.resp_h", "id.resp_p")?;
+    let dialler = endpoint(fields, "id.orig_h", "id.orig_p")?;
+    let dialled = endpoint(fields, "id.resp_h", "id.resp_p")?;
+    // Letters of messages, those of the client in capitals.
+    let history = fields.get("ssl_history").unwrap_or_default();
+    // The hello came from the end that was dialled.
+    let is_flipped = history.contains('^');
+    let (client, server) = if is_flipped { (dialled, dialler) } else { (dialler, dialled) };
     let version = fields.get("version").and_then(values::version);
     let suite = fields.get("cipher").and_then(iana::cipher_suite_number);
     let group = fields.get("curve").and_then(iana::group_number);
-    let mut answer = version.map(|version| server_hello(version, suite, group));
+    // A HelloRetryRequest has a version too, and the suite that the ServerHello will have.
+    let has_retried = history.contains('j');
+    let is_answered = !has_retried || history.contains('s');
+    let answer = version.filter(|_| is_answered);
+    let mut answer = answer.map(|version| server_hello(version, suite, group));
     let mut asked = Row::default();
     for (key, column) in [
         ("client_version", Column::Version),
@@ -87,8 +111,8 @@ pub(super) fn zeek(fields: &Fields) -> Logged {
     }
     let established = fields.is_true("established").filter(|is_established| *is_established);
     let mut facts = facts(client, server, version);
-    // A capital letter is the client's.
-    let history = fields.get("ssl_history").unwrap_or_default();
+    facts.dialled_by = Some(if is_flipped { Side::Server } else { Side::Client });
+    facts.hello_retried = has_retried;
     let alerted_by = match (history.contains('L'), history.contains('l')) {
         (true, false) => Some(Side::Client),
         (false, true) => Some(Side::Server),
@@ -96,7 +120,7 @@ pub(super) fn zeek(fields: &Fields) -> Logged {
     };
     if let Some(description) = fields.get("last_alert").and_then(values::alert)
         && established.is_none()
-        && description != 0
+        && !WARNINGS.contains(&description)
     {
         let alert =
             alerted_by.map(|from| Alert { from, level: 2, description, at: Mark::default() });
@@ -110,7 +134,9 @@ pub(super) fn zeek(fields: &Fields) -> Logged {
         answer.alpn = Some(alpn.as_bytes().into()).filter(|_| version < Some(Version::Tls13));
     }
     facts.established = established;
-    facts.resumed = fields.is_true("resumed").filter(|_| answer.is_some());
+    // Zeek before version 5 calls no session of TLS 1.3 resumed.
+    let may_tell = |resumed: &bool| *resumed || version < Some(Version::Tls13);
+    facts.resumed = fields.is_true("resumed").filter(|_| answer.is_some()).filter(may_tell);
     facts.certificate = certificate(fields.get("subject"), None);
     finish(&mut facts, client_hello(&asked), answer);
     Ok((moment(fields, "ts")?, facts))
@@ -131,6 +157,8 @@ fn eve_tls(fields: &Fields) -> Logged {
     let version = fields.get("tls.version").and_then(values::version);
     // JA3S: version, suite, extensions of the ServerHello.
     let suite = fields.get("tls.ja3s.string").and_then(|it| it.split(',').nth(1)?.parse().ok());
+    let told = || fields.get("tls.server_handshake.cipher")?.parse().ok();
+    let suite = suite.or_else(told);
     let answer = version.map(|version| server_hello(version, suite, None));
     let mut asked = Row::default();
     for (key, column) in [
@@ -138,6 +166,10 @@ fn eve_tls(fields: &Fields) -> Logged {
         ("tls.ja3.hash", Column::Ja3),
         ("tls.ja3.string", Column::Ja3Full),
         ("tls.client_alpns", Column::Alpn),
+        // Of Suricata 8.
+        ("tls.client_handshake.version", Column::Version),
+        ("tls.client_handshake.ciphers", Column::Suites),
+        ("tls.client_handshake.exts", Column::ExtensionTypes),
     ] {
         copy(fields, key, &mut asked, column);
     }
@@ -213,30 +245,11 @@ fn facts(client: Endpoint, server: Endpoint, version: Option<Version>) -> FlowFa
     let is_dtls = version.is_some_and(|version| version >= Version::Dtls10);
     let quality = SideQuality { faults: Faults::RETOLD, ..SideQuality::default() };
     FlowFacts {
-        first: Mark::default(),
-        last: Mark::default(),
         transport: if is_dtls { Transport::Udp } else { Transport::Tcp },
-        client,
-        server,
-        role_from: RoleFrom::ClientHello,
-        dialled_by: None,
         protocol: if is_dtls { Protocol::Dtls } else { Protocol::Tls },
-        upgrade: Upgrade::Direct,
-        upgrade_name: None,
-        proxied_client: None,
-        client_hello: None,
-        server_hello: None,
-        hello_retried: false,
-        certificate: None,
-        certificate_requested: false,
-        alerts: [].into_iter().collect(),
-        refusal: None,
-        end: None,
-        resumed: None,
-        established: None,
         coverage: Coverage::TRUNCATED,
         quality: Quality { client: quality, server: quality },
-        messages: [].into_iter().collect(),
+        ..FlowFacts::new(client, server)
     }
 }
 
@@ -286,6 +299,72 @@ mod tests {
         assert_eq!((hello.cipher_suite, hello.group), (Some(0xc02f), Some(23)));
         assert_eq!((facts.established, facts.resumed), (Some(true), Some(false)));
         assert_eq!(facts.offered_max(), None);
+    }
+
+    /// Letters and values as Zeek's script for SSL writes them (`SSL::Info`, `add_to_history`).
+    #[test]
+    fn zeek_tells_by_letters_who_asked_and_what_was_no_answer() {
+        let selected = [("version", "TLSv13"), ("cipher", "TLS_AES_256_GCM_SHA384")];
+        let row = |history: &'static str| {
+            let more = [("ssl_history", history), ("established", "F"), ("resumed", "F")];
+            zeek_row(&[selected.as_slice(), &more].concat())
+        };
+        let facts = row("^CsiI");
+        assert_eq!((facts.client.port, facts.server.port), (443, 50000));
+        assert_eq!(facts.dialled_by, Some(Side::Server));
+        let facts = row("Cj");
+        assert!(facts.hello_retried && facts.server_hello.is_none());
+        let facts = row("CjCs");
+        assert_eq!((facts.hello_retried, facts.negotiated()), (true, Some(Version::Tls13)));
+        // Old ones know of no session of TLS 1.3 that was resumed.
+        assert_eq!(facts.resumed, None);
+        assert_eq!(zeek_row(&[("version", "TLSv13-draft14")]).negotiated(), Some(Version::Tls13));
+    }
+
+    #[test]
+    fn an_alert_that_may_be_a_warning_ends_nothing() {
+        let row = |alert: &'static str| {
+            zeek_row(&[
+                ("version", "TLSv10"),
+                ("cipher", "TLS_RSA_WITH_AES_128_CBC_SHA"),
+                ("last_alert", alert),
+                ("established", "F"),
+                ("ssl_history", "Csxnl"),
+            ])
+        };
+        assert_eq!(row("unrecognized_name").alerts.len(), 0);
+        assert_eq!(row("handshake_failure").alerts[0].description, 40);
+    }
+
+    /// The fields that Suricata 8 adds when `tls` has them among its `custom` ones.
+    #[test]
+    fn suricata_tells_the_hello_in_a_list_of_numbers() {
+        let event = |more: &[(&str, &str)]| {
+            let ends = [
+                ("timestamp", "2026-11-23T08:00:00.905055+0000"),
+                ("event_type", "tls"),
+                ("src_ip", "10.0.0.7"),
+                ("src_port", "50000"),
+                ("dest_ip", "52.97.1.1"),
+                ("dest_port", "443"),
+            ];
+            eve(&fields(&[ends.as_slice(), more].concat())).unwrap().unwrap().1
+        };
+        let facts = event(&[
+            ("tls.version", "TLSv1"),
+            ("tls.client_handshake.version", "TLSv1"),
+            ("tls.client_handshake.ciphers", "49172,53"),
+            ("tls.client_handshake.exts", "0,10"),
+            ("tls.server_handshake.cipher", "49172"),
+        ]);
+        assert_eq!(facts.offered_max(), Some(Version::Tls10));
+        assert_eq!(facts.server_hello.unwrap().cipher_suite, Some(0xc014));
+        let facts = event(&[("tls.version", "TLS 1.3 draft-28"), ("tls.sni", "a.example")]);
+        assert_eq!(facts.negotiated(), Some(Version::Tls13));
+        let names = "C=US, ST=Somewhere, O=Contoso, Inc., CN=*.contoso.example";
+        let facts = event(&[("tls.version", "TLS 1.2"), ("tls.subject", names)]);
+        let name = facts.certificate.unwrap().common_name.clone();
+        assert_eq!(name.as_deref(), Some("*.contoso.example"));
     }
 
     #[test]

@@ -184,6 +184,11 @@ impl Packet {
         self.ack && !is_end && self.speech == Speech::Nothing && self.transport == Transport::Tcp
     }
 
+    /// Whether it begins a connection, whatever came before.
+    pub(super) fn begins(&self) -> bool {
+        self.syn && !self.ack || self.client_hello.is_some() || self.server_hello.is_some()
+    }
+
     fn read_speech(&mut self, row: &Row, spoken: Spoken) -> Result<(), NotANumber> {
         let told = match spoken {
             Spoken::Tls(_) => Some(list::records(row.text(Column::Info))),

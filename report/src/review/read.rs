@@ -29,6 +29,9 @@ const GAP_NS: i64 = 3600 * 1_000_000_000;
 /// Nanoseconds by which rows may be out of order, as those of several interfaces are.
 const DISORDER_NS_MAX: i64 = 1_000_000_000;
 
+/// What a log of Zeek is that is not `ssl.log`.
+const OTHER_LOG: &str = "a log of Zeek that tells nothing of TLS; give ssl.log";
+
 /// An input that ends where reading it fails: the rows before count, whatever reads ahead of them.
 struct UntilFailure<R> {
     input: R,
@@ -151,6 +154,8 @@ impl Reviewer {
         // Zeek quotes nothing: it writes tabs within values as \x09.
         let mut rows = Rows::new(head, input, Dialect { delimiter: b'\t', quote: 0 });
         let mut names: Vec<String> = Vec::new();
+        // Logs may stand one behind the other, each with its header.
+        let (mut is_of_tls, mut knows_tls) = (true, false);
         let mut fields = Fields::default();
         loop {
             let bytes = rows.bytes;
@@ -165,7 +170,14 @@ impl Reviewer {
                     if first.starts_with('#') {
                         if first == "#fields" {
                             names = cells.map(|it| it.into_owned()).collect();
+                            let has = |wanted: &str| names.iter().any(|name| name == wanted);
+                            is_of_tls = logs::is_ssl_log(has);
+                            knows_tls |= is_of_tls;
                         }
+                        continue;
+                    }
+                    if !is_of_tls {
+                        self.pass_other();
                         continue;
                     }
                     if names.len() != cells.count() + 1 {
@@ -181,8 +193,8 @@ impl Reviewer {
                 }
             }
         }
-        if names.iter().all(|name| name != "id.orig_h") {
-            return Err(ReviewError::MissingColumns { missing: "addresses (id.orig_h)" });
+        if !knows_tls {
+            return Err(ReviewError::Foreign(OTHER_LOG));
         }
         Ok((SourceKind::Log, log_notices()))
     }
@@ -195,7 +207,7 @@ impl Reviewer {
     ) -> Result<(SourceKind, Vec<String>), ReviewError> {
         let mut values = Values::new(head, input);
         let mut object = Object::default();
-        let (mut packets, mut logged, mut raw) = (0u64, 0u64, 0u64);
+        let (mut packets, mut logged, mut others, mut raw) = (0u64, 0u64, 0u64, 0u64);
         loop {
             let bytes = values.bytes;
             let found = values.next_value();
@@ -217,6 +229,12 @@ impl Reviewer {
                             let sight = sight(&object.row, SourceKind::Packets);
                             self.take_row(&object.row, line, sight, notes);
                         }
+                        ObjectKind::Zeek
+                            if !logs::is_ssl_log(|name| object.fields.get(name).is_some()) =>
+                        {
+                            others += 1;
+                            self.pass_other();
+                        }
                         ObjectKind::Zeek => {
                             logged += 1;
                             self.take_logged(logs::zeek(&object.fields), line, notes);
@@ -225,10 +243,7 @@ impl Reviewer {
                             logged += 1;
                             match logs::eve(&object.fields) {
                                 Some(found) => self.take_logged(found, line, notes),
-                                None => {
-                                    self.reviewed.info.rows_read += 1;
-                                    self.reviewed.info.rows_of_others += 1;
-                                }
+                                None => self.pass_other(),
                             }
                         }
                         ObjectKind::Other => {
@@ -243,6 +258,9 @@ impl Reviewer {
             return Err(ReviewError::Foreign(
                 "bytes without fields (`-T jsonraw`), which is not read; use `-T ek`",
             ));
+        }
+        if packets + logged == 0 && others > 0 {
+            return Err(ReviewError::Foreign(OTHER_LOG));
         }
         if packets + logged == 0 && notes.unreadable > 0 {
             return Err(ReviewError::Foreign(
@@ -278,6 +296,12 @@ impl Reviewer {
         self.table.take(*packet, at, self.files, sight);
     }
 
+    /// Counts a row of something else than TLS.
+    fn pass_other(&mut self) {
+        self.reviewed.info.rows_read += 1;
+        self.reviewed.info.rows_of_others += 1;
+    }
+
     fn take_logged(&mut self, logged: Logged, line: u64, notes: &mut Notes) {
         match logged {
             Err(why) => self.refuse(notes, line, Reason::Value, &why),
@@ -293,7 +317,7 @@ impl Reviewer {
                     hello.at = at;
                 }
                 facts.alerts.iter_mut().for_each(|alert| alert.at = at);
-                self.reviewed.flows.push(facts);
+                self.table.take_whole(facts);
             }
         }
     }

@@ -4,19 +4,31 @@
 //! addresses are then told apart as well as can be: a hello goes to the oldest connection that
 //! waits for one, an answer to the oldest hello without one, and what fits several goes to none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-use dissect::{Endpoint, FlowFacts, Mark, MessageKind, Transport};
+use dissect::{Coverage, Endpoint, FlowFacts, Mark, MessageKind, Timestamp, Transport};
 
 use super::packet::{Packet, Speech};
+use super::shared::Shared;
 use super::talk::{Sight, Talk, without_imitation};
 
-/// Bytes of a connection that is followed, with its hellos and its places in the tables.
+/// Bytes of a connection that is followed, with its places in the tables; what it holds outside is
+/// counted by itself.
 pub(super) const TALK_SIZE: u64 = 2048;
+const _: () = assert!(size_of::<Talk>() as u64 + 512 <= TALK_SIZE);
 
 /// Open connections of two addresses that are looked through for a row without ports.
 const OPEN_MAX: usize = 256;
+
+/// Late copies of the packets of a connection that ended come within a minute, or never.
+const LINGER_NS: i64 = 60_000_000_000;
+
+/// Connections that are over and are remembered, so that their late rows are known: 8 MiB.
+const REMEMBERED_MAX: usize = 1 << 16;
+
+/// Rows between two looks for connections that are over, at least.
+const SWEEP_ROWS_MIN: usize = 1 << 12;
 
 /// The two ends in ascending order, and the transport.
 type Ends = (Endpoint, Endpoint, Transport);
@@ -25,18 +37,33 @@ type Pair = (IpAddr, IpAddr, Transport);
 /// All connections that are followed, and the facts of those that are over.
 #[derive(Debug)]
 pub(super) struct Table {
-    talks: HashMap<u64, Talk>,
+    talks: HashMap<u64, Box<Talk>>,
     by_ends: HashMap<Ends, u64>,
     by_pair: HashMap<Pair, Vec<u64>>,
+    /// Those of `by_ends` that are over, the oldest first.
+    remembered: VecDeque<(Ends, u64)>,
     next: u64,
-    talks_max: usize,
-    pub(super) done: Vec<FlowFacts>,
+    memory_max: u64,
+    /// Bytes that the connections hold outside of themselves.
+    held: u64,
+    /// Rows since the last look for connections that are over.
+    rows_unswept: usize,
+    shared: Shared,
+    pub(super) done: Vec<Box<FlowFacts>>,
     /// Connections given up to stay below the ceiling.
     pub(super) evicted: u64,
     /// Rows without ports that may be of several connections, and connections put together of
     /// such.
     pub(super) ambiguous_rows: u64,
     pub(super) grouped_flows: u64,
+}
+
+/// What giving up a connection loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Loss {
+    Nothing,
+    /// What it was yet to say.
+    Rest,
 }
 
 fn pair(packet: &Packet) -> Pair {
@@ -54,13 +81,16 @@ fn ends(packet: &Packet) -> Option<Ends> {
 impl Table {
     /// A table that takes up to so many bytes.
     pub(super) fn new(memory_max: u64) -> Self {
-        let talks_max = usize::try_from(memory_max / TALK_SIZE).unwrap_or(usize::MAX).max(16);
         Self {
             talks: HashMap::new(),
             by_ends: HashMap::new(),
             by_pair: HashMap::new(),
+            remembered: VecDeque::new(),
             next: 0,
-            talks_max,
+            memory_max: memory_max.max(16 * TALK_SIZE),
+            held: 0,
+            rows_unswept: 0,
+            shared: Shared::default(),
             done: Vec::new(),
             evicted: 0,
             ambiguous_rows: 0,
@@ -69,14 +99,36 @@ impl Table {
     }
 
     /// Takes a packet of a file.
-    pub(super) fn take(&mut self, packet: Packet, at: Mark, file: u32, sight: Sight) {
+    pub(super) fn take(&mut self, mut packet: Packet, at: Mark, file: u32, sight: Sight) {
+        self.rows_unswept += 1;
+        if self.rows_unswept > SWEEP_ROWS_MIN.max(4 * self.talks.len()) {
+            self.sweep(at.time);
+        }
         let id = match ends(&packet) {
             Some(ends) => self.by_ports(&packet, ends, at, file, sight),
             None => self.by_addresses(&packet, at, file, sight),
         };
-        if let Some(talk) = id.and_then(|id| self.talks.get_mut(&id)) {
-            talk.take(packet, at);
+        let Some(talk) = id.and_then(|id| self.talks.get_mut(&id)) else { return };
+        let hello_len = packet.client_hello.as_mut().map_or(0, |hello| self.shared.hello(hello));
+        let before = talk.held();
+        talk.take(packet, at, hello_len);
+        self.held += (talk.held() - before) as u64;
+        if self.used() > self.memory_max {
+            self.evict();
         }
+    }
+
+    /// Takes a connection that a log told as a whole.
+    pub(super) fn take_whole(&mut self, mut facts: FlowFacts) {
+        if let Some(hello) = &mut facts.client_hello {
+            self.shared.hello(hello);
+        }
+        self.finish(facts);
+    }
+
+    /// Bytes of all connections that are followed.
+    fn used(&self) -> u64 {
+        self.talks.len() as u64 * TALK_SIZE + self.held
     }
 
     fn by_ports(
@@ -88,11 +140,13 @@ impl Table {
         sight: Sight,
     ) -> Option<u64> {
         if let Some(&id) = self.by_ends.get(&ends) {
-            let is_over = self.talks.get(&id).is_none_or(|talk| talk.is_over_before(packet, file));
-            if !is_over {
-                return Some(id);
+            match self.talks.get(&id) {
+                Some(talk) if talk.is_over_before(packet, file) => self.close(id, Loss::Nothing),
+                Some(_) => return Some(id),
+                // A late row of one that is over.
+                None if !packet.begins() => return None,
+                None => {}
             }
-            self.close(id, false);
         }
         // What is no TLS and begins nothing needs no place.
         let begins = packet.syn || packet.speech != Speech::Nothing || packet.asked.is_some();
@@ -107,7 +161,7 @@ impl Table {
         let open: Vec<(u64, &Talk)> = all
             .iter()
             .rev()
-            .filter_map(|id| Some((*id, self.talks.get(id)?)))
+            .filter_map(|id| Some((*id, &**self.talks.get(id)?)))
             .filter(|(_, talk)| !talk.has_ended())
             .take(OPEN_MAX)
             .collect();
@@ -143,12 +197,12 @@ impl Table {
     }
 
     fn open(&mut self, packet: &Packet, at: Mark, file: u32, sight: Sight) -> u64 {
-        if self.talks.len() >= self.talks_max {
+        if self.used() + TALK_SIZE > self.memory_max {
             self.evict();
         }
         let id = self.next;
         self.next += 1;
-        self.talks.insert(id, Talk::new(packet, at, file, sight));
+        self.talks.insert(id, Box::new(Talk::new(packet, at, file, sight)));
         if let Some(ends) = ends(packet) {
             self.by_ends.insert(ends, id);
         }
@@ -158,27 +212,40 @@ impl Table {
         id
     }
 
-    /// Gives up the quarter that was silent for the longest time.
+    /// Gives up connections until a quarter of the room is free: first those that lose nothing, and
+    /// of equal ones those that were silent for the longest time.
     fn evict(&mut self) {
-        let mut silent: Vec<(Mark, u64)> =
-            self.talks.iter().map(|(id, talk)| (talk.last, *id)).collect();
-        let count = (silent.len() / 4).max(1);
+        let loss = |talk: &Talk| if talk.is_decided() { Loss::Nothing } else { Loss::Rest };
+        let mut silent: Vec<(Loss, Mark, u64)> =
+            self.talks.iter().map(|(id, talk)| (loss(talk), talk.last, *id)).collect();
         silent.sort_unstable();
-        for (_, id) in silent.into_iter().take(count) {
-            let known = self.done.len();
-            self.close(id, true);
-            self.evicted += (self.done.len() - known) as u64;
+        for (loss, _, id) in silent {
+            self.close(id, loss);
+            if self.used() <= self.memory_max / 4 * 3 {
+                break;
+            }
         }
     }
 
-    fn close(&mut self, id: u64, is_evicted: bool) {
+    /// Reports connections that ended long ago.
+    fn sweep(&mut self, now: Timestamp) {
+        self.rows_unswept = 0;
+        let is_over =
+            |talk: &Talk| talk.has_ended() && now.nanos_since(talk.last.time) >= LINGER_NS;
+        let over = self.talks.iter().filter(|(_, talk)| is_over(talk)).map(|(id, _)| *id);
+        let mut over: Vec<u64> = over.collect();
+        over.sort_unstable();
+        over.into_iter().for_each(|id| self.close(id, Loss::Nothing));
+    }
+
+    fn close(&mut self, id: u64, loss: Loss) {
         let Some(talk) = self.talks.remove(&id) else { return };
+        self.held -= talk.held() as u64;
         let [a, b] = talk.ends;
-        let is_guessed = talk.is_guessed;
         for transport in [Transport::Tcp, Transport::Udp] {
             let ends = (a.min(b), a.max(b), transport);
             if self.by_ends.get(&ends) == Some(&id) {
-                self.by_ends.remove(&ends);
+                self.remember(ends, id);
             }
             let pair = (a.addr.min(b.addr), a.addr.max(b.addr), transport);
             if let Some(ids) = self.by_pair.get_mut(&pair) {
@@ -191,11 +258,31 @@ impl Table {
                 }
             }
         }
-        if let Some(mut facts) = talk.into_facts(is_evicted) {
+        let is_guessed = talk.is_guessed;
+        if let Some(mut facts) = talk.into_facts(loss == Loss::Rest) {
             without_imitation(&mut facts);
             self.grouped_flows += u64::from(is_guessed);
-            self.done.push(facts);
+            self.evicted += u64::from(facts.coverage.contains(Coverage::EVICTED));
+            self.finish(facts);
         }
+    }
+
+    /// Keeps the ends of a connection that is over.
+    fn remember(&mut self, ends: Ends, id: u64) {
+        self.remembered.push_back((ends, id));
+        if self.remembered.len() > REMEMBERED_MAX
+            && let Some((ends, id)) = self.remembered.pop_front()
+            && self.by_ends.get(&ends) == Some(&id)
+        {
+            self.by_ends.remove(&ends);
+        }
+    }
+
+    fn finish(&mut self, mut facts: FlowFacts) {
+        if let Some(certificate) = &mut facts.certificate {
+            self.shared.certificate(certificate);
+        }
+        self.done.push(Box::new(facts));
     }
 
     /// Ends every connection.
@@ -204,6 +291,9 @@ impl Table {
         ids.sort_unstable();
         // One pass for each connection would take long where two addresses have many.
         self.by_pair.clear();
-        ids.into_iter().for_each(|id| self.close(id, false));
+        ids.into_iter().for_each(|id| self.close(id, Loss::Nothing));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use dissect::{
     Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, Faults, FlowFacts,
-    HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Protocol, PseudoTls, Quality,
-    Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport, Upgrade, Version,
+    HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Messages, Protocol, PseudoTls,
+    Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport, Upgrade,
+    Version, client_by_ports,
 };
 use smallvec::SmallVec;
 
@@ -47,6 +48,8 @@ struct Half {
     has_sent_behind: bool,
     rows_behind: u32,
     has_records: bool,
+    /// Bytes that it holds outside of itself.
+    held: usize,
 }
 
 impl Half {
@@ -181,6 +184,17 @@ impl Talk {
         self.end.is_some()
     }
 
+    /// Whether what is yet to come changes nothing: it ended, or both sides encrypt.
+    pub(super) fn is_decided(&self) -> bool {
+        self.has_ended() || self.halves.iter().all(Half::encrypts)
+    }
+
+    /// Bytes that it holds outside of itself.
+    pub(super) fn held(&self) -> usize {
+        let asked = self.asked.as_ref().map_or(0, |name| name.len());
+        self.halves.iter().map(|half| half.held).sum::<usize>() + asked
+    }
+
     /// Whether the sender of a packet may say its first hello here.
     pub(super) fn awaits_hello_of(&self, packet: &Packet) -> bool {
         let sender = self.sender(packet);
@@ -207,8 +221,8 @@ impl Talk {
         self.halves.iter().any(|half| half.has_records)
     }
 
-    /// Takes a packet.
-    pub(super) fn take(&mut self, packet: Packet, at: Mark) {
+    /// Takes a packet, of which the hello holds so many bytes that it shares with no other.
+    pub(super) fn take(&mut self, packet: Packet, at: Mark, hello_len: usize) {
         let sender = self.sender(&packet);
         self.first = self.first.min(at);
         self.last = self.last.max(at);
@@ -230,7 +244,7 @@ impl Talk {
         let is_behind = self.halves[1 - sender].answer.is_some();
         let half = &mut self.halves[sender];
         half.frames += 1;
-        half.take(packet, at, is_behind);
+        half.take(packet, at, is_behind, hello_len);
     }
 
     /// The facts; `None` when it showed no TLS.
@@ -280,14 +294,11 @@ impl Talk {
             first: self.first,
             last: self.last,
             transport: self.transport,
-            client: client_end,
-            server: server_end,
             role_from,
             dialled_by: self.dialled.map(side_of),
             protocol,
             upgrade: if self.asked.is_some() { Upgrade::HttpConnect } else { Upgrade::Direct },
             upgrade_name: self.asked,
-            proxied_client: None,
             certificate_requested: server.says(CERTIFICATE_REQUEST),
             client_hello: client.hello,
             server_hello: server.answer,
@@ -301,6 +312,7 @@ impl Talk {
             coverage,
             quality,
             messages,
+            ..FlowFacts::new(client_end, server_end)
         })
     }
 
@@ -316,14 +328,14 @@ impl Talk {
             (None, None) if b.answer.is_some() => (0, RoleFrom::ServerHello),
             (None, None) => match self.dialled {
                 Some(at) => (at, RoleFrom::Syn),
-                None => (usize::from(self.ends[0].port < self.ends[1].port), RoleFrom::Ports),
+                None => (client_by_ports(self.ends), RoleFrom::Ports),
             },
         }
     }
 }
 
 impl Half {
-    fn take(&mut self, packet: Packet, at: Mark, is_behind: bool) {
+    fn take(&mut self, packet: Packet, at: Mark, is_behind: bool, hello_len: usize) {
         self.has_records |= packet.has_records;
         if packet.changes_cipher {
             self.changed_cipher.get_or_insert(at);
@@ -336,12 +348,14 @@ impl Half {
         }
         if !packet.certificate_names.is_empty() && self.names.is_empty() {
             self.names = packet.certificate_names;
+            self.held += self.names.iter().map(|name| name.len() + 16).sum::<usize>();
         }
         if let (Some(curve), Some(answer)) = (packet.curve, &mut self.answer) {
             answer.group.get_or_insert(curve);
         }
         if let (Some(hello), None) = (packet.client_hello, &self.hello) {
             self.hello = Some(ClientHello { at, ..hello });
+            self.held += hello_len;
         }
         if let (Some(answer), None) = (packet.server_hello, &self.answer) {
             self.answer = Some(ServerHello { at, ..answer });
@@ -351,6 +365,7 @@ impl Half {
             let is_again = packet.is_retransmission && self.says(kind);
             if self.messages.len() < MESSAGES_MAX && !is_again {
                 self.messages.push((at, packet.len, kind));
+                self.held += size_of::<(Mark, u32, MessageKind)>();
             }
         }
     }
@@ -488,7 +503,7 @@ impl Ends {
         all
     }
 
-    fn messages(&self) -> SmallVec<[MessageMark; 6]> {
+    fn messages(&self) -> Messages {
         let marks = |half: &Half, from: Side| {
             let mark = move |&(at, frame_len, kind): &(Mark, u32, MessageKind)| MessageMark {
                 at,
@@ -502,7 +517,7 @@ impl Ends {
         all.extend(marks(&self.client, Side::Client));
         all.extend(marks(&self.server, Side::Server));
         all.sort_by_key(|message| message.at.frame);
-        all
+        all.into_iter().collect()
     }
 }
 

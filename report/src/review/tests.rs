@@ -12,7 +12,7 @@ fn reviewed(texts: &[&str]) -> Reviewed {
     reviewed
 }
 
-fn flows(text: &str) -> Vec<FlowFacts> {
+fn flows(text: &str) -> Vec<Box<FlowFacts>> {
     reviewed(&[text]).flows
 }
 
@@ -44,7 +44,7 @@ fn hello(more: &[(&str, &str)]) -> FlowFacts {
     let text = format!("{}\n{}\n", join(|it| it.0.to_owned()), join(|it| it.1.to_owned()));
     let mut flows = flows(&text);
     assert_eq!(flows.len(), 1, "{text}");
-    flows.remove(0)
+    *flows.remove(0)
 }
 
 fn extent(facts: &FlowFacts) -> HelloExtent {
@@ -101,7 +101,7 @@ fn connections_without_ports_are_told_apart_in_order() {
         (A, B, "TLSv1.2", "Application Data"),
         (A, "52.97.1.2", "TLSv1", "Client Hello"),
     ])]);
-    let versions: Vec<_> = reviewed.flows.iter().map(FlowFacts::negotiated).collect();
+    let versions: Vec<_> = reviewed.flows.iter().map(|it| it.negotiated()).collect();
     assert_eq!(versions, [Some(Version::Tls12), Some(Version::Tls10), None]);
     assert_eq!((reviewed.info.ambiguous_rows, reviewed.info.grouped_flows > 0), (1, true));
     assert_eq!(reviewed.info.rows_read, 6);
@@ -209,23 +209,6 @@ fn a_connection_goes_on_in_the_next_text() {
 }
 
 #[test]
-fn past_the_ceiling_the_most_silent_connections_are_given_up_with_what_is_known() {
-    let rows = |count: u32| {
-        let mut text = "ip.src,ip.dst,tcp.srcport,tcp.dstport,tls.handshake.type\n".to_owned();
-        (0..count).for_each(|port| text += &format!("{A},{B},{},443,1\n", 50_000 + port));
-        let mut reviewer = Reviewer::new(32 * table::TALK_SIZE);
-        reviewer.read(text.as_bytes()).expect("an export");
-        reviewer.finish()
-    };
-    let at = rows(32);
-    assert_eq!((at.flows.len(), at.counters.evicted_flows), (32, 0));
-    let past = rows(33);
-    assert_eq!((past.flows.len(), past.counters.evicted_flows), (33, 8));
-    let evicted = past.flows.iter().filter(|it| it.coverage.contains(Coverage::EVICTED));
-    assert_eq!(evicted.count(), 8);
-}
-
-#[test]
 fn quic_and_dtls_make_rows_of_their_own() {
     let rows = [
         (A, B, "QUIC", "Initial, DCID=00, PKN: 0, CRYPTO, PADDING"),
@@ -278,7 +261,7 @@ fn conversation(rows: &[(&str, &str, &str, &str)]) -> FlowFacts {
     }
     let mut flows = flows(&text);
     assert_eq!(flows.len(), 1, "{text}");
-    flows.remove(0)
+    *flows.remove(0)
 }
 
 const HELLOS: [(&str, &str, &str, &str); 2] = [(A, "22", "1", "0x018"), (B, "22", "2", "0x018")];
@@ -320,4 +303,41 @@ fn rows_of_tls_alone_are_said() {
     };
     assert!(says(&format!("{header}{hello}")));
     assert!(!says(&format!("{header}{hello}{B},{A},443,50000,,0x010\n")));
+}
+
+/// A log of Zeek as its ASCII writer has it.
+fn zeek_log(path: &str, fields: &str, rows: &[&str]) -> String {
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    format!(
+        "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\t{path}\n\
+         #open\t2026-11-23-08-00-00\n#fields\t{}\n#types\t...\n{}#close\t2026-11-23-09-00-00\n",
+        fields.replace(' ', "\t"),
+        rows.replace(' ', "\t")
+    )
+}
+
+/// Columns as in `ssl.log` of Zeek 3 and 6, and as in `conn.log`.
+#[test]
+fn of_the_logs_of_zeek_only_the_one_of_tls_counts() {
+    let fields = "ts uid id.orig_h id.orig_p id.resp_h id.resp_p version cipher curve server_name \
+                  resumed last_alert next_protocol established";
+    let row = "1540944000.1 CHh1 10.0.0.7 50000 52.97.1.1 443 TLSv12 \
+               TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 - outlook.office365.com T - - T";
+    let old = zeek_log("ssl", fields, &[row]);
+    let row = format!("{row} CsiI");
+    let new = zeek_log("ssl", &format!("{fields} ssl_history"), &[&row]);
+    let fields = "ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration history";
+    let other = "1540944000.1 CHh1 10.0.0.7 50000 52.97.1.1 443 tcp ssl 1.5 ShADadFf";
+    let other = zeek_log("conn", fields, &[other]);
+    let text = [&*other, &old, &new].concat();
+    let reviewed = reviewed(&[&text]);
+    assert_eq!((reviewed.flows.len(), reviewed.info.rows_of_others), (2, 1));
+    assert!(reviewed.flows.iter().all(|it| it.negotiated() == Some(Version::Tls12)));
+    let json = r#"{"ts":1540944000.1,"uid":"CHh1","id.orig_h":"10.0.0.7","id.orig_p":50000,"id.resp_h":"52.97.1.1","id.resp_p":443,"proto":"tcp","service":"ssl","duration":1.5,"history":"ShADadFf"}"#;
+    for text in [&*other, json] {
+        let mut reviewer = Reviewer::new(1 << 20);
+        let error = reviewer.read(text.as_bytes()).expect_err("another log");
+        assert!(error.to_string().contains("give ssl.log"), "{error}");
+        assert_eq!(reviewer.finish().flows.len(), 0);
+    }
 }

@@ -102,11 +102,12 @@ pub(super) const fn version_number(version: Version) -> u16 {
 }
 
 /// The version of a name as any of the tools writes it: `TLSv1`, `TLSv1.0`, `TLSv10`, `TLS 1.2`,
-/// `DTLSv1.2`, `SSLv3`, `SSL 3.0`, `TLS 1.3 (draft 28)`.
+/// `DTLSv1.2`, `SSLv3`, `SSL 3.0`, `TLS 1.3 (draft 28)`, `TLSv13-draft28`, `TLS 1.3 draft-28`.
 pub(super) fn version(name: &str) -> Option<Version> {
     let name: String = name
-        .split("(draft")
+        .split(['(', '-'])
         .next()?
+        .trim_end_matches("draft")
         .chars()
         .filter(|c| !matches!(c, ' ' | '.' | '_' | 'v' | 'V'))
         .collect();
@@ -244,6 +245,10 @@ mod tests {
         check("TLSv10", Some(Version::Tls10));
         check("TLS 1.3", Some(Version::Tls13));
         check("TLSv1.3 (draft 28)", Some(Version::Tls13));
+        check("TLSv13-draft14", Some(Version::Tls13));
+        check("TLSv13-FB23", Some(Version::Tls13));
+        check("TLS 1.3 draft-28", Some(Version::Tls13));
+        check("unknown-64282", None);
         check("SSLv2", Some(Version::Ssl2));
         check("SSLv3", Some(Version::Ssl3));
         check("DTLSv1.0", Some(Version::Dtls10));

@@ -138,7 +138,7 @@ struct HelloRow {
     random: [u8; 32],
     session_id_len: u8,
     offers_ticket: bool,
-    server_name: Option<Box<str>>,
+    server_name: Option<Arc<str>>,
     at: MarkRow,
 }
 
@@ -396,7 +396,7 @@ impl FactsRow {
             established: facts.established,
             coverage: facts.coverage.bits(),
             quality: [facts.quality.client, facts.quality.server].map(quality_row),
-            messages: facts.messages.iter().map(|it| MessageRow::of(it, base)).collect(),
+            messages: facts.messages.iter().map(|it| MessageRow::of(&it, base)).collect(),
         }
     }
 

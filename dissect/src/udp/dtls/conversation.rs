@@ -149,7 +149,9 @@ impl Conversation {
             true if is_aborted && is_whole && missing.is_complete() => Some(false),
             _ => None,
         };
-        if facts.resumed == Some(true) && facts.messages.iter().any(is_key_exchange) {
+        if facts.resumed == Some(true)
+            && facts.messages.iter().any(|message| is_key_exchange(&message))
+        {
             // The server's part of a full handshake was not captured.
             facts.resumed = Some(false);
         }

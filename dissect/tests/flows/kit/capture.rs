@@ -15,13 +15,20 @@ pub(crate) struct Lens {
     /// Bytes of each frame that are captured.
     pub(crate) snap_len: usize,
     pub(crate) limits: Limits,
+    /// Bytes of the ceiling that are left to others.
+    pub(crate) reserved_bytes: usize,
     /// Numbers of packets behind which an interval ends, or what is over is reported.
     pub(crate) sweeps: Vec<(usize, Sweep)>,
 }
 
 impl Default for Lens {
     fn default() -> Self {
-        Self { snap_len: usize::MAX, limits: Limits::default(), sweeps: Vec::new() }
+        Self {
+            snap_len: usize::MAX,
+            limits: Limits::default(),
+            reserved_bytes: 0,
+            sweeps: Vec::new(),
+        }
     }
 }
 
@@ -33,6 +40,8 @@ pub(crate) struct Seen {
     pub(crate) decided: usize,
     /// Connections that were reported before the input was over.
     pub(crate) reported_by_sweeps: usize,
+    /// Bytes that the tables held at the most.
+    pub(crate) held_bytes_max: usize,
     pub(crate) counters: Counters,
 }
 
@@ -56,6 +65,7 @@ impl Lens {
     pub(crate) fn see(&self, packets: &[Packet]) -> Seen {
         let mut seen = Seen::default();
         let mut dissector = Dissector::new(self.limits.clone(), 7);
+        dissector.reserve(self.reserved_bytes);
         let mut idle_s = 0;
         for (number, packet) in (1u64..).zip(packets) {
             idle_s += packet.idle_s;
@@ -70,6 +80,7 @@ impl Lens {
                 data: &bytes[..bytes.len().min(self.snap_len)],
             };
             dissector.push(&frame, &mut seen);
+            seen.held_bytes_max = seen.held_bytes_max.max(dissector.held().bytes);
             for (_, kind) in self.sweeps.iter().filter(|(after, _)| *after as u64 == number) {
                 dissector.sweep(frame.time, *kind, &mut seen);
                 seen.reported_by_sweeps = seen.flows.len();
@@ -107,8 +118,10 @@ pub(crate) fn facts(packets: &[Packet]) -> FlowFacts {
     facts.alerts.iter_mut().for_each(|alert| alert.at = here);
     facts.refusal.iter_mut().for_each(|refusal| refusal.at = here);
     facts.end.iter_mut().for_each(|end| end.at = here);
-    facts.messages.iter_mut().for_each(|message| (message.at, message.frame_len) = (here, 0));
-    facts.messages.sort_by_key(|message| message.from);
+    let mut messages: Vec<_> = facts.messages.iter().collect();
+    messages.iter_mut().for_each(|message| (message.at, message.frame_len) = (here, 0));
+    messages.sort_by_key(|message| message.from);
+    facts.messages = messages.into_iter().collect();
     facts
 }
 
