@@ -4,7 +4,7 @@
 //! reads hands out batches: both directions of a connection reach the same worker, so workers share
 //! nothing but the table of hosts that is shown while they run. The facts do not depend on how many there are.
 //! [`analyze`] takes a source to its end; [`watch`] goes on and hands over what is known bit by bit,
-//! and `watch_readers` has every worker read its share itself.
+//! and `watch_readers` has every worker read its share of the frames of an interface.
 
 mod clock;
 mod dispatch;
@@ -13,6 +13,7 @@ mod hosts;
 mod live;
 mod readers;
 mod relay;
+mod share;
 
 use std::time::{Duration, Instant};
 

@@ -238,6 +238,19 @@ impl Capture {
         say(self.link.number(), &self.frames(packets), workers)
     }
 
+    /// Whether one direction is in a tunnel and the other is not. Teredo takes IPv6 only.
+    fn tunnels_one_direction(&self) -> bool {
+        let is_sure = |is_covered: fn(&Ways) -> bool| {
+            let covers =
+                |(tunnel, ways): &(Tunnel, Ways)| *tunnel != Tunnel::Teredo && is_covered(ways);
+            self.tunnels.iter().any(covers)
+        };
+        let up = is_sure(|ways| matches!(ways, Ways::Both | Ways::Up));
+        let down = is_sure(|ways| matches!(ways, Ways::Both | Ways::Down));
+        let is_one = |(_, ways): &(Tunnel, Ways)| !matches!(ways, Ways::Both);
+        !(up && down) && self.tunnels.iter().any(is_one)
+    }
+
     fn frames(&self, packets: Vec<Ip>) -> Vec<Captured> {
         let wrap = |ip: Ip| {
             let tunnels = self.tunnels.iter().filter(|(_, ways)| ways.covers(&ip));
@@ -382,6 +395,9 @@ proptest! {
         shift in 0usize..4,
         seed in any::<u64>(),
     ) {
+        // One direction is held until its place in time is known, and the other is not.
+        let skew = Fault::Skew { up: true, late_ns: 0, is_stamped: false };
+        prop_assume!(!capture.tunnels_one_direction() || !mixes_connections(case, &skew));
         let fault = |(size, reversed)| Fault::Fragments { size: size * 8, reversed };
         let packets = apply(&fragments.map(fault).into_iter().collect::<Vec<_>>(), &case.packets);
         let shares = Shares { readers, shift, seed };

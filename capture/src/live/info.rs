@@ -27,7 +27,7 @@ pub struct InterfaceInfo {
 pub fn interfaces() -> Result<Vec<InterfaceInfo>, CaptureError> {
     let devices = pcap::Device::list().map_err(|error| CaptureError::Interface {
         name: "interfaces".to_owned(),
-        message: super::interface::plain(error),
+        message: super::handle::plain(error),
     })?;
     let info = |device: pcap::Device| InterfaceInfo {
         is_up: device.flags.is_up(),
