@@ -27,6 +27,7 @@ pub use live::{Director, Harvest, Step, watch};
 impl Analysis {
     fn absorb(&mut self, learned: Learned) {
         self.flows.extend(learned.flows);
+        self.silent.extend(learned.silent);
         self.names.extend(learned.names);
         self.counters.absorb(&learned.counters);
     }
@@ -48,6 +49,9 @@ pub struct Settings {
 pub struct Analysis {
     /// The connections, in no particular order.
     pub flows: Vec<Box<FlowFacts>>,
+    /// What ended without a word, of one direction each, in no particular order; no more than
+    /// attempts are remembered.
+    pub silent: Vec<Box<FlowFacts>>,
     /// What DNS answers said, in no particular order.
     pub names: Vec<NameSeen>,
     /// What became of the frames.
@@ -162,6 +166,7 @@ struct Seen<'a> {
 #[derive(Default)]
 struct Learned {
     flows: Vec<Box<FlowFacts>>,
+    silent: Vec<Box<FlowFacts>>,
     /// Copies of what was decided, for those who watch.
     decided: Vec<Box<FlowFacts>>,
     /// The hellos, for those who watch.
@@ -224,6 +229,10 @@ impl Observer for Seen<'_> {
 
     fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
         self.learned.flows.push(facts);
+    }
+
+    fn silent(&mut self, facts: Box<FlowFacts>) {
+        self.learned.silent.push(facts);
     }
 
     fn decided(&mut self, facts: &FlowFacts) {
