@@ -8,6 +8,7 @@ use dissect::{
 };
 
 use super::history::Retry;
+use super::words::is_retold;
 use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{
     Choice, Concerns, Policy, Undecided, Way, certain_top, is_tls12_suite, may_reach, reaches,
@@ -165,7 +166,7 @@ impl Case<'_> {
     fn offer_fails(&self) -> Ruling {
         let verdict = if self.facts.server.port == MAIL_BETWEEN_SERVERS {
             Verdict::Degrades
-        } else if refusal_of(self.facts).is_some() {
+        } else if proven_refusal_of(self.facts).is_some() {
             Verdict::FailsToday
         } else {
             Verdict::Breaks
@@ -250,7 +251,7 @@ impl Case<'_> {
         }
         match &self.facts.server_hello {
             Some(chosen) => self.server_by_choice(chosen),
-            None if refusal_of(self.facts).is_some() => self.server_by_refusal(),
+            None if proven_refusal_of(self.facts).is_some() => self.server_by_refusal(),
             None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
             None if is_aborted(self.facts) => plain(Verdict::Unknown, Ground::AbortedLater),
             None => plain(Verdict::Unknown, Ground::ServerUnseen),
@@ -388,6 +389,11 @@ pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
         .refusal
         .map(|refusal| refusal.kind)
         .or_else(|| fatal.map(|alert| RefusalKind::Alert(alert.description)))
+}
+
+/// The same, unless a ServerHello may have come before the alert: a text may leave out all of them.
+pub(super) fn proven_refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
+    refusal_of(facts).filter(|_| facts.refusal.is_some() || !is_retold(facts))
 }
 
 /// Whether a handshake that had its answer was given up, by either side. A HelloRetryRequest is an
