@@ -52,10 +52,10 @@ const TABLES: [&str; 3] = ["handshakes.csv", "flows.csv", "hosts.csv"];
 
 fn folder() -> Folder {
     let folder = Folder::new("spreadsheet");
-    let inputs = NAMES.iter().enumerate().map(|(at, name)| {
-        let input = folder.write(&format!("{at}.pcap"), renamed(name)).into_os_string();
-        input
-    });
+    let inputs = NAMES
+        .iter()
+        .enumerate()
+        .map(|(at, name)| folder.write(&format!("{at}.pcap"), renamed(name)).into_os_string());
     let inputs: Vec<_> = inputs.chain([sample("demo").into_os_string()]).collect();
     analyze_to(folder.path(), inputs).expect(0);
     folder
