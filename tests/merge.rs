@@ -226,6 +226,33 @@ fn a_run_that_was_judged_twice_counts_once() {
 }
 
 #[test]
+fn an_inventory_joins_as_it_does_in_an_analysis() {
+    let folder = Folder::new("merge");
+    let rows =
+        "Host,IP,Product,Version\nKIOSK-77,10.77.1.2,Windows XP,5.1\nPC-7,10.20.1.11,Lync 2010,4\n";
+    let inventory = folder.write("inventory.csv", rows);
+    let demo = sample("demo");
+    let options = ["--inventory".as_ref(), inventory.as_os_str()];
+    let whole = Folder::new("merge");
+    analyze_to(whole.path(), [demo.as_os_str()].into_iter().chain(options)).expect(0);
+    let plain = Folder::new("merge");
+    analyze_to(plain.path(), [demo.as_os_str()]).expect(0);
+    let merged = |run: &Folder, options: &[&std::ffi::OsStr]| {
+        let mut command = tlsunset();
+        command.arg("merge").arg(run.path()).args(options).args(["--hosts", "-"]);
+        Ran::from(command.output().unwrap())
+    };
+    let hosts = |folder: &Folder| fs::read_to_string(folder.join("hosts.csv")).unwrap();
+    assert_ne!(hosts(&whole), hosts(&plain));
+    assert_eq!(merged(&plain, &options).expect(0).stdout, hosts(&whole));
+    // The inventory is no part of what is saved.
+    assert_eq!(merged(&whole, &[]).expect(0).stdout, hosts(&plain));
+    let missing = folder.join("none.csv");
+    let ran = merged(&plain, &["--inventory".as_ref(), missing.as_os_str()]);
+    ran.expect(2).says(&["--inventory", "none.csv"]);
+}
+
+#[test]
 fn files_that_are_no_sound_runs_are_told_by_name() {
     let folder = Folder::new("merge");
     let run = saved("a", &pcap::read(&sample("tls12-ok")));

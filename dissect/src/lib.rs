@@ -30,7 +30,7 @@ mod version;
 
 pub use counters::{Counters, SkipReason};
 pub use dissector::{Dissector, Held, Sweep};
-pub use flow::client_by_ports;
+pub use flow::{Half, JoinedHalves, client_by_ports, join_halves};
 pub use frame::{Frame, LinkType, Timestamp};
 pub use limits::Limits;
 pub use messages::Messages;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{ClientHello, HelloExtent, Messages, Quality, Timestamp, Version};
+use crate::{ClientHello, Half, HelloExtent, Messages, Quality, Timestamp, Version};
 
 /// Receives what a dissector learns, while it learns it.
 pub trait Observer {
@@ -22,6 +22,11 @@ pub trait Observer {
     fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
         self.flow(*facts);
     }
+
+    /// A connection of which one direction alone was captured ended without a word: what another
+    /// capture tells of the other direction may make a refusal of it. It counts as no connection.
+    /// Called once a connection, at the end of the input, as far as attempts are remembered.
+    fn silent(&mut self, _facts: Box<FlowFacts>) {}
 
     /// A connection was decided, and may go on; or it is over undecided. For live displays: called
     /// once a connection, before [`flow`](Self::flow) reports it.
@@ -477,6 +482,8 @@ pub struct FlowFacts {
     pub quality: Quality,
     /// Handshake messages and alerts in the clear, in the order of their frames, the first few.
     pub messages: Messages,
+    /// What else is known of the only direction that was captured, where it was one alone.
+    pub half: Option<Box<Half>>,
 }
 
 impl FlowFacts {
@@ -519,6 +526,7 @@ impl FlowFacts {
             coverage: Coverage::COMPLETE,
             quality: Quality::default(),
             messages: Messages::default(),
+            half: None,
         }
     }
 

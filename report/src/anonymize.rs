@@ -114,6 +114,14 @@ impl Anonymizer {
         flows
     }
 
+    /// What ended without a word ([`dissect::Observer::silent`]), under pseudonyms.
+    #[must_use]
+    pub fn silent(&self, mut silent: Vec<Box<FlowFacts>>) -> Vec<Box<FlowFacts>> {
+        let mut shared = Shared::default();
+        silent.iter_mut().for_each(|facts| self.facts(facts, &mut shared));
+        silent
+    }
+
     /// A saved run under pseudonyms: what the same runs would have given, each saved under them.
     #[must_use]
     pub fn state(&self, state: State) -> State {

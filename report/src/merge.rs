@@ -77,7 +77,13 @@ impl State {
     /// connections as they are.
     #[must_use]
     pub fn connections(self, home: &Home) -> Vec<SavedFlow> {
-        if self.parts.len() < 2 { self.flows } else { join::join(self.flows, home) }
+        let mut flows = match self.parts.len() {
+            0 | 1 => self.flows,
+            _ => join::join(self.flows, home),
+        };
+        // No other run knows what it was.
+        flows.retain(|flow| !flow.facts.half.as_ref().is_some_and(|half| half.is_silent()));
+        flows
     }
 }
 

@@ -257,7 +257,7 @@ impl<'a> Report<'a> {
     ///
     /// Whatever the writer fails with.
     pub fn write_state<W: Write>(&self, out: W) -> io::Result<()> {
-        crate::state::write(out, self.run, self.flows)
+        crate::state::write(out, self.run, self.flows, &[])
     }
 
     /// Whether any host breaks under any policy, as `--check` asks.

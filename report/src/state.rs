@@ -4,7 +4,7 @@
 //! those are made anew with the policies of the reader. Layout:
 //!
 //! ```text
-//! "tlsunset state 5\n" | frame | frame | ...
+//! "tlsunset state 6\n" | frame | frame | ...
 //! frame = length u32 | CRC-32 of payload u32 | payload      (little endian)
 //! payload = items, each an `Item` in postcard's encoding
 //! ```
@@ -16,11 +16,7 @@
 
 mod codes;
 mod frames;
-mod put;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "rows of facts are made in tests, which hold `put` against them")
-)]
+mod half_row;
 mod rows;
 mod run_row;
 
@@ -31,9 +27,9 @@ use std::sync::Arc;
 use dissect::{CertificateNames, FlowFacts, Offer};
 use serde::{Deserialize, Serialize};
 
-use crate::{JudgedFlow, NameSource, RunInfo};
+use crate::{JudgedFlow, NameSource, RunInfo, judge};
 use frames::{FrameReader, FrameWriter};
-use put::Numbered;
+use half_row::HalfRow;
 use rows::{CertificateRow, FactsRow, OfferRow};
 pub(crate) use run_row::bytes_of;
 use run_row::{InterfaceRow, ReviewRow, RunRow};
@@ -98,7 +94,9 @@ pub enum StateError {
 }
 
 pub(crate) const MAGIC: &[u8] = b"tlsunset state ";
-pub(crate) const VERSION: &str = "5";
+pub(crate) const VERSION: &str = "6";
+/// The version before, which keeps no halves: what is there is read alike.
+const VERSION_BEFORE: &str = "5";
 
 /// One thing in the file. Offers, certificates and sensors are numbered as they come, from 0, and
 /// come before the first connection that has them.
@@ -116,20 +114,25 @@ enum Item {
     /// Of the run or part before it.
     Interfaces(Vec<InterfaceRow>),
     Review(Box<ReviewRow>),
+    /// What is known beside it of the connection that comes next, of which one direction alone was
+    /// captured.
+    Half(Box<HalfRow>),
 }
-
-/// The number of [`Item::Flow`] in the file.
-const FLOW: u8 = 4;
 
 /// A connection to be written: sensor, DNS name, part and facts.
 type ToWrite<'a> = (&'a str, Option<&'a str>, usize, &'a FlowFacts);
 
-/// Writes a run and its connections.
+/// Writes a run and its connections, and what ended without a word ([`dissect::Observer::silent`]).
 ///
 /// # Errors
 ///
 /// Whatever the writer fails with.
-pub fn write<W: Write>(out: W, run: &RunInfo, flows: &[JudgedFlow]) -> io::Result<()> {
+pub fn write<W: Write>(
+    out: W,
+    run: &RunInfo,
+    flows: &[JudgedFlow],
+    silent: &[Box<FlowFacts>],
+) -> io::Result<()> {
     let saved = flows.iter().map(|flow| {
         let dns_name = match &flow.server_name {
             Some((name, NameSource::Dns)) => Some(&**name),
@@ -137,7 +140,11 @@ pub fn write<W: Write>(out: W, run: &RunInfo, flows: &[JudgedFlow]) -> io::Resul
         };
         (&*flow.sensor, dns_name, 0, &*flow.facts)
     });
-    write_items(out, run, &[], saved)
+    // Workers find them in any order.
+    let mut silent: Vec<&FlowFacts> = silent.iter().map(|facts| &**facts).collect();
+    silent.sort_by(|one, other| judge::compare(one, other));
+    let silent = silent.into_iter().map(|facts| (run.sensor.as_str(), None, 0, facts));
+    write_items(out, run, &[], saved.chain(silent))
 }
 
 impl State {
@@ -214,11 +221,11 @@ fn write_items<'a, W: Write>(
             })?),
             None => None,
         };
-        let flow = Numbered { facts, sensor, dns_name, offer, certificate };
-        frames.push_by(|payload| {
-            payload.push(FLOW);
-            flow.put(payload);
-        })?;
+        if let Some(half) = &facts.half {
+            frames.push(&Item::Half(Box::new(HalfRow::of(half, facts.first))))?;
+        }
+        let row = FactsRow::of(facts, sensor, dns_name, offer, certificate);
+        frames.push(&Item::Flow(Box::new(row)))?;
         count += 1;
     }
     for (_, run) in parts {
@@ -311,7 +318,7 @@ fn read_header(input: &mut impl Read) -> Result<u64, StateError> {
             _ => error.into(),
         })?;
         match byte {
-            [b'\n'] if version == VERSION.as_bytes() => {
+            [b'\n'] if [VERSION, VERSION_BEFORE].iter().any(|it| it.as_bytes() == version) => {
                 return Ok((MAGIC.len() + version.len() + 1) as u64);
             }
             [byte] if byte.is_ascii_alphanumeric() && version.len() < VERSION_LEN_MAX => {
@@ -335,6 +342,8 @@ struct Reader {
     sensors: Vec<Arc<str>>,
     offers: Vec<Arc<Offer>>,
     certificates: Vec<Arc<CertificateNames>>,
+    /// Of the connection that comes next.
+    half: Option<Box<HalfRow>>,
 }
 
 impl Reader {
@@ -368,6 +377,8 @@ impl Reader {
             Item::Sensor(name) => self.sensors.push(name.into()),
             Item::Offer(row) => self.offers.push(Arc::new(row.into_offer()?)),
             Item::Certificate(row) => self.certificates.push(Arc::new(row.into_names())),
+            Item::Half(_) if self.half.is_some() => return Err("a connection has two halves"),
+            Item::Half(row) => self.half = Some(row),
             Item::Flow(row) => {
                 let sensor = numbered(&self.sensors, row.sensor)?;
                 let offer = row.offer().map(|number| numbered(&self.offers, number)).transpose()?;
@@ -376,10 +387,13 @@ impl Reader {
                     .map(|number| numbered(&self.certificates, number))
                     .transpose()?;
                 let dns_name = row.dns_name.as_deref().map(Arc::from);
-                let facts = Box::new(row.into_facts(offer, certificate)?);
+                let mut facts = Box::new(row.into_facts(offer, certificate)?);
+                let half = self.half.take().map(|half| half.into_half(facts.first));
+                facts.half = half.transpose()?.map(Box::new);
                 let part = self.state.parts.len().saturating_sub(1);
                 self.state.flows.push(SavedFlow { sensor, dns_name, part, facts });
             }
+            Item::End { .. } if self.half.is_some() => return Err("a half has no connection"),
             Item::End { flows } if flows == self.state.flows.len() as u64 => self.is_done = true,
             Item::End { .. } => return Err("connections are missing"),
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use dissect::{
     Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, Faults, FlowFacts,
-    HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, PseudoTls, Quality,
-    Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Timestamp, Transport, Upgrade,
+    Half, HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, PseudoTls,
+    Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Timestamp, Transport,
+    Upgrade,
 };
 use proptest::prelude::*;
 
@@ -295,6 +296,7 @@ prop_compose! {
             (any::<Option<bool>>(), any::<Option<bool>>(), 0u8..0x40,
              prop::collection::vec(any_message(), 0..5)),
         (client_quality, server_quality) in (any_side_quality(), any_side_quality()),
+        half in prop::option::of(any_half()),
     ) -> FlowFacts {
         FlowFacts {
             first, last, client, server,
@@ -317,6 +319,32 @@ prop_compose! {
             coverage: Coverage::from_bits(coverage),
             quality: Quality { client: client_quality, server: server_quality },
             messages: messages.into_iter().collect(),
+            half: half.map(Box::new),
+        }
+    }
+}
+
+prop_compose! {
+    /// What may be known of a lone direction; never of one that makes no row.
+    fn any_half()(
+        flags in 0u32..1 << 26,
+        application_records in any::<u32>(),
+        numbers in any::<[Option<u32>; 5]>(),
+        asked_again in prop::option::of((any::<u32>(), any_mark())),
+        alerts in prop::collection::vec(any::<(Option<u32>, bool)>(), 0..3),
+        ending in prop::option::of((any::<u32>(), any::<Option<u32>>(), any::<bool>(), any_mark())),
+        upgrade in prop::option::of(0usize..18),
+        pseudo in prop::option::of(0usize..3),
+    ) -> Half {
+        let [tls_seq, long_record_ack, plain_ack, end, received] = numbers;
+        let kind = |is_reset| if is_reset { EndKind::Reset } else { EndKind::Fin };
+        Half {
+            flags, application_records, tls_seq, long_record_ack, plain_ack, end, received,
+            asked_again,
+            alerts: alerts.into(),
+            ending: ending.map(|(seq, ack, is_reset, at)| (seq, ack, kind(is_reset), at)),
+            upgrade: upgrade.map(|at| UPGRADES[at]),
+            pseudo: pseudo.map(|at| [PseudoTls::MsTurn, PseudoTls::Google, PseudoTls::Skype][at]),
         }
     }
 }

@@ -104,6 +104,11 @@ pub struct MergeArguments {
     #[command(flatten)]
     pub judging: JudgingArguments,
 
+    /// Join products and versions of hosts into the verdicts, from a CSV file (host, product,
+    /// version)
+    #[arg(long, value_name = "FILE.csv")]
+    pub inventory: Option<PathBuf>,
+
     /// What is written where.
     #[command(flatten)]
     pub outputs: OutputArguments,
@@ -116,6 +121,8 @@ pub struct MergeConfig {
     pub runs: Vec<PathBuf>,
     /// What judges.
     pub judging: Judging,
+    /// Products and versions of hosts, as CSV.
+    pub inventory: Option<PathBuf>,
     /// What is written where.
     pub outputs: Outputs,
 }
@@ -127,7 +134,8 @@ impl MergeConfig {
     ///
     /// When they contradict each other.
     pub fn from_arguments(arguments: MergeArguments) -> Result<Self, UsageError> {
-        let MergeArguments { runs, judging, outputs } = arguments;
-        Ok(Self { runs, judging: judging.into(), outputs: Outputs::from_arguments(outputs)? })
+        let MergeArguments { runs, judging, inventory, outputs } = arguments;
+        let outputs = Outputs::from_arguments(outputs)?;
+        Ok(Self { runs, judging: judging.into(), inventory, outputs })
     }
 }

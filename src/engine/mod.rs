@@ -33,6 +33,7 @@ pub use readers::{Reader, watch_readers};
 impl Analysis {
     fn absorb(&mut self, learned: Learned) {
         self.flows.extend(learned.flows);
+        self.silent.extend(learned.silent);
         self.names.extend(learned.names);
         self.counters.absorb(&learned.counters);
     }
@@ -56,6 +57,9 @@ pub struct Settings {
 pub struct Analysis {
     /// The connections, in no particular order.
     pub flows: Vec<Box<FlowFacts>>,
+    /// What ended without a word, of one direction each, in no particular order; no more than
+    /// attempts are remembered.
+    pub silent: Vec<Box<FlowFacts>>,
     /// What DNS answers said, in no particular order.
     pub names: Vec<NameSeen>,
     /// What became of the frames.
@@ -178,6 +182,7 @@ const JUDGED_BYTES: usize = 512;
 #[derive(Default)]
 struct Learned {
     flows: Vec<Box<FlowFacts>>,
+    silent: Vec<Box<FlowFacts>>,
     /// Copies of what was decided, for those who watch.
     decided: Vec<Box<FlowFacts>>,
     /// The hellos, for those who watch.
@@ -246,6 +251,10 @@ impl Observer for Seen<'_> {
     fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
         self.kept_bytes += facts.held_bytes() + JUDGED_BYTES;
         self.learned.flows.push(facts);
+    }
+
+    fn silent(&mut self, facts: Box<FlowFacts>) {
+        self.learned.silent.push(facts);
     }
 
     fn decided(&mut self, facts: &FlowFacts) {

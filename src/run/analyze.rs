@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use capture::{Input, Options, Progress, Source as _};
 use dissect::Limits;
-use report::{NameBook, OutputFolder, Report, RunInfo};
+use report::{NameBook, OutputFolder, RunInfo};
 
 use super::console::Console;
 use super::{Outcome, anonymizing, inventory, judging, outputs};
@@ -35,8 +35,7 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let workers = settings(config).workers;
     let judge = judging::judge(&config.judging, &config.sensor)?.with_workers(workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
-    let inventory = config.inventory.as_deref().map(inventory::read).transpose();
-    let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
+    let inventory = inventory::of_option(config.inventory.as_deref())?;
     let begin = Instant::now();
     // An output folder that can't be made is said before hours of work, not after.
     let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
@@ -79,14 +78,10 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     answers.iter().for_each(|seen| names.learn(seen));
     let flows = judge.judge_all_named(analysis.flows, &names);
     let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
-    let anonymizing::Judged { run, flows, home } = &judged;
-    let report = Report::new(flows, run, |addr| home.contains(addr));
-    let mut report = report.with_policies(judge.policies());
-    if let Some(inventory) = &inventory {
-        let inventory = anonymizing::inventory(anonymizer.as_ref(), inventory);
-        report = report.with_inventory(&inventory, judge.policies());
-    }
-    let state: &outputs::Content<'_> = &|out| report.write_state(out);
+    let report = anonymizing::report(&judged, &judge, inventory.as_ref(), anonymizer.as_ref());
+    let silent = anonymizing::silent(anonymizer.as_ref(), analysis.silent);
+    let state: &outputs::Content<'_> =
+        &|out| report::state::write(out, &judged.run, &judged.flows, &silent);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
     // The process ends next: giving back what it holds, piece by piece, would be for nothing.
     std::mem::forget(report);

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use report::{AnonymizeKey, Anonymizer, Home, Inventory, Judge, JudgedFlow, RunInfo};
+use dissect::FlowFacts;
+use report::{AnonymizeKey, Anonymizer, Home, Inventory, Judge, JudgedFlow, Report, RunInfo};
 
 use crate::cli::Outputs;
 
@@ -54,13 +55,31 @@ pub(super) fn judged(
     }
 }
 
-/// An inventory whose hosts are found among those of the report.
-pub(super) fn inventory<'a>(
+/// What ended without a word, as it is to be saved.
+pub(super) fn silent(
     anonymizer: Option<&Anonymizer>,
-    inventory: &'a Inventory,
-) -> Cow<'a, Inventory> {
+    silent: Vec<Box<FlowFacts>>,
+) -> Vec<Box<FlowFacts>> {
     match anonymizer {
+        None => silent,
+        Some(anonymizer) => anonymizer.silent(silent),
+    }
+}
+
+/// The report of them, with an inventory whose hosts are found among those of the report.
+pub(super) fn report<'a>(
+    judged: &'a Judged,
+    judge: &Judge,
+    inventory: Option<&Inventory>,
+    anonymizer: Option<&Anonymizer>,
+) -> Report<'a> {
+    let Judged { run, flows, home } = judged;
+    let report = Report::new(flows, run, |addr| home.contains(addr));
+    let report = report.with_policies(judge.policies());
+    let Some(inventory) = inventory else { return report };
+    let inventory = match anonymizer {
         Some(anonymizer) => Cow::Owned(anonymizer.inventory(inventory)),
         None => Cow::Borrowed(inventory),
-    }
+    };
+    report.with_inventory(&inventory, judge.policies())
 }

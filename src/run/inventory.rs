@@ -20,6 +20,15 @@ pub(super) fn inventory(command: &InventoryCommand) -> Outcome {
     console.outcome
 }
 
+/// The inventory that `--inventory` names, where it names one.
+///
+/// # Errors
+///
+/// What is wrong with the file, in words.
+pub(super) fn of_option(path: Option<&Path>) -> Result<Option<Inventory>, String> {
+    path.map(read).transpose().map_err(|error| format!("--inventory: {error}"))
+}
+
 /// Reads an inventory file.
 pub(super) fn read(path: &Path) -> Result<Inventory, String> {
     let shown = path.display();

@@ -3,11 +3,11 @@
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
+use report::OutputFolder;
 use report::state::State;
-use report::{OutputFolder, Report};
 
 use super::console::Console;
-use super::{Outcome, anonymizing, outputs, saved};
+use super::{Outcome, anonymizing, inventory, outputs, saved};
 use crate::cli::MergeConfig;
 
 /// Merges saved runs.
@@ -24,6 +24,7 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
         let file = file.display();
         return Err(format!("{file} is named twice; an output needs a file of its own"));
     }
+    let inventory = inventory::of_option(config.inventory.as_deref())?;
     let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
     let folder = folder.map_err(|error| error.to_string())?;
     let mut states = Vec::with_capacity(config.runs.len());
@@ -66,9 +67,7 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
     if let Some(anonymizer) = &anonymizer {
         state = anonymizer.state(state);
     }
-    let anonymizing::Judged { run, flows, home } = &judged;
-    let report = Report::new(flows, run, |addr| home.contains(addr));
-    let report = report.with_policies(judge.policies());
+    let report = anonymizing::report(&judged, &judge, inventory.as_ref(), anonymizer.as_ref());
     let content: &outputs::Content<'_> = &|out| state.write(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, content, workers);
     Ok(())

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 use capture::Unpacked;
 use report::review::{ReviewError, Reviewer};
-use report::{NameBook, OutputFolder, Report, RunInfo};
+use report::{NameBook, OutputFolder, RunInfo};
 
 use super::console::Console;
 use super::{Outcome, anonymizing, inventory, judging, outputs};
@@ -33,8 +33,7 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
     let workers = config.workers.unwrap_or_else(processors);
     let judge = judging::judge(&config.judging, &config.sensor)?.with_workers(workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
-    let inventory = config.inventory.as_deref().map(inventory::read).transpose();
-    let inventory = inventory.map_err(|error| format!("--inventory: {error}"))?;
+    let inventory = inventory::of_option(config.inventory.as_deref())?;
     // An output folder that can't be made is said before hours of work, not after.
     let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
     let folder = folder.map_err(|error| error.to_string())?;
@@ -86,13 +85,7 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
     judge.sign(&mut run);
     let flows = judge.judge_all_named(reviewed.flows, &NameBook::default());
     let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
-    let anonymizing::Judged { run, flows, home } = &judged;
-    let report = Report::new(flows, run, |addr| home.contains(addr));
-    let mut report = report.with_policies(judge.policies());
-    if let Some(inventory) = &inventory {
-        let inventory = anonymizing::inventory(anonymizer.as_ref(), inventory);
-        report = report.with_inventory(&inventory, judge.policies());
-    }
+    let report = anonymizing::report(&judged, &judge, inventory.as_ref(), anonymizer.as_ref());
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
     Ok(())

@@ -15,12 +15,13 @@ use std::hint::black_box;
 
 use super::connection::{REACH, Segment};
 use super::ending::Ending;
+use super::half::Half;
 use super::index::KeyHash;
 use super::key::{Key, Way};
 use super::watch::Dial;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
-use crate::{Counters, Limits, Mark};
+use crate::{Counters, Coverage, FlowFacts, Limits, Mark, Observer, RoleFrom, Side};
 
 /// A connection without payload so far.
 #[derive(Debug, Clone)]
@@ -59,6 +60,25 @@ impl Attempt {
     /// FIN or RST of each direction.
     pub(super) fn endings(&self) -> Endings {
         self.endings.as_deref().copied().unwrap_or_default()
+    }
+
+    /// What is known of it, when the answers to it alone were captured and they ended in FIN or
+    /// RST.
+    fn silent(&self, key: Key) -> Option<FlowFacts> {
+        let way = self.dial.lone().filter(|way| self.dialled == Some(way.reverse()))?;
+        let ending = self.endings()[way.index()]?;
+        let half = Half::silent(Side::Server, ending, self.starts[way.index()]?);
+        let ends = (key.sender(way.reverse()), key.sender(way));
+        Some(FlowFacts {
+            first: self.first,
+            last: ending.at,
+            role_from: RoleFrom::Syn,
+            dialled_by: Some(Side::Client),
+            end: Some(ending.by(Side::Server)),
+            coverage: Coverage::CLIENT_SIDE_MISSING,
+            half: Some(Box::new(half)),
+            ..FlowFacts::new(ends.0, ends.1)
+        })
     }
 
     /// Whether a segment lies shortly behind the SYN.
@@ -169,6 +189,13 @@ impl Attempts {
         let attempt = self.entry_mut(key, hash)?.attempt.take();
         self.drop_spent();
         attempt
+    }
+
+    /// Reports the attempts of which the answers alone were captured.
+    pub(super) fn report_silent(&self, seen: &mut impl Observer) {
+        let attempts = self.entries.iter().filter_map(|it| Some((it.key, it.attempt.as_ref()?)));
+        let silent = attempts.filter_map(|(key, attempt)| attempt.silent(key));
+        silent.for_each(|facts| seen.silent(Box::new(facts)));
     }
 
     pub(super) fn clear(&mut self) {

@@ -189,6 +189,8 @@ impl Flow {
             captured: watch.captured(),
             qualities: watch.quality(lost, silent),
             saw_syn: watch.saw_syn(),
+            endings: self.endings,
+            reached: watch.reached(),
             dialled: self.dialled.map(Way::index),
             end: ending::first(self.endings),
             missing,
@@ -205,6 +207,11 @@ impl Flow {
         });
         let end = ending::first(self.endings);
         facts.end = end.and_then(|(at, ending)| Some(ending.by(*sides.get(at)?)));
+        if let Some(half) = &mut facts.half
+            && let Some(at) = sides.iter().position(|side| *side == half.from())
+        {
+            half.note_ending(self.endings.get(at).copied().flatten());
+        }
     }
 
     /// Whether the connection is decided, and a segment neither begins nor ends one: there is no

@@ -3,9 +3,11 @@
 use smallvec::SmallVec;
 
 use super::ending::Ending;
+use super::half::Half;
 use super::role::{TLS_PORTS, client_by_ports};
 use super::side::{MS_TURN_SUITE, SideFacts};
 use super::watch::Captured;
+use crate::tcp::Seq;
 use crate::tls::ServerHelloParts;
 use crate::upgrade::join as join_upgrades;
 use crate::{
@@ -30,6 +32,10 @@ pub(crate) struct Halves<'a> {
     pub(super) qualities: [SideQuality; 2],
     /// The capture runs since the connection's beginning.
     pub(super) saw_syn: bool,
+    /// FIN or RST of each direction.
+    pub(super) endings: [Option<Ending>; 2],
+    /// Numbers behind the last byte of each direction that was captured, and that was received.
+    pub(super) reached: [(Option<Seq>, Option<Seq>); 2],
 }
 
 /// The client's half and the server's half.
@@ -64,6 +70,8 @@ impl<'a> Halves<'a> {
             captured,
             qualities: [SideQuality::default(); 2],
             saw_syn: false,
+            endings: [None; 2],
+            reached: [(None, None); 2],
         }
     }
 
@@ -83,6 +91,12 @@ impl<'a> Halves<'a> {
         let side_of = |at: usize| if at == client_at { Side::Client } else { Side::Server };
         let dialled_by = self.dialled.map(side_of);
         let end = self.end.map(|(at, ending)| (side_of(at), ending));
+        let half = self.lone().map(|at| {
+            let half = Half::of(self.sides[at], side_of(at), self.endings[at], self.saw_syn);
+            let number = |seq: Option<Seq>| seq.map(|seq| seq.0);
+            let (end, received) = (number(self.reached[at].0), number(self.reached[1 - at].1));
+            Box::new(Half { end, received, ..half })
+        });
         let [a, b] = self.sides;
         let [a_end, b_end] = self.senders;
         let (client, server, client_end, server_end) =
@@ -138,7 +152,19 @@ impl<'a> Halves<'a> {
             coverage,
             quality: Quality { client: client_quality, server: server_quality },
             messages,
+            half,
         })
+    }
+
+    /// The direction of a TCP connection of which alone anything was captured.
+    fn lone(&self) -> Option<usize> {
+        let is_there =
+            |at: usize| self.captured[at] != Captured::Nothing && self.qualities[at].frames > 0;
+        match (is_there(0), is_there(1)) {
+            (true, false) => Some(0),
+            (false, true) => Some(1),
+            _ => None,
+        }
     }
 
     /// Whether the snap length left nothing to tell TLS by, and the server's port speaks for it.

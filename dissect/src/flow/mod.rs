@@ -6,6 +6,7 @@ mod connection;
 mod conversation;
 mod ending;
 mod evict;
+mod half;
 mod index;
 mod join;
 mod key;
@@ -17,6 +18,7 @@ mod table;
 mod watch;
 
 pub(crate) use connection::Segment;
+pub use half::{Half, JoinedHalves, join_halves};
 pub(crate) use join::Halves;
 pub(crate) use key::{Key, Way};
 pub use role::client_by_ports;

@@ -135,6 +135,7 @@ impl FlowTable {
             // The table never holds more flows than a u32 counts.
             self.close(u32::try_from(slot).unwrap_or(u32::MAX), Coverage::COMPLETE, counters, seen);
         }
+        self.attempts.report_silent(seen);
         self.attempts.clear();
         debug_assert_eq!(self.held_bytes, 0, "closed flows hold nothing");
     }

@@ -52,6 +52,15 @@ impl Dial {
         self.mss[at] = mss(segment.header).unwrap_or(self.mss[at]);
     }
 
+    /// The only direction of which a frame was captured.
+    pub(super) const fn lone(&self) -> Option<Way> {
+        match [self.frames[0] > 0, self.frames[1] > 0] {
+            [true, false] => Some(Way::BOTH[0]),
+            [false, true] => Some(Way::BOTH[1]),
+            _ => None,
+        }
+    }
+
     /// Notes the end of an attempt.
     pub(super) fn note_ending(&mut self, way: Way) {
         let frames = &mut self.frames[way.index()];
@@ -172,6 +181,11 @@ impl Watch {
             (_, Some(end), Some(sent)) if sent.since(end) > 1 => Captured::Less,
             _ => Captured::All,
         })
+    }
+
+    /// Numbers behind the last byte of each direction that was captured, and that was received.
+    pub(super) fn reached(&self) -> [(Option<Seq>, Option<Seq>); 2] {
+        self.trails.each_ref().map(|trail| (trail.end, trail.sent))
     }
 
     /// What came of it, by direction. `lost` are those whose bytes have holes, `silent` those of

@@ -40,6 +40,8 @@ pub(super) struct Gist<'a> {
     pub(super) is_imitation_answered: bool,
     /// How the server refused the hello, before any ServerHello.
     pub(super) refusal: Option<RefusalKind>,
+    /// Whether no ServerHello can have come before the refusal: a text may leave out all of them.
+    pub(super) is_refusal_proven: bool,
     /// Sender and description of the first fatal alert.
     pub(super) fatal: Option<(Side, u8)>,
     pub(super) end: Option<(Side, EndKind)>,
@@ -96,6 +98,7 @@ impl<'a> Gist<'a> {
             hello_retried: facts.hello_retried,
             is_imitation_answered: is_imitation_answered(facts),
             refusal: refusal_of(facts),
+            is_refusal_proven: proven_refusal_of(facts).is_some(),
             fatal: facts
                 .alerts
                 .iter()
@@ -152,6 +155,11 @@ pub(super) fn refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
     })
 }
 
+/// The same, unless a ServerHello may have come before the alert: a text may leave out all of them.
+pub(super) fn proven_refusal_of(facts: &FlowFacts) -> Option<RefusalKind> {
+    refusal_of(facts).filter(|_| facts.refusal.is_some() || !is_retold(facts))
+}
+
 /// The version that the server's choice proves to be offered: it may only choose what the client
 /// names (RFC 8446 §4.2.1). A HelloRetryRequest is a choice of TLS 1.3.
 pub(super) fn proven(facts: &FlowFacts) -> Option<Version> {
@@ -194,7 +202,7 @@ pub(super) struct Key {
     established: Option<bool>,
     coverage: Coverage,
     /// What is true of the gist and of the circumstances, in the order of [`Key::of`].
-    truths: [bool; 6],
+    truths: [bool; 7],
     direction: Direction,
     family: Option<Family>,
     overruled: Option<(Prefix, Service)>,
@@ -230,6 +238,7 @@ impl Key {
             hello_retried,
             is_imitation_answered,
             refusal,
+            is_refusal_proven,
             fatal,
             end,
             established,
@@ -251,6 +260,7 @@ impl Key {
                 names_server,
                 hello_retried,
                 is_imitation_answered,
+                is_refusal_proven,
                 is_retold,
                 server_is_inside,
             ],

@@ -12,7 +12,7 @@ use dissect::{
 
 use foldhash::{HashMap, HashSet};
 
-use super::gist::{is_retold, proven, refusal_of};
+use super::gist::{is_retold, proven, proven_refusal_of};
 use super::{client_of, way_of};
 use crate::endpoints::normal;
 use crate::names::Hearsay;
@@ -167,7 +167,7 @@ fn note_failure(policy: &Policy, facts: &FlowFacts, failures: &mut HashMap<Meeti
     }
     let way = way_of(policy, facts);
     let has_way = matches!(way, Some(Way::Through { .. }));
-    let has_failed = refusal_of(facts).is_some() || is_unanswered(facts);
+    let has_failed = proven_refusal_of(facts).is_some() || is_unanswered(facts);
     let may_have_way = has_way || matches!(way, Some(Way::Unknown(_)));
     let is_certain = has_way && has_failed;
     if is_certain || is_retold(facts) && may_have_way {

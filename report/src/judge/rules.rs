@@ -159,7 +159,7 @@ impl Case<'_> {
     fn offer_fails(&self) -> Ruling {
         let verdict = if self.gist.is_mail_between_servers {
             Verdict::Degrades
-        } else if self.gist.refusal.is_some() {
+        } else if self.gist.refusal.is_some() && self.gist.is_refusal_proven {
             Verdict::FailsToday
         } else {
             Verdict::Breaks
@@ -244,7 +244,9 @@ impl Case<'_> {
         }
         match self.gist.answer {
             Some(chosen) => self.server_by_choice(chosen),
-            None if self.gist.refusal.is_some() => self.server_by_refusal(),
+            None if self.gist.refusal.is_some() && self.gist.is_refusal_proven => {
+                self.server_by_refusal()
+            }
             None if self.way.is_none() => plain(Verdict::Unknown, Ground::NothingSeen),
             None if self.gist.is_aborted() => plain(Verdict::Unknown, Ground::AbortedLater),
             None => plain(Verdict::Unknown, Ground::ServerUnseen),

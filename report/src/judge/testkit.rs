@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use dissect::{
-    Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, FlowFacts, HelloExtent,
-    HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, Refusal, RefusalKind,
-    ServerHello, Side, Timestamp, Upgrade,
+    Alert, CertificateNames, ClientHello, Coverage, End, EndKind, Endpoint, Faults, FlowFacts,
+    HelloExtent, HelloFormat, Mark, MessageKind, MessageMark, Offer, Protocol, Refusal,
+    RefusalKind, ServerHello, Side, Timestamp, Upgrade,
 };
 
 /// Judges connections under the default policy.
@@ -68,6 +68,14 @@ impl Flow {
             if let Some(hello) = &mut facts.client_hello {
                 hello.at.time = time;
             }
+        })
+    }
+
+    /// Known from a text alone.
+    pub(crate) fn retold(self) -> Self {
+        self.edit(|facts| {
+            facts.quality.client.faults = Faults::RETOLD;
+            facts.quality.server.faults = Faults::RETOLD;
         })
     }
 

@@ -14,8 +14,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use dissect::{
-    Coverage, Endpoint, FlowFacts, HelloExtent, MessageMark, Protocol, Quality, Side, Transport,
-    Upgrade,
+    Coverage, Endpoint, FlowFacts, HelloExtent, JoinedHalves, MessageMark, Protocol, Quality, Side,
+    Transport, Upgrade, join_halves,
 };
 
 use crate::state::SavedFlow;
@@ -222,6 +222,9 @@ fn turn(sightings: &mut [SavedFlow]) {
         let Quality { client, server } = facts.quality;
         facts.quality = Quality { client: server, server: client };
         facts.dialled_by = facts.dialled_by.map(Side::peer);
+        if let Some(half) = &mut facts.half {
+            half.turn();
+        }
         facts.end = facts.end.map(|mut end| {
             end.by = end.by.peer();
             end
@@ -308,13 +311,37 @@ fn joined(sightings: &[&FlowFacts]) -> FlowFacts {
         coverage: Coverage::COMPLETE,
         quality: Quality { client: client.quality.client, server: server.quality.server },
         messages: messages(sightings).into_iter().collect(),
+        half: None,
     };
     if facts.server_hello.is_some() {
         facts.refusal = None;
     }
     facts.alerts.sort_by_key(|alert| (alert.at.time, alert.at.frame));
     facts.coverage = coverage(&facts, client, server);
+    if let Some(told) = of_halves(sightings) {
+        let JoinedHalves { role_from, protocol, upgrade, .. } = told;
+        let JoinedHalves { refusal, end, resumed, established, coverage, .. } = told;
+        (facts.role_from, facts.protocol, facts.upgrade) = (role_from, protocol, upgrade);
+        (facts.refusal, facts.end, facts.coverage) = (refusal, end, coverage);
+        (facts.resumed, facts.established) = (resumed, established);
+    }
     facts
+}
+
+/// What halves say together, where nobody saw both.
+fn of_halves(sightings: &[&FlowFacts]) -> Option<JoinedHalves> {
+    if sightings.iter().any(|facts| facts.half.is_none()) {
+        return None;
+    }
+    let of = |side: Side| -> Vec<&FlowFacts> {
+        let is_of = |facts: &&FlowFacts| facts.half.as_ref().map(|half| half.from()) == Some(side);
+        sightings.iter().copied().filter(is_of).collect()
+    };
+    let (clients, servers) = (of(Side::Client), of(Side::Server));
+    if clients.is_empty() || servers.is_empty() {
+        return None;
+    }
+    join_halves(client_half(&clients), server_half(&servers))
 }
 
 /// The sighting that knows most of the client.

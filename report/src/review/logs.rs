@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use dissect::{
     Alert, CertificateNames, ClientHello, Coverage, Endpoint, Faults, FlowFacts, HelloExtent, Mark,
-    Protocol, Quality, RoleFrom, ServerHello, Side, SideQuality, Transport, Version,
+    Protocol, Quality, Refusal, RefusalKind, RoleFrom, ServerHello, Side, SideQuality, Transport,
+    Version,
 };
 
 use super::columns::{Column, Row};
@@ -125,7 +126,14 @@ pub(super) fn zeek(fields: &Fields) -> Logged {
         let alert =
             alerted_by.map(|from| Alert { from, level: 2, description, at: Mark::default() });
         match alert {
-            Some(alert) => facts.alerts.push(alert),
+            Some(alert) => {
+                // Zeek would have a version if there had been a ServerHello.
+                if alert.from == Side::Server && version.is_none() {
+                    let kind = RefusalKind::Alert(description);
+                    facts.refusal = Some(Refusal { kind, at: Mark::default() });
+                }
+                facts.alerts.push(alert);
+            }
             // Whoever gave up: what was selected is no proof that it works.
             None => answer = answer.map(|hello| ServerHello { cipher_suite: None, ..hello }),
         }
@@ -166,10 +174,6 @@ fn eve_tls(fields: &Fields) -> Logged {
         ("tls.ja3.hash", Column::Ja3),
         ("tls.ja3.string", Column::Ja3Full),
         ("tls.client_alpns", Column::Alpn),
-        // Of Suricata 8.
-        ("tls.client_handshake.version", Column::Version),
-        ("tls.client_handshake.ciphers", Column::Suites),
-        ("tls.client_handshake.exts", Column::ExtensionTypes),
     ] {
         copy(fields, key, &mut asked, column);
     }
@@ -336,9 +340,9 @@ mod tests {
         assert_eq!(row("handshake_failure").alerts[0].description, 40);
     }
 
-    /// The fields that Suricata 8 adds when `tls` has them among its `custom` ones.
+    /// Versions and subjects as Suricata writes them, and the suite as Suricata 8 may.
     #[test]
-    fn suricata_tells_the_hello_in_a_list_of_numbers() {
+    fn suricata_tells_what_was_selected_in_its_own_words() {
         let event = |more: &[(&str, &str)]| {
             let ends = [
                 ("timestamp", "2026-11-23T08:00:00.905055+0000"),
@@ -350,14 +354,7 @@ mod tests {
             ];
             eve(&fields(&[ends.as_slice(), more].concat())).unwrap().unwrap().1
         };
-        let facts = event(&[
-            ("tls.version", "TLSv1"),
-            ("tls.client_handshake.version", "TLSv1"),
-            ("tls.client_handshake.ciphers", "49172,53"),
-            ("tls.client_handshake.exts", "0,10"),
-            ("tls.server_handshake.cipher", "49172"),
-        ]);
-        assert_eq!(facts.offered_max(), Some(Version::Tls10));
+        let facts = event(&[("tls.version", "TLSv1"), ("tls.server_handshake.cipher", "49172")]);
         assert_eq!(facts.server_hello.unwrap().cipher_suite, Some(0xc014));
         let facts = event(&[("tls.version", "TLS 1.3 draft-28"), ("tls.sni", "a.example")]);
         assert_eq!(facts.negotiated(), Some(Version::Tls13));

@@ -317,6 +317,9 @@ impl Reviewer {
                     hello.at = at;
                 }
                 facts.alerts.iter_mut().for_each(|alert| alert.at = at);
+                if let Some(refusal) = &mut facts.refusal {
+                    refusal.at = at;
+                }
                 self.table.take_whole(facts);
             }
         }

@@ -4,7 +4,7 @@
 //! addresses are then told apart as well as can be: a hello goes to the oldest connection that
 //! waits for one, an answer to the oldest hello without one, and what fits several goes to none.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
 use dissect::{Coverage, Endpoint, FlowFacts, Mark, MessageKind, Timestamp, Transport};
@@ -49,6 +49,8 @@ pub(super) struct Table {
     /// Rows since the last look for connections that are over.
     rows_unswept: usize,
     shared: Shared,
+    /// Texts that have rows of ServerHellos.
+    answering: HashSet<u32>,
     pub(super) done: Vec<Box<FlowFacts>>,
     /// Connections given up to stay below the ceiling.
     pub(super) evicted: u64,
@@ -91,6 +93,7 @@ impl Table {
             held: 0,
             rows_unswept: 0,
             shared: Shared::default(),
+            answering: HashSet::new(),
             done: Vec::new(),
             evicted: 0,
             ambiguous_rows: 0,
@@ -103,6 +106,9 @@ impl Table {
         self.rows_unswept += 1;
         if self.rows_unswept > SWEEP_ROWS_MIN.max(4 * self.talks.len()) {
             self.sweep(at.time);
+        }
+        if packet.messages.contains(&MessageKind::ServerHello) {
+            self.answering.insert(file);
         }
         let id = match ends(&packet) {
             Some(ends) => self.by_ports(&packet, ends, at, file, sight),
@@ -259,7 +265,8 @@ impl Table {
             }
         }
         let is_guessed = talk.is_guessed;
-        if let Some(mut facts) = talk.into_facts(loss == Loss::Rest) {
+        let shows_answers = self.answering.contains(&talk.file);
+        if let Some(mut facts) = talk.into_facts(loss == Loss::Rest, shows_answers) {
             without_imitation(&mut facts);
             self.grouped_flows += u64::from(is_guessed);
             self.evicted += u64::from(facts.coverage.contains(Coverage::EVICTED));

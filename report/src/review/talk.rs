@@ -26,6 +26,11 @@ const ALERT_FRAME_LEN_MAX: u32 = 14 + 4 + 40 + 60 + 6 + 24;
 /// The one suite of the imitated handshake of [MS-TURN] §2.1.1, TLS_DH_anon_WITH_RC4_128_MD5.
 const MS_TURN_SUITE: u16 = 0x0018;
 
+/// Alerts that answer a ClientHello and nothing else: `protocol_version`, `insufficient_security`
+/// (RFC 8446 §6.2), `inappropriate_fallback` (RFC 7507 §3), `no_application_protocol` (RFC 7301
+/// §3.2).
+const ANSWERS: [u8; 4] = [70, 71, 86, 120];
+
 const EARLY_DATA: u16 = 42;
 const PRE_SHARED_KEY: u16 = 41;
 const CERTIFICATE: MessageKind = MessageKind::Handshake(11);
@@ -96,6 +101,8 @@ pub(super) struct Talk {
     halves: [Half; 2],
     pub(super) first: Mark,
     pub(super) last: Mark,
+    /// The text that it began in.
+    pub(super) file: u32,
     /// File and number within it.
     stream: Option<(u32, u64)>,
     dialled: Option<usize>,
@@ -123,6 +130,7 @@ impl Talk {
             halves: [Half::default(), Half::default()],
             first: at,
             last: at,
+            file,
             stream: packet.stream.map(|stream| (file, stream)),
             dialled: None,
             end: None,
@@ -247,8 +255,9 @@ impl Talk {
         half.take(packet, at, is_behind, hello_len);
     }
 
-    /// The facts; `None` when it showed no TLS.
-    pub(super) fn into_facts(self, is_evicted: bool) -> Option<FlowFacts> {
+    /// The facts; `None` when it showed no TLS. `shows_answers` says that the text has rows of
+    /// ServerHellos, so that one that is not there was not sent.
+    pub(super) fn into_facts(self, is_evicted: bool, shows_answers: bool) -> Option<FlowFacts> {
         let is_tls = self.halves.iter().any(Half::is_tls);
         if !is_tls && self.speech != Speech::Quic {
             return None;
@@ -261,7 +270,8 @@ impl Talk {
             if client_at == 0 { (a, b, a_end, b_end) } else { (b, a, b_end, a_end) };
         let end = self.end.map(|(at, kind, mark)| End { by: side_of(at), kind, at: mark });
         let Self { is_first_word, has_bare_rows, .. } = self;
-        let ends = Ends { client, server, end, is_first_word, has_bare_rows };
+        let shows_answers = shows_answers || has_bare_rows;
+        let ends = Ends { client, server, end, is_first_word, has_bare_rows, shows_answers };
         let protocol = match self.speech {
             Speech::Quic => Protocol::Quic,
             Speech::Dtls => Protocol::Dtls,
@@ -378,6 +388,8 @@ struct Ends {
     end: Option<End>,
     is_first_word: bool,
     has_bare_rows: bool,
+    /// A ServerHello would have a row.
+    shows_answers: bool,
 }
 
 impl Ends {
@@ -405,6 +417,9 @@ impl Ends {
             return None;
         }
         if let Some(alert) = server.alerts(Side::Server).find(Alert::is_fatal) {
+            if !self.shows_answers && !ANSWERS.contains(&alert.description) {
+                return None;
+            }
             return Some(Refusal { kind: RefusalKind::Alert(alert.description), at: alert.at });
         }
         let asked = client.hello.as_ref()?.at;

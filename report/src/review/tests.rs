@@ -341,3 +341,21 @@ fn of_the_logs_of_zeek_only_the_one_of_tls_counts() {
         assert_eq!(reviewer.finish().flows.len(), 0);
     }
 }
+
+/// A display filter such as `tls.handshake.type == 1 || tls.alert_message` takes ServerHellos away:
+/// then an alert of the server may have come behind one.
+#[test]
+fn an_alert_refuses_only_where_a_server_hello_would_show() {
+    let asks = (A, B, "TLSv1", "Client Hello");
+    let alert = (B, A, "TLSv1", "Alert (Level: Fatal, Description: Handshake Failure)");
+    let refusals = |rows: &[(&str, &str, &str, &str)]| -> Vec<_> {
+        let kinds = flows(&list(rows)).into_iter().map(|it| it.refusal.map(|it| it.kind));
+        kinds.collect()
+    };
+    assert_eq!(refusals(&[asks, alert]), [None]);
+    let other = "52.97.1.9";
+    let elsewhere =
+        [(A, other, "TLSv1", "Client Hello"), (other, A, "TLSv1", "Server Hello, Certificate")];
+    let rows = [&[asks, alert], elsewhere.as_slice()].concat();
+    assert_eq!(refusals(&rows), [Some(RefusalKind::Alert(40)), None]);
+}

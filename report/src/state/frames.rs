@@ -34,12 +34,6 @@ impl<W: Write> FrameWriter<W> {
         if self.payload.len() >= FRAME_LEN { self.flush() } else { Ok(()) }
     }
 
-    /// Adds an item that puts its own bytes, and writes the frame when it is full.
-    pub(super) fn push_by(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        put(&mut self.payload);
-        if self.payload.len() >= FRAME_LEN { self.flush() } else { Ok(()) }
-    }
-
     /// Writes what is left.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.flush()?;

@@ -19,7 +19,7 @@ use super::codes::{
 };
 
 /// Why a row is no fact.
-type Malformed = &'static str;
+pub(super) type Malformed = &'static str;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct OfferRow {
@@ -109,21 +109,21 @@ impl CertificateRow {
 
 /// A frame's number and time, counted from the connection's first frame.
 #[derive(Serialize, Deserialize, Clone, Copy)]
-struct MarkRow {
+pub(super) struct MarkRow {
     frames: i64,
     ns: i64,
 }
 
 impl MarkRow {
     /// Wraps around at the ends of the integers, as does its inverse.
-    const fn of(mark: Mark, base: Mark) -> Self {
+    pub(super) const fn of(mark: Mark, base: Mark) -> Self {
         Self {
             frames: mark.frame.wrapping_sub(base.frame).cast_signed(),
             ns: mark.time.as_nanos().wrapping_sub(base.time.as_nanos()),
         }
     }
 
-    const fn into_mark(self, base: Mark) -> Mark {
+    pub(super) const fn into_mark(self, base: Mark) -> Mark {
         Mark {
             frame: base.frame.wrapping_add(self.frames.cast_unsigned()),
             time: Timestamp::from_nanos(base.time.as_nanos().wrapping_add(self.ns)),
@@ -458,6 +458,7 @@ impl FactsRow {
                 .into_iter()
                 .map(|row| row.into_message(base))
                 .collect::<Result<_, _>>()?,
+            half: None,
         })
     }
 }

@@ -29,11 +29,53 @@ fn a_judged_run_is_saved_with_its_names() {
     let mut flow = old_client();
     flow.server_name = Some(("mail.contoso.com".into(), NameSource::Dns));
     let mut out = Vec::new();
-    write(&mut out, &RunInfo::default(), std::slice::from_ref(&flow)).unwrap();
+    write(&mut out, &RunInfo::default(), std::slice::from_ref(&flow), &[]).unwrap();
     let state = State::read(&*out).unwrap();
     assert_eq!(state.flows[0].dns_name.as_deref(), Some("mail.contoso.com"));
     assert_eq!(state.flows[0].facts, flow.facts);
     assert_eq!(&*state.flows[0].sensor, "lab");
+}
+
+#[test]
+fn the_version_before_is_read_alike() {
+    let written = bytes(&sample());
+    let old = [b"tlsunset state 5", &written[b"tlsunset state 6".len()..]].concat();
+    assert_eq!(State::read(&*old).unwrap(), sample());
+}
+
+#[test]
+fn a_half_belongs_to_the_connection_behind_it() {
+    let mut run = sample();
+    run.flows[1].facts.half =
+        Some(Box::new(dissect::Half { flags: 1 << 25, ..Default::default() }));
+    assert_eq!(State::read(&*bytes(&run)).unwrap(), run);
+    let row =
+        || Item::Half(Box::new(HalfRow::of(&dissect::Half::default(), dissect::Mark::default())));
+    let check = |items: Vec<Item>, expect: &str| {
+        let mut reader = Reader::default();
+        let taken: Result<Vec<()>, _> = items.into_iter().map(|item| reader.take(item)).collect();
+        assert_eq!(
+            taken,
+            Err(match expect {
+                "two" => "a connection has two halves",
+                _ => "a half has no connection",
+            })
+        );
+    };
+    let run = || Item::Run(Box::new(RunRow::of(&RunInfo::default())));
+    check(vec![run(), row(), row()], "two");
+    check(vec![run(), row(), Item::End { flows: 0 }], "none");
+}
+
+#[test]
+fn what_ended_without_a_word_is_saved_and_is_no_connection() {
+    let mut silent = old_client().facts;
+    silent.half = Some(Box::new(dissect::Half { flags: 1 << 26, ..Default::default() }));
+    let mut out = Vec::new();
+    write(&mut out, &RunInfo::default(), &[old_client()], &[silent.clone()]).unwrap();
+    let state = State::read(&*out).unwrap();
+    assert_eq!((state.flows.len(), &state.flows[1].facts), (2, &silent));
+    assert_eq!(state.connections(&crate::Home::default()).len(), 1);
 }
 
 #[test]
@@ -104,7 +146,7 @@ fn what_is_no_state_is_said_to_be_none() {
     check(b"", "not a state file");
     check(b"sensor,community_id,first_seen", "not a state file");
     check(b"tlsunset state \xff\n", "not a state file");
-    check(b"tlsunset state 4\nrest", "the state file has version 4, this program reads version 5");
+    check(b"tlsunset state 4\nrest", "the state file has version 4, this program reads version 6");
     check(b"tlsunset state 10\n", "the state file has version 10, this");
     check(b"tlsunset state \n", "the state file has version , this");
     let mut longer = bytes(&sample());

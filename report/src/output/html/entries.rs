@@ -103,7 +103,8 @@ impl<'r> Entry<'r> {
     pub(super) fn stack(self, policy: usize) -> String {
         let Self::Seen(row) = self else { return String::new() };
         let stack = row.outcomes.get(policy).map(|outcome| row.stack(outcome)).unwrap_or_default();
-        if stack == UNKNOWN_STACK { String::new() } else { stack }
+        // Lines break behind a space.
+        if stack == UNKNOWN_STACK { String::new() } else { stack.replace(';', "; ") }
     }
 }
 

@@ -79,11 +79,11 @@ const columns = [
     cell: (host) => count(host.flows),
   },
   {
-    id: "services", title: "Services", key: (host) => host.services.join(", ") || "~",
+    id: "services", title: "Services", style: "list", key: (host) => host.services.join(", ") || "~",
     cell: (host) => host.services.join(", "),
   },
   {
-    id: "stack", title: "Probably", key: (host) => host.outcome(chosen.policy).stack || "~",
+    id: "stack", title: "Probably", style: "list", key: (host) => host.outcome(chosen.policy).stack || "~",
     cell: (host) => host.outcome(chosen.policy).stack,
   },
   {

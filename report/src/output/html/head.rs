@@ -31,7 +31,7 @@ pub(super) fn write_begin(
     content_policy: &str,
     style: &str,
 ) -> io::Result<()> {
-    let headline = view.report.tallies().first().map(headline).unwrap_or_default();
+    let headline = view.report.tallies().first().map(answer).unwrap_or_default();
     write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -71,7 +71,10 @@ fn meta(view: &View<'_>) -> String {
     let flows = count_of(view.report.flows().len() as u64, "connection");
     parts.push(format!("{read}, {flows}"));
     if !run.sensor.is_empty() {
-        parts.push(format!("sensor {}", Text(&run.sensor)));
+        // Runs of several sensors have several names.
+        let names = run.sensor.replace(';', ", ");
+        let noun = if names == run.sensor { "sensor" } else { "sensors" };
+        parts.push(format!("{noun} {}", Text(&names)));
     }
     parts.join(" <span aria-hidden=\"true\">&middot;</span> ")
 }
@@ -80,6 +83,19 @@ fn meta(view: &View<'_>) -> String {
 fn minutes(time: dissect::Timestamp) -> String {
     let text = time.to_string();
     text.split(['.', 'Z']).next().unwrap_or_default().replace('T', " ")
+}
+
+/// The headline as a page shows it: with thousands set apart, and without a number of hosts where
+/// that would read as an all-clear.
+fn answer(tally: &HostTally) -> String {
+    let headline = headline(tally);
+    if tally.judged == 0 {
+        let rest = headline.split_once("; ").map_or("", |(_, rest)| rest);
+        return format!("No host could be judged; {rest}");
+    }
+    let (breaks, judged) = (tally.hosts(Verdict::Breaks), tally.judged);
+    let apart = format!("{} of {} ", Count(breaks), Count(judged));
+    headline.replacen(&format!("{breaks} of {judged} "), &apart, 1)
 }
 
 /// A card for each policy.
@@ -113,7 +129,7 @@ fn write_answer(
         (0, ..) => "doubt",
         _ => "bad",
     };
-    let headline = headline(tally);
+    let headline = answer(tally);
     // The headline's second half is what qualifies the first.
     let (answer, rest) = headline.split_once("; ").unwrap_or((&headline, ""));
     write!(out, "<article class=\"answer {tone}\">\n<h2>{}", Text(answer))?;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use self::dom::Page;
 use super::super::Report;
 use super::*;
+use crate::stack::Stack;
 use crate::testkit;
 use crate::{Cause, Inventory, JudgedFlow, NameSource, Policy, RunInfo, Verdict};
 
@@ -315,7 +316,9 @@ fn a_connection_counts_once_for_what_several_policies_say_of_it() {
 #[test]
 fn a_capture_of_nothing_makes_a_page_that_says_so() {
     let page = Page::parse(&html_of(&[], &run()));
-    assert!(page.with_id("answer").text().contains("nothing was seen that could be judged"));
+    let answer = page.with_id("answer").text();
+    assert!(answer.contains("nothing was seen that could be judged"));
+    assert!(answer.contains("No host could be judged") && !answer.contains("0 of 0"), "{answer}");
     assert!(page.with_id("versions").text().contains("No connection was seen."));
     assert!(page.with_id("unseen").text().contains("No connection to or from Office 365"));
     assert_eq!(data_of(&page)["hosts"].as_array().unwrap().len(), 0);
@@ -355,4 +358,34 @@ proptest::proptest! {
         data_of(&page);
         proptest::prop_assert_eq!(page.named("script").len(), 2);
     }
+}
+
+#[test]
+fn lists_and_counts_are_set_apart() {
+    let named = RunInfo { sensor: "east;west".to_owned(), ..run() };
+    let page = html_of(&office(), &named);
+    assert!(page.contains("sensors east, west"), "two sensors have two names");
+    let named = RunInfo { sensor: "east".to_owned(), ..run() };
+    assert!(html_of(&office(), &named).contains("sensor east<"), "one has one");
+    let mut flows = Vec::new();
+    for place in 0..1200 {
+        let mut old = flow(1, Verdict::Breaks);
+        old.facts.client = testkit::end(&format!("10.0.{}.{}:50000", place / 250, place % 250));
+        flows.push(old);
+    }
+    let page = Page::parse(&html_of(&flows, &run()));
+    let answer = page.with_id("answer").text();
+    assert!(answer.contains("1,200 of 1,200 hosts break on"), "{answer}");
+}
+
+#[test]
+fn stacks_that_may_be_meant_are_a_list_with_spaces() {
+    let mut flows = vec![flow(1, Verdict::Breaks), flow(1, Verdict::Breaks)];
+    for (flow, name) in flows.iter_mut().zip(["One (or Two)", "Three"]) {
+        let stack = Stack { name, family: None, score: 0, evidence: String::new() };
+        flow.stack = Some(stack.into());
+    }
+    let page = html_of(&flows, &run());
+    assert!(page.contains("One (or Two); Three"), "a line breaks behind the space");
+    assert!(!page.contains("Two);Three"));
 }
