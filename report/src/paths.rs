@@ -170,7 +170,7 @@ impl Way<'_> {
                 _ if self.to.port == SMTP || self.client_serves_sip => {
                     Some(Scenario::OnPremisesServers)
                 }
-                // Microsoft's own clients of Skype use neither Java nor OpenSSL.
+                // Microsoft's own clients of Skype use Windows' library.
                 Some(AccessPath::ClientToSkype) if self.is_a_library_of_others() => {
                     Some(Scenario::ThirdParties)
                 }
@@ -188,12 +188,19 @@ impl Way<'_> {
         matches!(
             self.family,
             Some(
-                Family::Java6
+                Family::BearSsl
+                    | Family::GnuTls
+                    | Family::Go
+                    | Family::Java6
                     | Family::Java7
                     | Family::Java
+                    | Family::MbedTls
+                    | Family::Nss
                     | Family::OpenSslOld
                     | Family::OpenSsl
                     | Family::Printer
+                    | Family::Rustls
+                    | Family::WolfSsl
             )
         )
     }

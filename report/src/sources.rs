@@ -1,11 +1,12 @@
 //! Where the sources are that texts name, for the documentation.
 
 /// Titles as sources name them, and their addresses.
-const ADDRESSES: [(&str, &str); 23] = [
+const ADDRESSES: [(&str, &str); 29] = [
     (
         "[MS-ICE2]",
         "https://learn.microsoft.com/openspecs/office_protocols/ms-ice2/5dc5c5cc-7f01-4951-9949-1c0f9bf1afa2",
     ),
+    ("BearSSL, 'API Overview'", "https://www.bearssl.org/api1.html"),
     (
         "Disable TLS 1.0/1.1 in Skype for Business Server 2015",
         "https://learn.microsoft.com/skypeforbusiness/manage/topology/disable-tls-1.0-1.1",
@@ -30,6 +31,11 @@ const ADDRESSES: [(&str, &str); 23] = [
         "Investigating TLS usage for SMTP in Exchange Online",
         "https://techcommunity.microsoft.com/t5/exchange-team-blog/investigating-tls-usage-for-smtp-in-exchange-online/ba-p/609278",
     ),
+    ("Go, package crypto/tls", "https://pkg.go.dev/crypto/tls#Config"),
+    (
+        "How to Configure the Default SSL/TLS Version Used by Your Java Applications",
+        "https://ops.java/security/articles/default-tls-versions",
+    ),
     ("KB3140245", "https://support.microsoft.com/help/3140245"),
     ("KB4019276", "https://support.microsoft.com/help/4019276"),
     ("KB4057306", "https://support.microsoft.com/help/4057306"),
@@ -37,6 +43,10 @@ const ADDRESSES: [(&str, &str); 23] = [
     (
         "Lync Desktop Sharing Issue and the Web Security/Proxy Service",
         "https://learn.microsoft.com/archive/blogs/qchoi/lync-desktop-sharing-issue-and-the-web-securityproxy-service",
+    ),
+    (
+        "Mbed TLS 2.28, ssl.h",
+        "https://github.com/Mbed-TLS/mbedtls/blob/mbedtls-2.28.3/include/mbedtls/ssl.h",
     ),
     (
         "New opt-in endpoint available for SMTP AUTH clients still needing legacy TLS",
@@ -53,6 +63,10 @@ const ADDRESSES: [(&str, &str); 23] = [
     ("OpenSSL, CHANGES for 1.0.1", "https://www.openssl.org/news/cl101.txt"),
     ("OpenSSL, SSL_CONF_cmd", "https://docs.openssl.org/master/man3/SSL_CONF_cmd/"),
     (
+        "Overriding the default priority string",
+        "https://www.gnutls.org/manual/html_node/Overriding-the-default-priority-string.html",
+    ),
+    (
         "Preparing for TLS 1.0/1.1 Deprecation - O365 Skype for Business",
         "https://techcommunity.microsoft.com/t5/skype-for-business-blog/preparing-for-tls-1-0-1-1-deprecation-o365-skype-for-business/ba-p/222247",
     ),
@@ -60,6 +74,7 @@ const ADDRESSES: [(&str, &str); 23] = [
         "Preparing for TLS 1.2 in Office 365",
         "https://learn.microsoft.com/microsoft-365/compliance/prepare-tls-1.2-in-office-365",
     ),
+    ("Priority Strings", "https://www.gnutls.org/manual/html_node/Priority-Strings.html"),
     (
         "Protocols in TLS/SSL (Schannel SSP)",
         "https://learn.microsoft.com/windows/win32/secauthn/protocols-in-tls-ssl--schannel-ssp-",

@@ -3,9 +3,10 @@
 //! Each stack has a gate, which it never passes with a version that it can't speak, and traits
 //! with points; the most points win, from a threshold on. What no stack reaches stays `unknown`.
 //! The traits were read off hellos of known clients (the client simulations of testssl.sh, which
-//! come from SSL Labs). Invariant: a stack that ends below TLS 1.2 is never named for an offer of
+//! come from SSL Labs), and off handshakes of libraries. Invariant: a stack that ends below TLS 1.2 is never named for an offer of
 //! TLS 1.2 or better.
 
+mod libraries;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use dissect::{HelloExtent, HelloFormat, Offer, Version, is_grease};
 
+use self::libraries::LIBRARIES;
 use self::table::{JA3, STACKS};
 
 /// A family of clients that are mended in the same way.
@@ -25,10 +27,16 @@ pub enum Family {
     AndroidOld,
     /// Android 2 or Java 6, whose hellos are the same.
     AndroidOrJava6,
+    /// BearSSL, in devices.
+    BearSsl,
     /// Google's BoringSSL: Chrome, Edge, Android.
     BoringSsl,
     /// Chrome before its own library.
     ChromeOld,
+    /// GnuTLS.
+    GnuTls,
+    /// Programs in Go with its own library.
+    Go,
     /// Java 6.
     Java6,
     /// Java 7.
@@ -37,6 +45,10 @@ pub enum Family {
     Java,
     /// Lync Phone Edition on Windows CE.
     LyncPhone,
+    /// Mbed TLS, in devices.
+    MbedTls,
+    /// Firefox and others with its library.
+    Nss,
     /// Firefox up to 26 and others with its library.
     NssOld,
     /// OpenSSL before 1.0.1.
@@ -47,6 +59,8 @@ pub enum Family {
     OperaOld,
     /// A printer, scanner or other device that submits mail.
     Printer,
+    /// Programs in Rust with rustls.
+    Rustls,
     /// Windows 7, Server 2008 R2.
     Schannel7,
     /// Windows 8, Server 2012.
@@ -61,6 +75,8 @@ pub enum Family {
     SecureTransportOld,
     /// OS X from 10.9 on, iOS.
     SecureTransport,
+    /// wolfSSL, in devices.
+    WolfSsl,
 }
 
 /// Whom a hello was sent to, where that tells of the sender.
@@ -101,7 +117,7 @@ impl Stack {
             JA3.iter().find(|(hash, ..)| *hash == ja3).map(|(_, name, of)| (*name, *of))
         });
         let mut best: Option<(u32, &table::Row, String)> = None;
-        for row in STACKS.iter().filter(|row| (row.gate)(&look)) {
+        for row in STACKS.iter().chain(&LIBRARIES).filter(|row| (row.gate)(&look)) {
             let mut score = 0;
             let mut evidence = String::new();
             let mut add = |points: u32, what: &str| {

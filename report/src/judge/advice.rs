@@ -84,6 +84,11 @@ advice! {
          -Djdk.tls.client.protocols=TLSv1.2 or -Dhttps.protocols=TLSv1.2, or update to Java 8 or \
          later.",
         "Lightbend ssl-config, 'Protocols' (defaults of JDK 6 to 8)";
+    JAVA_LIMIT:
+        "Java 8 and later offer TLS 1.2 by default: look for a limit in -Djdk.tls.client.protocols, \
+         -Dhttps.protocols and the settings of the program.",
+        "Lightbend ssl-config, 'Protocols' (defaults of JDK 6 to 8); ops.java, 'How to Configure \
+         the Default SSL/TLS Version Used by Your Java Applications'";
     ANDROID:
         "Android up to 4.3 does not offer TLS 1.2: update or replace the device.",
         "Microsoft, 'Preparing for TLS 1.2 in Office 365', list of clients";
@@ -96,6 +101,19 @@ advice! {
          and from 1.1.0 on for MaxProtocol in openssl.cnf.",
         "OpenSSL, CHANGES for 1.0.1 (support of TLS 1.1 and 1.2); OpenSSL, SSL_CONF_cmd \
          (MaxProtocol)";
+    GNUTLS_LIMIT:
+        "GnuTLS takes its versions from a priority string: look for one without VERS-TLS1.2 in the \
+         settings of the program and in the system-wide configuration of GnuTLS.",
+        "GnuTLS manual, 'Priority Strings' and 'Overriding the default priority string'";
+    GO_LIMIT:
+        "Programs in Go offer the highest version that their Go knows, unless MaxVersion of \
+         tls.Config says less: lift that limit, or update the program.",
+        "Go, package crypto/tls, type Config (MaxVersion)";
+    EMBEDDED:
+        "Mbed TLS, wolfSSL and BearSSL are built into devices and programs that set the versions: \
+         take the newest firmware or program, or ask its maker.",
+        "Mbed TLS 2.28, ssl.h (mbedtls_ssl_conf_max_version); BearSSL, 'API Overview'; 'Preparing \
+         for TLS 1.0/1.1 Deprecation - O365 Skype for Business', third parties: ask the vendor";
     OS_X:
         "OS X up to 10.8 offers TLS 1.0: update to 10.9 or later.",
         "Microsoft, 'Preparing for TLS 1.2 in Office 365', list of clients (Safari 6.0.4 on 10.8.4)";

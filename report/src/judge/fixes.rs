@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use dissect::{Coverage, Version};
 
 use super::advice::{
-    ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CAPPED, DOTNET, EXCHANGE_SERVER, FIREFOX,
-    JAVA_6, JAVA_7, KEEP_OLD, LYNC_PHONE, MIDDLEBOX, OPENSSL, OPENSSL_LIMIT, OS_X, PRINTER,
-    SCHANNEL_CLIENT, SCHANNEL_SERVER, SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8,
-    WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP, WINHTTP, WININET,
+    ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CAPPED, DOTNET, EMBEDDED, EXCHANGE_SERVER,
+    FIREFOX, GNUTLS_LIMIT, GO_LIMIT, JAVA_6, JAVA_7, JAVA_LIMIT, KEEP_OLD, LYNC_PHONE, MIDDLEBOX,
+    OPENSSL, OPENSSL_LIMIT, OS_X, PRINTER, SCHANNEL_CLIENT, SCHANNEL_SERVER, SKYPE_SERVER,
+    UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP, WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
 use super::words::put;
@@ -108,9 +108,14 @@ const fn client_advice(family: Option<Family>) -> &'static [Advice] {
         Some(Family::ChromeOld | Family::OperaOld) => &[BROWSERS],
         Some(Family::LyncPhone) => &[LYNC_PHONE, WINDOWS_XP],
         Some(Family::Printer) => &[PRINTER, OPENSSL],
-        Some(Family::Java) => &[JAVA_7, UPDATE_OTHERS],
+        Some(Family::Java) => &[JAVA_LIMIT, UPDATE_OTHERS],
         Some(Family::OpenSsl) => &[OPENSSL_LIMIT, UPDATE_OTHERS],
-        Some(Family::BoringSsl | Family::SecureTransport) => &[UPDATE_OTHERS],
+        Some(Family::Go) => &[GO_LIMIT],
+        Some(Family::GnuTls) => &[GNUTLS_LIMIT, UPDATE_OTHERS],
+        Some(Family::BearSsl | Family::MbedTls | Family::WolfSsl) => &[EMBEDDED],
+        Some(Family::BoringSsl | Family::Nss | Family::Rustls | Family::SecureTransport) => {
+            &[UPDATE_OTHERS]
+        }
         None => &[
             WINDOWS_7,
             SCHANNEL_CLIENT,

@@ -21,19 +21,22 @@ pub(super) struct Row {
 type Trait = (u32, &'static str, fn(&Look<'_>) -> bool);
 
 /// `TLS_EMPTY_RENEGOTIATION_INFO_SCSV` (RFC 5746).
-const SCSV: u16 = 0x00ff;
-const SERVER_NAME: u16 = 0;
+pub(super) const SCSV: u16 = 0x00ff;
+pub(super) const SERVER_NAME: u16 = 0;
 const STATUS_REQUEST: u16 = 5;
-const SIGNATURE_ALGORITHMS: u16 = 13;
+pub(super) const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
-const STATUS_REQUEST_V2: u16 = 17;
-const ENCRYPT_THEN_MAC: u16 = 22;
+pub(super) const STATUS_REQUEST_V2: u16 = 17;
+pub(super) const ENCRYPT_THEN_MAC: u16 = 22;
+pub(super) const EXTENDED_MASTER_SECRET: u16 = 23;
 const SESSION_TICKET: u16 = 35;
 const NPN: u16 = 13172;
 const TOKEN_BINDING_DRAFT: u16 = 21760;
 const TOKEN_BINDING: u16 = 24;
+pub(super) const SUPPORTED_VERSIONS: u16 = 43;
+const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
 const CHANNEL_ID: u16 = 30031;
-const RENEGOTIATION_INFO: u16 = 65281;
+pub(super) const RENEGOTIATION_INFO: u16 = 65281;
 
 /// The twelve suites of Schannel from Vista to 8 under TLS 1.0, in any order.
 const SCHANNEL_TLS10: [u16; 12] = [
@@ -61,7 +64,7 @@ fn has_25_curves(look: &Look<'_>) -> bool {
     look.groups.len() == 25 && look.groups.contains(&1) && look.groups.contains(&14)
 }
 
-fn has_camellia(look: &Look<'_>) -> bool {
+pub(super) fn has_camellia(look: &Look<'_>) -> bool {
     look.has_any(&[0x0041, 0x0044, 0x0045, 0x0084, 0x0087, 0x0088])
 }
 
@@ -70,10 +73,10 @@ fn has_export(look: &Look<'_>) -> bool {
 }
 
 /// Suites or extensions that came after the libraries of 2012.
-fn is_of_a_later_age(look: &Look<'_>) -> bool {
+pub(super) fn is_of_a_later_age(look: &Look<'_>) -> bool {
     look.groups.iter().any(|&group| (26..65280).contains(&group))
         || look.extends(ENCRYPT_THEN_MAC)
-        || look.extends(23)
+        || look.extends(EXTENDED_MASTER_SECRET)
 }
 
 pub(super) const STACKS: [Row; 22] = [
@@ -257,6 +260,10 @@ pub(super) const STACKS: [Row; 22] = [
             (3, "certificate status of version 2, which Java offers", |look| {
                 look.extends(STATUS_REQUEST_V2)
             }),
+            (3, "signature algorithms, then those for certificates, as Java has them", |look| {
+                let pair = [SIGNATURE_ALGORITHMS, SIGNATURE_ALGORITHMS_CERT];
+                look.extensions.windows(2).any(|two| two == pair)
+            }),
             (1, "no session tickets before signature algorithms", |look| {
                 look.extensions.iter().position(|&number| number == SIGNATURE_ALGORITHMS)
                     < look.extensions.iter().position(|&number| number == SESSION_TICKET)
@@ -302,7 +309,9 @@ pub(super) const STACKS: [Row; 22] = [
             (2, "point formats, curves, tickets, in this order", |look| {
                 look.extends_as(&[11, 10, SESSION_TICKET]) || look.extends_as(&[11, 10])
             }),
-            (2, "all 25 curves of RFC 4492", has_25_curves),
+            (2, "all 25 curves of RFC 4492, by their numbers", |look| {
+                look.groups.iter().copied().eq(1..=25)
+            }),
             (1, "the renegotiation signal last", |look| look.suites.last() == Some(&SCSV)),
             (1, "Camellia or SEED", |look| has_camellia(look) || look.has(0x0096)),
         ],

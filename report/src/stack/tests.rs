@@ -187,6 +187,43 @@ fn whom_a_hello_is_sent_to_tells_phones_and_printers() {
     assert_eq!(Stack::of(&device, Setting::default()).name, "OpenSSL 0.9.8");
 }
 
+/// The offer of a line of `hellos.txt`.
+fn offer_of_line(versions: &str, ja3: &str) -> Offer {
+    let list = |text: &str, radix: u32| -> Vec<u16> {
+        let parts = text.split('-').filter(|part| !part.is_empty());
+        parts.map(|part| u16::from_str_radix(part, radix).expect("a number")).collect()
+    };
+    let fields: Vec<&str> = ja3.split(',').collect();
+    let [version, suites, extensions, groups, formats] = fields[..] else { panic!("{ja3}") };
+    let version = version.parse().expect("a version");
+    let extensions = list(extensions, 10);
+    let mut offer = offer(version, &list(suites, 10), &extensions, &list(groups, 10));
+    offer.supported_versions = extensions.contains(&43).then(|| list(versions, 16));
+    let formats = list(formats, 10).into_iter();
+    offer.ec_point_formats = extensions
+        .contains(&11)
+        .then(|| formats.map(|format| u8::try_from(format).expect("a format")).collect());
+    offer
+}
+
+#[test]
+fn libraries_are_told_by_what_they_really_send_or_not_at_all() {
+    let lines = include_str!("tests/hellos.txt").lines().filter(|line| !line.starts_with('#'));
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in lines {
+        let fields: Vec<&str> = line.split('|').collect();
+        let [name, program, versions, ja3] = fields[..] else { panic!("{line}") };
+        let stack = Stack::of(&offer_of_line(versions, ja3), Setting::default());
+        if stack.name != name {
+            wrong.push(format!("{program}: {} ({})", stack.name, stack.evidence));
+        }
+        count += 1;
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(count > 50, "{count} hellos");
+}
+
 proptest::proptest! {
     #[test]
     fn old_stacks_are_named_for_old_offers_only(
