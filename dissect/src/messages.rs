@@ -165,7 +165,7 @@ fn put_number(buffer: &mut Buffer, mut number: u64) {
         buffer.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
-    buffer.push(number as u8);
+    buffer.push((number & 0x7f) as u8);
 }
 
 /// Small numbers of either sign are small: 0, -1, 1, -2 become 0, 1, 2, 3.

@@ -102,7 +102,7 @@ pub(crate) fn judged(facts: FlowFacts, verdict: Verdict, cause: Option<Cause>) -
     JudgedFlow {
         facts: Box::new(facts),
         sensor: "lab".into(),
-        server_name: name.map(|name| (name.into(), NameSource::Sni)),
+        server_name: name.map(|name| (name, NameSource::Sni)),
         service: Some(("Exchange Online".into(), ServiceSource::Name)),
         direction: Direction::ToOffice365,
         stack: None,

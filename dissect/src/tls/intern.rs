@@ -118,7 +118,8 @@ impl Interner {
     /// The shared form of a name.
     fn name(&mut self, name: &str) -> Arc<str> {
         // A remainder is below the number of places.
-        let place = (self.hasher.hash_one(name) % NAMES_COUNT as u64) as usize;
+        let place = self.hasher.hash_one(name) % NAMES_COUNT as u64;
+        let place = usize::try_from(place).unwrap_or(0);
         match self.names.get_mut(place) {
             Some(Some(known)) if **known == *name => Arc::clone(known),
             Some(other) => Arc::clone(other.insert(name.into())),
