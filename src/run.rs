@@ -21,11 +21,17 @@ mod proof;
 mod review;
 mod saved;
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use dissect::Limits;
 
 use crate::cli::{
     Arguments, Command, LiveConfig, MergeConfig, ReviewConfig, RunConfig, UsageError,
 };
+use crate::engine::Settings;
 use crate::progress::say;
 
 /// How a run ended.
@@ -46,6 +52,23 @@ impl Outcome {
     }
 
     const FAILED: Self = Self { has_failed: true, check_failed: false };
+}
+
+/// Threads to work with: as many as were asked for, else one for each processor.
+fn workers(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get))
+}
+
+/// How frames are dissected. Half of the memory is for connections at hand, the other for those
+/// that wait to be written.
+fn settings(workers_asked: Option<usize>, memory_max: u64) -> Settings {
+    let memory_max = usize::try_from(memory_max / 2).unwrap_or(usize::MAX);
+    Settings {
+        workers: workers(workers_asked),
+        limits: Limits { memory_max, ..Limits::default() },
+        // A number that nobody on the wire can know; it changes nothing in the report.
+        seed: RandomState::new().hash_one(std::process::id()),
+    }
 }
 
 /// Runs what was asked for.

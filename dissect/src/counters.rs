@@ -1,5 +1,7 @@
 //! Every frame is accounted for: dissected, or skipped for one reason.
 
+use crate::Frame;
+
 /// Why a frame was not followed to a transport segment. Counted once a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -109,6 +111,14 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Counts a frame that came, whatever becomes of it.
+    #[inline]
+    pub(crate) fn count(&mut self, frame: &Frame<'_>) {
+        self.frames += 1;
+        self.bytes += frame.data.len() as u64;
+        self.cut_frames += u64::from(frame.is_cut());
+    }
+
     /// Counts one frame as skipped.
     pub fn skip(&mut self, reason: SkipReason) {
         self.skipped[reason as usize] += 1;

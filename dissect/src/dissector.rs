@@ -79,9 +79,7 @@ impl Dissector {
     ) {
         let mut ready: SmallVec<[Ready<'a>; AHEAD]> = SmallVec::new();
         for frame in frames {
-            self.counters.frames += 1;
-            self.counters.bytes += frame.data.len() as u64;
-            self.counters.cut_frames += u64::from(frame.is_cut());
+            self.counters.count(&frame);
             if let Some(swift) = swift(&frame) {
                 self.counters.dissected += 1;
                 ready.push(self.locate_swift(&swift, &frame));

@@ -50,14 +50,6 @@ impl Messages {
     pub const fn held_bytes(&self) -> usize {
         self.packed.len()
     }
-
-    /// Adds a message at the end.
-    pub fn push(&mut self, message: MessageMark) {
-        let last = self.iter().last().map_or_else(Mark::default, |message| message.at);
-        let mut buffer = Buffer::from_slice(&self.packed);
-        pack(&mut buffer, last, &message);
-        self.packed = buffer.as_slice().into();
-    }
 }
 
 impl FromIterator<MessageMark> for Messages {
@@ -206,9 +198,6 @@ mod tests {
             let packed: Messages = all.iter().copied().collect();
             prop_assert_eq!(packed.iter().collect::<Vec<_>>(), &all[..]);
             prop_assert_eq!(packed.is_empty(), all.is_empty());
-            let mut pushed = Messages::default();
-            all.iter().for_each(|message| pushed.push(*message));
-            prop_assert_eq!(pushed, packed);
         }
     }
 

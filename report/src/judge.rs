@@ -31,7 +31,7 @@ use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
 use crate::judged::{Direction, JudgedFlow, Judgement, Judgements};
 use crate::names::{
-    CertificateBook, Hearsay, NameBook, Place, foreign_certificate, host_of, place,
+    CertificateBook, Hearsay, NameBook, Place, foreign_certificate, host_of, labels, place,
 };
 use crate::paths;
 use crate::policy::{Destination, Policy, Way};
@@ -355,7 +355,7 @@ fn setting(direction: Direction, to: Destination<'_>) -> Setting {
         direction == Direction::ToOffice365
             && to.service.is_some_and(|service| services.contains(&service))
     };
-    let is_sip_name = to.names[0].is_some_and(|name| name.starts_with("sip"));
+    let is_sip_name = to.names[0].is_some_and(labels::is_sip);
     Setting {
         is_sip: is_to(&[Service::SkypeForBusinessOnline, Service::MicrosoftTeams])
             && (to.port == paths::SIP_TLS || is_sip_name),

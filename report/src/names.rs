@@ -3,6 +3,8 @@
 //! Of several names the strongest is shown; which of name and address decides follows the class
 //! of the address. Nothing here judges.
 
+pub(crate) mod labels;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use dissect::Side;
 use foldhash::HashSet;
 
+use crate::endpoints::normal;
 use crate::judged::{Direction, Verdict};
+use crate::names::labels;
 use crate::policy::Destination;
 use crate::services::Service;
 use crate::stack::Family;
@@ -136,11 +138,8 @@ impl Way<'_> {
     }
 
     fn path_to_office365(&self) -> Option<AccessPath> {
-        let is_powershell = self.name(|name| {
-            name.strip_suffix(".online.lync.com").is_some_and(|host| host.starts_with("admin"))
-        });
         match self.to.service? {
-            _ if is_powershell => Some(AccessPath::FrontEndPowerShell),
+            _ if self.name(labels::is_skype_admin) => Some(AccessPath::FrontEndPowerShell),
             Service::SkypeForBusinessOnline | Service::MicrosoftTeams => {
                 if self.is_direct_routing() {
                     None
@@ -207,16 +206,11 @@ impl Way<'_> {
 
     /// AD FS by its port for certificates or the name that it commonly has.
     fn is_ad_fs(&self) -> bool {
-        self.to.port == AD_FS_CERTIFICATES
-            || self.name(|name| {
-                let label = name.split('.').next().unwrap_or_default();
-                let label = label.trim_end_matches(|last: char| last.is_ascii_digit());
-                name.contains('.') && matches!(label, "adfs" | "sts" | "fs" | "federation")
-            })
+        self.to.port == AD_FS_CERTIFICATES || self.name(labels::is_ad_fs)
     }
 
     fn name(&self, holds: impl Fn(&str) -> bool) -> bool {
-        self.to.names.into_iter().flatten().any(holds)
+        self.to.names.into_iter().flatten().any(|name| holds(&normal(name)))
     }
 }
 

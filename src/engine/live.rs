@@ -62,6 +62,45 @@ pub struct Harvest {
     pub handed_over: u64,
 }
 
+impl Harvest {
+    /// Adds what another thread learned of its share at the same time.
+    fn absorb(&mut self, other: Self) {
+        self.flows.extend(other.flows);
+        self.decided.extend(other.decided);
+        self.hellos.extend(other.hellos);
+        self.names.extend(other.names);
+        self.counters.absorb(&other.counters);
+        self.held.connections += other.held.connections;
+        self.held.bytes += other.held.bytes;
+        self.handed_over += other.handed_over;
+        self.first_time = self.first_time.into_iter().chain(other.first_time).min();
+        self.last_time = self.last_time.max(other.last_time);
+        let (all, one) = (&mut self.clock, other.clock);
+        all.unordered_frames += one.unordered_frames;
+        // Every reader sees the same step.
+        all.steps_back = all.steps_back.max(one.steps_back);
+        all.steps_ahead = all.steps_ahead.max(one.steps_ahead);
+        if one.steps.len() > all.steps.len() {
+            all.steps = one.steps;
+        }
+    }
+}
+
+/// What several readers learned, which took their shares at the same time.
+pub(super) fn merged(harvests: Vec<Harvest>) -> Harvest {
+    let mut sum = Harvest::default();
+    harvests.into_iter().for_each(|harvest| sum.absorb(harvest));
+    sum
+}
+
+/// What a worker learned, without what whoever reads notes.
+impl From<Learned> for Harvest {
+    fn from(learned: Learned) -> Self {
+        let Learned { flows, decided, hellos, names, counters, held, .. } = learned;
+        Self { flows, decided, hellos, names, counters, held, ..Self::default() }
+    }
+}
+
 /// Follows frames until the director stops.
 ///
 /// # Panics
@@ -176,41 +215,9 @@ impl Log {
             ..Harvest::default()
         };
         for learned in learned {
-            harvest.flows.extend(learned.flows);
-            harvest.decided.extend(learned.decided);
-            harvest.hellos.extend(learned.hellos);
-            harvest.names.extend(learned.names);
-            harvest.counters.absorb(&learned.counters);
-            harvest.held.connections += learned.held.connections;
-            harvest.held.bytes += learned.held.bytes;
+            harvest.absorb(learned.into());
         }
         assert!(harvest.counters.balances(), "every frame is dissected or skipped for a reason");
         harvest
     }
-}
-
-/// What several readers learned, which took their shares at the same time.
-pub(super) fn merged(harvests: Vec<Harvest>) -> Harvest {
-    let mut sum = Harvest::default();
-    for harvest in harvests {
-        sum.flows.extend(harvest.flows);
-        sum.decided.extend(harvest.decided);
-        sum.hellos.extend(harvest.hellos);
-        sum.names.extend(harvest.names);
-        sum.counters.absorb(&harvest.counters);
-        sum.held.connections += harvest.held.connections;
-        sum.held.bytes += harvest.held.bytes;
-        sum.handed_over += harvest.handed_over;
-        sum.first_time = sum.first_time.into_iter().chain(harvest.first_time).min();
-        sum.last_time = sum.last_time.max(harvest.last_time);
-        let (all, one) = (&mut sum.clock, harvest.clock);
-        all.unordered_frames += one.unordered_frames;
-        // Every reader sees the same step.
-        all.steps_back = all.steps_back.max(one.steps_back);
-        all.steps_ahead = all.steps_ahead.max(one.steps_ahead);
-        if one.steps.len() > all.steps.len() {
-            all.steps = one.steps;
-        }
-    }
-    sum
 }

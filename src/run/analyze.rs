@@ -1,19 +1,15 @@
 //! `analyze`: capture files in, every output out.
 
-use std::hash::{BuildHasher as _, RandomState};
-use std::num::NonZero;
 use std::path::Path;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use capture::{Input, Options, Progress, Source as _};
-use dissect::Limits;
 use report::{NameBook, OutputFolder, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, anonymizing, inventory, judging, outputs};
+use super::{Outcome, anonymizing, inventory, judging, outputs, settings};
 use crate::cli::RunConfig;
-use crate::engine::{LiveHosts, Settings, analyze as analyze_frames};
+use crate::engine::{LiveHosts, analyze as analyze_frames};
 use crate::progress::{ProgressBar, say};
 
 /// Analyzes capture files.
@@ -32,8 +28,8 @@ pub(super) fn analyze(config: RunConfig) -> Outcome {
 
 /// An error ends the run; what is said on the way does not.
 fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
-    let workers = settings(config).workers;
-    let judge = judging::judge(&config.judging, &config.sensor)?.with_workers(workers);
+    let settings = settings(config.workers, config.memory_max);
+    let judge = judging::judge(&config.judging, &config.sensor)?.with_workers(settings.workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     let inventory = inventory::of_option(config.inventory.as_deref())?;
     let begin = Instant::now();
@@ -46,7 +42,7 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let hosts = LiveHosts::default();
     let mut progress = ProgressBar::new(config.shows_progress);
     console.notices(&timeline.take_notices());
-    let analysis = analyze_frames(&mut timeline, &settings(config), &hosts, &mut progress);
+    let analysis = analyze_frames(&mut timeline, &settings, &hosts, &mut progress);
     progress.finish();
     console.notices(&timeline.take_notices());
     console.outcome.has_failed |= !analysis.errors.is_empty();
@@ -82,7 +78,7 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let silent = anonymizing::silent(anonymizer.as_ref(), analysis.silent);
     let state: &outputs::Content<'_> =
         &|out| report::state::write(out, &judged.run, &judged.flows, &silent);
-    outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
+    outputs::write(console, &config.outputs, folder.as_ref(), &report, state, settings.workers);
     // The process ends next: giving back what it holds, piece by piece, would be for nothing.
     std::mem::forget(report);
     std::mem::forget(judged);
@@ -100,18 +96,6 @@ fn capture_options(config: &RunConfig) -> Options {
         options.batch_frames_max = frames.max(1);
     }
     options
-}
-
-fn settings(config: &RunConfig) -> Settings {
-    let processors = || available_parallelism().map_or(1, NonZero::get);
-    // Half is for connections at hand, the other for those that wait for the report.
-    let memory_max = usize::try_from(config.memory_max / 2).unwrap_or(usize::MAX);
-    Settings {
-        workers: config.workers.unwrap_or_else(processors),
-        limits: Limits { memory_max, ..Limits::default() },
-        // A number that nobody on the wire can know; it changes nothing in the report.
-        seed: RandomState::new().hash_one(std::process::id()),
-    }
 }
 
 /// What was read, and how fast.

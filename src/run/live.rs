@@ -18,22 +18,20 @@ mod service;
 mod sightings;
 mod signals;
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::TcpListener;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, available_parallelism};
+use std::thread;
 
 use capture::{LiveOptions, LiveReaders};
 use crossbeam_channel::bounded;
-use dissect::{FlowFacts, Limits, Pairing};
+use dissect::{FlowFacts, Pairing};
 use report::OutputFolder;
 
 use super::console::Console;
-use super::{Outcome, outputs};
+use super::{Outcome, outputs, settings};
 use crate::cli::{LiveConfig, Target};
-use crate::engine::{LiveHosts, Settings, watch, watch_readers};
+use crate::engine::{LiveHosts, watch, watch_readers};
 use crate::progress::say;
 
 use alarm::Alarm;
@@ -107,7 +105,7 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
         is_promiscuous: config.is_promiscuous,
         filter: config.filter.clone(),
     };
-    let settings = settings(&config);
+    let settings = settings(config.workers, config.memory_max);
     // The kernel's groups have 256 members at most.
     let readers = u16::try_from(settings.workers.min(READERS_MAX)).unwrap_or(1);
     let pairing = Pairing::new(settings.seed, readers);
@@ -194,18 +192,6 @@ fn list(console: &mut Console) -> Result<(), String> {
         Ok(())
     });
     Ok(())
-}
-
-fn settings(config: &LiveConfig) -> Settings {
-    let processors = || available_parallelism().map_or(1, NonZero::get);
-    // Half is for connections at hand, the other for those that wait to be written.
-    let memory_max = usize::try_from(config.memory_max / 2).unwrap_or(usize::MAX);
-    Settings {
-        workers: config.workers.unwrap_or_else(processors),
-        limits: Limits { memory_max, ..Limits::default() },
-        // A number that nobody on the wire can know; it changes nothing in the report.
-        seed: RandomState::new().hash_one(std::process::id()),
-    }
 }
 
 /// Connections that may wait to be written.

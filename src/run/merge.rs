@@ -1,13 +1,10 @@
 //! `merge`: several saved runs become one report.
 
-use std::num::NonZero;
-use std::thread::available_parallelism;
-
 use report::OutputFolder;
 use report::state::State;
 
 use super::console::Console;
-use super::{Outcome, anonymizing, inventory, outputs, saved};
+use super::{Outcome, anonymizing, inventory, outputs, saved, workers};
 use crate::cli::MergeConfig;
 
 /// Merges saved runs.
@@ -49,7 +46,7 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
               addresses and names, and counts as often",
         );
     }
-    let workers = available_parallelism().map_or(1, NonZero::get);
+    let workers = workers(None);
     let judge = saved::judge(&config.judging, &state)?.with_workers(workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     if anonymizer.is_some() && !state.run.anonymized.is_empty() {

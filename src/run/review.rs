@@ -2,16 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZero;
 use std::path::Path;
-use std::thread::available_parallelism;
 
 use capture::Unpacked;
 use report::review::{ReviewError, Reviewer};
 use report::{NameBook, OutputFolder, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, anonymizing, inventory, judging, outputs};
+use super::{Outcome, anonymizing, inventory, judging, outputs, workers};
 use crate::cli::ReviewConfig;
 
 /// Reviews exports.
@@ -29,8 +27,7 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         let file = file.display();
         return Err(format!("{file} is named twice; an output needs a file of its own"));
     }
-    let processors = || available_parallelism().map_or(1, NonZero::get);
-    let workers = config.workers.unwrap_or_else(processors);
+    let workers = workers(config.workers);
     let judge = judging::judge(&config.judging, &config.sensor)?.with_workers(workers);
     let anonymizer = anonymizing::anonymizer(&config.outputs, &judge)?;
     let inventory = inventory::of_option(config.inventory.as_deref())?;

@@ -75,7 +75,7 @@ impl Placer {
         if may_hold_several(frame.link)
             && let Some(packets) = several(frame)
         {
-            self.count(frame);
+            self.counters.count(frame);
             self.counters.dissected += 1;
             let part = |(span, packet): (Span<'_>, Packet<'_>)| {
                 (Pair::new(packet.src, packet.dst), wrap(packet.tunnelled), span.data().to_vec())
@@ -97,7 +97,7 @@ impl Placer {
 
     /// Counts a fragment of what may be a tunnel, and says where what it completed goes.
     fn put_together(&mut self, frame: &Frame<'_>, piece: &Fragment<'_>) -> Placement {
-        self.count(frame);
+        self.counters.count(frame);
         self.counters.fragments += 1;
         let bytes = match self.defrag.push(piece, frame.time, &mut self.counters) {
             Pushed::Whole(bytes) => bytes,
@@ -121,12 +121,6 @@ impl Placer {
         };
         self.counters.dissected += 1;
         Placement::Packets(LinkType::RAW, vec![(pair, wrap, bytes)])
-    }
-
-    fn count(&mut self, frame: &Frame<'_>) {
-        self.counters.frames += 1;
-        self.counters.bytes += frame.data.len() as u64;
-        self.counters.cut_frames += u64::from(frame.is_cut());
     }
 }
 

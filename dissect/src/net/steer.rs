@@ -85,7 +85,7 @@ impl Steer {
         if may_hold_several(frame.link)
             && let Some(packets) = several(frame)
         {
-            self.count(frame);
+            self.counters.count(frame);
             self.counters.dissected += 1;
             let part =
                 |(span, packet): (Span<'_>, Packet<'_>)| (self.hash(&packet), span.data().to_vec());
@@ -105,7 +105,7 @@ impl Steer {
     /// Counts a fragment, and says where what it completed goes.
     #[cold]
     fn finish(&mut self, frame: &Frame<'_>, outcome: Reassembled) -> Steering {
-        self.count(frame);
+        self.counters.count(frame);
         match outcome {
             Reassembled::Datagram(bytes) => match walk_whole(&bytes) {
                 Walked::Packet(packet) => {
@@ -120,12 +120,6 @@ impl Steer {
             Reassembled::Skip(reason) => self.counters.skip(reason),
         }
         Steering::Kept
-    }
-
-    fn count(&mut self, frame: &Frame<'_>) {
-        self.counters.frames += 1;
-        self.counters.bytes += frame.data.len() as u64;
-        self.counters.cut_frames += u64::from(frame.is_cut());
     }
 
     #[inline]

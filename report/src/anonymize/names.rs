@@ -3,7 +3,8 @@
 //! Equal labels have equal pseudonyms wherever they stand, so that hosts of one domain stay hosts of
 //! one domain, and `edge01` stays the first label of `edge01.contoso.com`. Names that the endpoint
 //! list writes out stay; of those that match a wildcard what stands for it changes, as there are
-//! tenants. Labels that name a kind of service and nobody's host stay.
+//! tenants. Labels that name a kind of service and nobody's host stay, and of others what the judge
+//! reads ([`telling`]).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,6 +14,7 @@ use sha2::Sha256;
 
 use super::AnonymizeKey;
 use crate::Endpoints;
+use crate::names::labels::telling;
 
 /// Labels by which programs find services of any domain.
 const SERVICE_LABELS: [&str; 13] = [
@@ -75,9 +77,9 @@ impl Names {
     fn of_labels(&self, labels: &str, stays: impl Fn(&str) -> bool) -> String {
         let mut parts: Vec<String> = labels
             .rsplitn(LABELS_MAX, '.')
-            .map(|label| match stays(label) || label.is_empty() {
-                true => label.to_owned(),
-                false => format!("n{}", self.hash(label)),
+            .map(|label| match telling(label) {
+                all if all == label || stays(label) => label.to_owned(),
+                begins => format!("{begins}n{}", self.hash(label)),
             })
             .collect();
         parts.reverse();

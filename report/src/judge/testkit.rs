@@ -255,7 +255,8 @@ impl Flow {
     pub(crate) fn message(self, from: Side, kind: MessageKind) -> Self {
         self.edit(|facts| {
             let at = facts.last;
-            facts.messages.push(MessageMark { at, frame_len: 100, from, kind });
+            let message = MessageMark { at, frame_len: 100, from, kind };
+            facts.messages = facts.messages.iter().chain([message]).collect();
         })
     }
 
@@ -276,21 +277,9 @@ impl Flow {
 fn empty_hello(at: Mark) -> ClientHello {
     ClientHello {
         offer: Arc::new(Offer {
-            format: HelloFormat::Tls,
-            legacy_version: 0x0303,
-            supported_versions: None,
-            cipher_suites: Vec::new(),
-            sslv2_ciphers: Vec::new(),
             compression_methods: vec![0],
-            extensions: None,
-            groups: None,
-            key_share_groups: Vec::new(),
-            signature_algorithms: None,
-            ec_point_formats: None,
-            alpn: Vec::new(),
             extent: HelloExtent::Whole,
-            ja3: None,
-            ja4: None,
+            ..Offer::empty(HelloFormat::Tls, 0x0303)
         }),
         record_version: 0x0301,
         random: [3; 32],

@@ -4,10 +4,8 @@
 //! a full disk loses nothing that is made room for in time.
 
 use std::collections::VecDeque;
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use capture::InterfaceCounts;
@@ -28,7 +26,7 @@ use crate::cli::LiveConfig;
 use crate::engine::Harvest;
 use crate::progress::say;
 use crate::run::console::Console;
-use crate::run::{inventory, judging, outputs};
+use crate::run::{inventory, judging, outputs, workers};
 
 /// How long an interval that could not be written waits for the next attempt.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -326,7 +324,7 @@ impl Recorder {
                         folder.as_ref(),
                         &report,
                         state,
-                        workers(),
+                        workers(None),
                     );
                 }
                 console.outcome
@@ -380,17 +378,13 @@ fn write_interval(
     let report = report(interval, inventory);
     let state: &outputs::Content<'_> = &|out| report.write_state(out);
     archive.write(interval.start, |folder| {
-        outputs::fill(folder, &config.outputs, &report, state, workers()).into_iter().collect()
+        outputs::fill(folder, &config.outputs, &report, state, workers(None)).into_iter().collect()
     })?;
     Ok(report.any_breaks())
 }
 
 fn is_forbidden(error: &OutputError) -> bool {
     error.source.kind() == std::io::ErrorKind::PermissionDenied
-}
-
-fn workers() -> usize {
-    available_parallelism().map_or(1, NonZero::get)
 }
 
 fn shown(path: impl AsRef<Path>) -> String {

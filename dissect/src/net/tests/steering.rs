@@ -31,9 +31,7 @@ fn both_directions_go_together_whatever_is_around_them() {
 
 /// What a dissector counts of each frame, without its upper layers.
 fn count(frame: &Frame<'_>, defrag: &mut Defragmenter, counters: &mut Counters) -> Option<Vec<u8>> {
-    counters.frames += 1;
-    counters.bytes += frame.data.len() as u64;
-    counters.cut_frames += u64::from(frame.is_cut());
+    counters.count(frame);
     let payload = match decode(frame, defrag, counters) {
         Decoded::Skip(reason) => {
             counters.skip(reason);
