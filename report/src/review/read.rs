@@ -9,7 +9,8 @@ use super::delimited::{Dialect, Found as FoundRow, Rows};
 use super::detect::{self, Shape};
 use super::info::{Reason, SourceKind};
 use super::json::{Found as FoundValue, Values};
-use super::logs::{self, Fields, Logged};
+use super::logs::zeek::Header;
+use super::logs::{Fields, Logged, ecs, eve, zeek};
 use super::notes::{
     NAMED_MAX, Notes, kind_of_columns, log_notices, missing_columns, missing_rows, sight,
 };
@@ -28,6 +29,10 @@ const GAP_NS: i64 = 3600 * 1_000_000_000;
 
 /// Nanoseconds by which rows may be out of order, as those of several interfaces are.
 const DISORDER_NS_MAX: i64 = 1_000_000_000;
+
+/// What a log of Zeek is that has several characters between its cells.
+const WIDE_SEPARATOR: &str = "a log of Zeek with more than one character between its cells; \
+     write it with LogAscii::separator of one";
 
 /// What a log of Zeek is that is not `ssl.log`.
 const OTHER_LOG: &str = "a log of Zeek that tells nothing of TLS; give ssl.log";
@@ -151,10 +156,11 @@ impl Reviewer {
         input: R,
         notes: &mut Notes,
     ) -> Result<(SourceKind, Vec<String>), ReviewError> {
-        // Zeek quotes nothing: it writes tabs within values as \x09.
-        let mut rows = Rows::new(head, input, Dialect { delimiter: b'\t', quote: 0 });
-        let mut names: Vec<String> = Vec::new();
+        let header = Header::new(&head).ok_or(ReviewError::Foreign(WIDE_SEPARATOR))?;
+        // Zeek quotes nothing: it writes a separator within a value as \x09.
+        let mut rows = Rows::new(head, input, Dialect { delimiter: header.separator, quote: 0 });
         // Logs may stand one behind the other, each with its header.
+        let mut header = header;
         let (mut is_of_tls, mut knows_tls) = (true, false);
         let mut fields = Fields::default();
         loop {
@@ -168,10 +174,11 @@ impl Reviewer {
                     let mut cells = rows.cells().map(String::from_utf8_lossy);
                     let first = cells.next().unwrap_or_default();
                     if first.starts_with('#') {
+                        header.take(&first, cells);
                         if first == "#fields" {
-                            names = cells.map(|it| it.into_owned()).collect();
-                            let has = |wanted: &str| names.iter().any(|name| name == wanted);
-                            is_of_tls = logs::is_ssl_log(has);
+                            let has =
+                                |wanted: &str| header.names.iter().any(|name| name == wanted);
+                            is_of_tls = zeek::is_ssl_log(has);
                             knows_tls |= is_of_tls;
                         }
                         continue;
@@ -180,16 +187,14 @@ impl Reviewer {
                         self.pass_other();
                         continue;
                     }
-                    if names.len() != cells.count() + 1 {
+                    if header.names.len() != cells.count() + 1 {
                         let why = "other cells than #fields names";
                         self.refuse(notes, rows.line, Reason::Malformed, why);
                         continue;
                     }
                     fields.clear();
-                    for (name, cell) in names.iter().zip(rows.cells()) {
-                        fields.push(name, &String::from_utf8_lossy(cell));
-                    }
-                    self.take_logged(logs::zeek(&fields), rows.line, notes);
+                    header.read(rows.cells(), &mut fields);
+                    self.take_logged(zeek::connection(&fields), rows.line, notes);
                 }
             }
         }
@@ -230,18 +235,22 @@ impl Reviewer {
                             self.take_row(&object.row, line, sight, notes);
                         }
                         ObjectKind::Zeek
-                            if !logs::is_ssl_log(|name| object.fields.get(name).is_some()) =>
+                            if !zeek::is_ssl_log(|name| object.fields.get(name).is_some()) =>
                         {
                             others += 1;
                             self.pass_other();
                         }
                         ObjectKind::Zeek => {
                             logged += 1;
-                            self.take_logged(logs::zeek(&object.fields), line, notes);
+                            self.take_logged(zeek::connection(&object.fields), line, notes);
                         }
-                        ObjectKind::Eve => {
+                        kind @ (ObjectKind::Ecs | ObjectKind::Eve) => {
                             logged += 1;
-                            match logs::eve(&object.fields) {
+                            let found = match kind {
+                                ObjectKind::Ecs => ecs::connection(&object.fields),
+                                _ => eve::connection(&object.fields),
+                            };
+                            match found {
                                 Some(found) => self.take_logged(found, line, notes),
                                 None => self.pass_other(),
                             }
