@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use dissect::{Mark, SkipReason, Timestamp};
+use dissect::{FlowFacts, Mark, Protocol, SkipReason, Timestamp};
 
 use super::columns::{Column, Row};
 use super::delimited::{Dialect, Found as FoundRow, Rows};
@@ -29,6 +29,12 @@ const GAP_NS: i64 = 3600 * 1_000_000_000;
 
 /// Nanoseconds by which rows may be out of order, as those of several interfaces are.
 const DISORDER_NS_MAX: i64 = 1_000_000_000;
+
+/// Hellos of QUIC that are remembered, so that one that is sent again makes no connection: 2 MiB.
+const QUIC_HELLOS_MAX: usize = 1 << 15;
+
+/// Who got no answer for a minute has given up.
+const REPETITION_NS_MAX: u64 = 60_000_000_000;
 
 /// What a log of Zeek is that has several characters between its cells.
 const WIDE_SEPARATOR: &str = "a log of Zeek with more than one character between its cells; \
@@ -315,9 +321,13 @@ impl Reviewer {
         match logged {
             Err(why) => self.refuse(notes, line, Reason::Value, &why),
             Ok((moment, mut facts)) => {
+                let time = self.time_of(Some(moment), notes);
+                if facts.protocol == Protocol::Quic && !self.begins_quic(&facts, time) {
+                    return self.pass_other();
+                }
                 self.reviewed.info.rows_read += 1;
                 notes.rows += 1;
-                let at = Mark { frame: notes.rows, time: self.time_of(Some(moment), notes) };
+                let at = Mark { frame: notes.rows, time };
                 (facts.first, facts.last) = (at, at);
                 if let Some(hello) = &mut facts.client_hello {
                     hello.at = at;
@@ -332,6 +342,15 @@ impl Reviewer {
                 self.table.take_whole(facts);
             }
         }
+    }
+
+    /// Whether a logged hello of QUIC is no repetition, of which each has an event.
+    fn begins_quic(&mut self, facts: &FlowFacts, time: Timestamp) -> bool {
+        if self.quic_hellos.len() >= QUIC_HELLOS_MAX {
+            self.quic_hellos.clear();
+        }
+        let before = self.quic_hellos.insert((facts.client, facts.server), time);
+        before.is_none_or(|before| time.nanos_since(before).unsigned_abs() > REPETITION_NS_MAX)
     }
 
     fn time_of(&mut self, moment: Option<Moment>, notes: &mut Notes) -> Timestamp {

@@ -392,6 +392,25 @@ fn events_are_found_in_what_shippers_put_around_them() {
     check(format!("{{\"message\":\"{{x\",{}", &event[1..]));
 }
 
+/// Suricata has an event for each packet of QUIC.
+#[test]
+fn a_connection_of_quic_is_one_however_many_events_it_has() {
+    let event = |time: &str, port: u16, quic: &str| {
+        format!(
+            "{{\"timestamp\":\"2026-11-23T08:{time}.1+0000\",\"event_type\":\"quic\",\"src_ip\":\"10.0.0.7\",\
+             \"src_port\":{port},\"dest_ip\":\"52.97.1.1\",\"dest_port\":443,\"quic\":{{\"version\":\"1\"{quic}}}}}\n"
+        )
+    };
+    let hello = ",\"sni\":\"outlook.office365.com\",\"ja4\":\"q13d0314h3_55b375c5d22e_79cc91d6b50c\"";
+    let text = event("00:00", 50000, hello)
+        + &event("00:01", 50000, hello)
+        + &event("00:01", 50000, "")
+        + &event("00:01", 50001, hello)
+        + &event("02:00", 50000, hello);
+    let reviewed = reviewed(&[&text]);
+    assert_eq!((reviewed.flows.len(), reviewed.info.rows_of_others), (3, 2));
+}
+
 /// A display filter such as `tls.handshake.type == 1 || tls.alert_message` takes ServerHellos away:
 /// then an alert of the server may have come behind one.
 #[test]

@@ -25,11 +25,15 @@ const PROOFS: [&str; 9] = [
     "tls.session_resumed",
 ];
 
+/// What Suricata writes of the packet of QUIC that holds a ClientHello.
+const QUIC_HELLO: [&str; 3] = ["quic.ja3.hash", "quic.ja4", "quic.sni"];
+
 /// The connection of an event; `None` for those of other things than TLS.
 pub(in crate::review) fn connection(fields: &Fields) -> Option<Logged> {
     match fields.get("event_type")? {
         "tls" => Some(tls(fields)),
-        "quic" => Some(quic(fields)),
+        // An event is a packet, of either end; what holds no ClientHello may be no QUIC at all.
+        "quic" => QUIC_HELLO.iter().any(|key| fields.get(key).is_some()).then(|| quic(fields)),
         _ => None,
     }
 }
@@ -42,11 +46,15 @@ fn tls(fields: &Fields) -> Logged {
     let is_proven = |version: &Version| {
         *version == Version::Tls13 || PROOFS.iter().any(|key| fields.has_any(key))
     };
-    let version = version.filter(is_proven);
     // JA3S: version, suite, extensions of the ServerHello.
     let suite = fields.get("tls.ja3s.string").and_then(|it| it.split(',').nth(1)?.parse().ok());
     let told = || fields.get("tls.server_handshake.cipher")?.parse().ok();
-    let suite = suite.or_else(told);
+    let suite: Option<u16> = suite.or_else(told);
+    let version = match suite {
+        // Behind a HelloRetryRequest Suricata may stay at the version of its record.
+        Some(0x1300..=0x13ff) => Some(Version::Tls13),
+        _ => version.filter(is_proven),
+    };
     let mut answer = version.map(|version| server_hello(version, suite, None));
     if let (Some(answer), Some(alpn)) = (&mut answer, fields.get("tls.server_alpns")) {
         let alpn = alpn.split(',').next().unwrap_or_default();

@@ -172,6 +172,8 @@ fn suricata_takes_the_version_of_an_alert_for_the_one_selected() {
     assert_eq!(negotiated(("tls.issuerdn", "CN=Contoso")), selected);
     assert_eq!(negotiated(("tls.session_resumed", "true")), selected);
     assert_eq!(event(&[("tls.version", "TLS 1.3"), ja3]).negotiated(), Some(Version::Tls13));
+    let retried = [("tls.version", "TLS 1.2"), ("tls.ja3s.string", "771,4865,51-43")];
+    assert_eq!(event(&retried).negotiated(), Some(Version::Tls13));
 }
 
 #[test]
@@ -234,6 +236,8 @@ fn a_quic_hello_offers_tls_13() {
     ];
     let facts = eve::connection(&fields(&pairs)).unwrap().unwrap().1;
     assert_eq!((facts.protocol, facts.offered_max()), (Protocol::Quic, Some(Version::Tls13)));
+    // A later packet, of which there is an event too.
+    assert!(eve::connection(&fields(&pairs[..6])).is_none());
 }
 
 /// Histories as Zeek writes them of one direction.
