@@ -53,10 +53,14 @@ impl Fields {
     }
 
     pub(super) fn push(&mut self, key: &str, value: &str) {
-        if self.values.len() >= FIELDS_MAX && !self.values.contains_key(key) {
-            return;
+        // Nearly every row has the keys of the one before.
+        if !self.values.contains_key(key) {
+            if self.values.len() >= FIELDS_MAX {
+                return;
+            }
+            self.values.insert(key.to_owned(), String::new());
         }
-        let cell = self.values.entry(key.to_owned()).or_default();
+        let Some(cell) = self.values.get_mut(key) else { return };
         if cell.len() + value.len() < FIELD_LEN_MAX {
             if !cell.is_empty() {
                 cell.push(',');

@@ -63,7 +63,7 @@ impl Object {
         self.fields.clear();
         (self.has_layers, self.has_raw, self.is_action) = (false, false, false);
         let Self { row, fields, has_layers, has_raw, is_action, .. } = self;
-        let mut line = None;
+        let (mut line, mut name) = (None, String::new());
         let mut timestamp = String::new();
         let mut is_whole = false;
         json::visit(text, &mut |path, value| {
@@ -90,7 +90,14 @@ impl Object {
                     if value.starts_with('{') && RAW_KEYS.contains(&&**key) {
                         line = Some(value.to_owned());
                     }
-                    return fields.push(&path.join("."), value);
+                    name.clear();
+                    for key in path {
+                        if !name.is_empty() {
+                            name.push('.');
+                        }
+                        name.push_str(key);
+                    }
+                    return fields.push(&name, value);
                 }
             };
             if let Some(column) = column {
