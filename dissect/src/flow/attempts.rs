@@ -21,7 +21,7 @@ use super::key::{Key, Way};
 use super::watch::Dial;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
-use crate::{Counters, Coverage, FlowFacts, Limits, Mark, Observer, RoleFrom, Side};
+use crate::{Counters, Coverage, FlowFacts, Limits, Mark, Observer, RoleFrom, Side, Timestamp};
 
 /// A connection without payload so far.
 #[derive(Debug, Clone)]
@@ -191,11 +191,19 @@ impl Attempts {
         attempt
     }
 
-    /// Reports the attempts of which the answers alone were captured.
-    pub(super) fn report_silent(&self, seen: &mut impl Observer) {
-        let attempts = self.entries.iter().filter_map(|it| Some((it.key, it.attempt.as_ref()?)));
-        let silent = attempts.filter_map(|(key, attempt)| attempt.silent(key));
-        silent.for_each(|facts| seen.silent(Box::new(facts)));
+    /// Reports the attempts of which the answers alone were captured, and forgets them. With a
+    /// time those that had ended by then.
+    pub(super) fn report_silent(&mut self, until: Option<Timestamp>, seen: &mut impl Observer) {
+        for Entry { key, attempt } in &mut self.entries {
+            let facts = attempt.as_ref().and_then(|attempt| attempt.silent(*key));
+            if let Some(facts) = facts
+                && until.is_none_or(|until| facts.last.time <= until)
+            {
+                *attempt = None;
+                seen.silent(Box::new(facts));
+            }
+        }
+        self.drop_spent();
     }
 
     pub(super) fn clear(&mut self) {

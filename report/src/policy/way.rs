@@ -247,8 +247,8 @@ fn offered(offer: &Offer, versions: &[Version], version: Version) -> Answer {
     }
     // A client that knows `supported_versions` says 0x0303 (RFC 8446 §4.1.2); below that nothing
     // can follow that would change the versions. At 0x0303 it may add 1.3, and leave out others.
-    let may_follow = !is_absent(offer, SUPPORTED_VERSIONS)
-        && (0x0303..0x0400).contains(&offer.legacy_version);
+    let may_follow =
+        !is_absent(offer, SUPPORTED_VERSIONS) && (0x0303..0x0400).contains(&offer.legacy_version);
     match (may_follow, is_listed) {
         (true, _) if version == Version::Tls13 || is_listed => Answer::Maybe,
         (_, true) => Answer::Yes,

@@ -6,9 +6,9 @@
 
 pub(super) mod ecs;
 pub(super) mod eve;
-pub(super) mod zeek;
 #[cfg(test)]
 mod tests;
+pub(super) mod zeek;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -245,4 +245,3 @@ fn finish(facts: &mut FlowFacts, hello: ClientHello, answer: Option<ServerHello>
     facts.client_hello = is_seen.then_some(hello);
     facts.server_hello = answer;
 }
-

@@ -182,8 +182,7 @@ impl Reviewer {
                     if first.starts_with('#') {
                         header.take(&first, cells);
                         if first == "#fields" {
-                            let has =
-                                |wanted: &str| header.names.iter().any(|name| name == wanted);
+                            let has = |wanted: &str| header.names.iter().any(|name| name == wanted);
                             is_of_tls = zeek::is_ssl_log(has);
                             knows_tls |= is_of_tls;
                         }

@@ -351,7 +351,9 @@ fn zeek_may_write_other_characters_between_values() {
                #types,time,addr,port,addr,port,string,string,string,bool,count,vector[count],vector[count]\n\
                1540944000.5,10.0.0.7,50000,52.97.1.1,443,TLSv10,TLS_RSA_WITH_AES_128_CBC_SHA,NONE,\
                T,769,49172|53|47,EMPTY\n";
-    for log in [log.to_owned(), log.replace("\\x2c", ","), log.replace(',', ";").replace("\\x2c", ";")] {
+    for log in
+        [log.to_owned(), log.replace("\\x2c", ","), log.replace(',', ";").replace("\\x2c", ";")]
+    {
         let facts = flows(&log).remove(0);
         assert_eq!(facts.negotiated(), Some(Version::Tls10), "{log}");
         let offer = &facts.client_hello.as_ref().unwrap().offer;
@@ -401,7 +403,8 @@ fn a_connection_of_quic_is_one_however_many_events_it_has() {
              \"src_port\":{port},\"dest_ip\":\"52.97.1.1\",\"dest_port\":443,\"quic\":{{\"version\":\"1\"{quic}}}}}\n"
         )
     };
-    let hello = ",\"sni\":\"outlook.office365.com\",\"ja4\":\"q13d0314h3_55b375c5d22e_79cc91d6b50c\"";
+    let hello =
+        ",\"sni\":\"outlook.office365.com\",\"ja4\":\"q13d0314h3_55b375c5d22e_79cc91d6b50c\"";
     let text = event("00:00", 50000, hello)
         + &event("00:01", 50000, hello)
         + &event("00:01", 50000, "")

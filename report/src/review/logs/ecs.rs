@@ -27,9 +27,10 @@ fn tls(fields: &Fields) -> Logged {
         values::version(version).or_else(|| values::version(&format!("{protocol} {version}")))
     });
     // What Suricata tells of a refusal has the version of the alert, and nothing of a server.
-    let is_proven = ["tls.cipher", "tls.curve", "tls.established"].iter().any(|key| {
-        fields.get(key).is_some_and(|value| value != "false")
-    }) || fields.has_any("tls.server.");
+    let is_proven = ["tls.cipher", "tls.curve", "tls.established"]
+        .iter()
+        .any(|key| fields.get(key).is_some_and(|value| value != "false"))
+        || fields.has_any("tls.server.");
     let suite = fields.get("tls.cipher").and_then(iana::cipher_suite_number);
     let group = fields.get("tls.curve").and_then(iana::group_number);
     let answer: Option<ServerHello> =

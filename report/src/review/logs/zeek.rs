@@ -151,7 +151,8 @@ impl Header {
             "#empty_field" => value(&mut self.empty),
             "#unset_field" => value(&mut self.unset),
             "#types" => {
-                let is_list = |cell: Cow<'_, str>| cell.starts_with("vector[") || cell.starts_with("set[");
+                let is_list =
+                    |cell: Cow<'_, str>| cell.starts_with("vector[") || cell.starts_with("set[");
                 self.lists = cells.map(is_list).collect();
             }
             "#fields" => self.names = cells.map(Cow::into_owned).collect(),
