@@ -156,7 +156,7 @@ struct Told<'a> {
 impl<'a> Told<'a> {
     fn new(ja3: Option<&'a str>, ja4: Option<&'a str>) -> Self {
         // That of a hello in the format of SSL 2.0 is one of nothing.
-        let ja4 = ja4.filter(|ja4| !ja4.starts_with("t00"));
+        let ja4 = ja4.filter(|ja4| !ja4.starts_with("t00i000000"));
         Self { max: ja4.and_then(version_of_ja4), ja3, ja4, has_lists: false }
     }
 }
