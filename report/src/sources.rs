@@ -1,7 +1,7 @@
 //! Where the sources are that texts name, for the documentation.
 
 /// Titles as sources name them, and their addresses.
-const ADDRESSES: [(&str, &str); 29] = [
+const ADDRESSES: [(&str, &str); 30] = [
     (
         "[MS-ICE2]",
         "https://learn.microsoft.com/openspecs/office_protocols/ms-ice2/5dc5c5cc-7f01-4951-9949-1c0f9bf1afa2",
@@ -78,6 +78,10 @@ const ADDRESSES: [(&str, &str); 29] = [
     (
         "Protocols in TLS/SSL (Schannel SSP)",
         "https://learn.microsoft.com/windows/win32/secauthn/protocols-in-tls-ssl--schannel-ssp-",
+    ),
+    (
+        "Understanding email scenarios if TLS versions cannot be agreed on with Exchange Online",
+        "https://techcommunity.microsoft.com/t5/exchange-team-blog/understanding-email-scenarios-if-tls-versions-cannot-be-agreed/ba-p/2065089",
     ),
     ("RFC 5246", "https://www.rfc-editor.org/rfc/rfc5246"),
     ("RFC 8446", "https://www.rfc-editor.org/rfc/rfc8446"),

@@ -150,6 +150,11 @@ advice! {
          them too.",
         "'Preparing for TLS 1.0/1.1 Deprecation - O365 Skype for Business', third parties; \
          'Enable support for TLS 1.2 in your environment for Microsoft Entra'";
+    CALLER:
+        "Office 365 itself dials with TLS 1.2 or later: this hello is another program's at one of \
+         its addresses, or was changed on the way, and shows nothing of the server to be mended.",
+        "Exchange team blog 'Understanding email scenarios if TLS versions cannot be agreed on with \
+         Exchange Online'";
     UPDATE_OTHERS:
         "Elsewhere update the program or its TLS library, or replace the device.",
         "'Preparing for TLS 1.0/1.1 Deprecation - O365 Skype for Business', third parties: ask the \

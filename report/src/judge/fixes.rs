@@ -6,15 +6,16 @@ use std::fmt::Write as _;
 use dissect::{Coverage, Version};
 
 use super::advice::{
-    ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CAPPED, DOTNET, EMBEDDED, EXCHANGE_SERVER,
-    FIREFOX, GNUTLS_LIMIT, GO_LIMIT, JAVA_6, JAVA_7, JAVA_LIMIT, KEEP_OLD, LYNC_PHONE, MIDDLEBOX,
-    OPENSSL, OPENSSL_LIMIT, OS_X, PRINTER, SCHANNEL_CLIENT, SCHANNEL_SERVER, SKYPE_SERVER,
-    UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP, WINHTTP, WININET,
+    ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CALLER, CAPPED, DOTNET, EMBEDDED,
+    EXCHANGE_SERVER, FIREFOX, GNUTLS_LIMIT, GO_LIMIT, JAVA_6, JAVA_7, JAVA_LIMIT, KEEP_OLD,
+    LYNC_PHONE, MIDDLEBOX, OPENSSL, OPENSSL_LIMIT, OS_X, PRINTER, SCHANNEL_CLIENT, SCHANNEL_SERVER,
+    SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP,
+    WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
 use super::words::put;
 use crate::iana;
-use crate::judged::{Cause, Verdict};
+use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Accepted, Policy, Way};
 use crate::stack::Family;
 
@@ -35,6 +36,7 @@ pub(super) fn write_fix(
     let is_tls12 = case.policy.minimum == Version::Tls12;
     let minimum = case.policy.minimum;
     match ruling.cause {
+        Some(_) if is_outside_offer(case, ruling) => put_all(out, &[CALLER]),
         Some(Cause::ClientTooOld) if is_tls12 => {
             write_untold(out, family);
             put_all(out, client_advice(family));
@@ -71,6 +73,13 @@ pub(super) fn write_fix(
         None if ruling.verdict == Verdict::Unknown => write_fix_unknown(out, case, ruling),
         None => {}
     }
+}
+
+/// Whether the offer that fails is nobody's inside: it came from an address of Office 365.
+pub(super) fn is_outside_offer(case: &Case<'_>, ruling: &Ruling) -> bool {
+    ruling.ground == Ground::OfferFails
+        && case.direction == Direction::FromOffice365
+        && case.policy.minimum == Version::Tls12
 }
 
 /// Says of a client that is not known that it isn't.
