@@ -36,7 +36,7 @@ pub(super) fn write_fix(
     let is_tls12 = case.policy.minimum == Version::Tls12;
     let minimum = case.policy.minimum;
     match ruling.cause {
-        Some(_) if is_outside_offer(case, ruling) => put_all(out, &[CALLER]),
+        _ if is_outside_offer(case, ruling) => put_all(out, &[CALLER]),
         Some(Cause::ClientTooOld) if is_tls12 => {
             write_untold(out, family);
             put_all(out, client_advice(family));
@@ -75,11 +75,15 @@ pub(super) fn write_fix(
     }
 }
 
-/// Whether the offer that fails is nobody's inside: it came from an address of Office 365.
+/// Whether the offer that falls short is nobody's inside: it came from an address of Office 365.
 pub(super) fn is_outside_offer(case: &Case<'_>, ruling: &Ruling) -> bool {
-    ruling.ground == Ground::OfferFails
-        && case.direction == Direction::FromOffice365
-        && case.policy.minimum == Version::Tls12
+    let is_short = match ruling.ground {
+        Ground::OfferFails | Ground::OfferTooLowToTell => true,
+        Ground::MarkClearsServer => case.is_offer_low(),
+        _ => false,
+    };
+    let is_from = case.direction == Direction::FromOffice365;
+    is_short && is_from && case.policy.minimum == Version::Tls12
 }
 
 /// Says of a client that is not known that it isn't.

@@ -546,6 +546,19 @@ fn a_low_hello_from_outside_that_is_refused_blames_no_server() {
 }
 
 #[test]
+fn a_marked_answer_to_a_low_hello_is_what_was_asked_for() {
+    let from = || Flow::from_skype().selects(0x0301, 0x002f, None).mark(0);
+    let fix = |flow: Flow| judge_one(&flow).1.fix;
+    let low = || from().old_hello();
+    check(low(), Unknown, None, &["downgrade mark", "no more was offered"]);
+    assert!(fix(low()).contains("shows nothing of the server"), "{}", fix(low()));
+    // A hello that asked for more was changed on the way.
+    let high = || from().good_hello();
+    check(high(), Unknown, None, &["downgrade mark", "no hello that low was seen"]);
+    assert!(fix(high()).contains("interferes on the way"), "{}", fix(high()));
+}
+
+#[test]
 fn a_caller_that_sent_no_hello_is_said_to_have_sent_none() {
     let alerted = |flow: Flow| flow.refused(RefusalKind::Alert(50));
     check(alerted(Flow::from_skype()), Unknown, None, &["sent no ClientHello"]);

@@ -252,7 +252,11 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
                  of RFC 8446: it could do better than the hello that reached it asked for; ",
                 selected(case)
             );
-            write_unseen(out, case, "no hello that low was seen");
+            if case.is_offer_low() {
+                out.push_str("no more was offered");
+            } else {
+                write_unseen(out, case, "no hello that low was seen");
+            }
         }
         Ground::ServerSideOnly => {
             put!(
