@@ -8,9 +8,9 @@ use dissect::{Coverage, Version};
 use super::advice::{
     ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CALLER, CAPPED, DOTNET, EMBEDDED,
     EXCHANGE_SERVER, FIREFOX, GNUTLS_LIMIT, GO_LIMIT, JAVA_6, JAVA_7, JAVA_LIMIT, KEEP_OLD,
-    LYNC_PHONE, MIDDLEBOX, OPENSSL, OPENSSL_LIMIT, OS_X, PRINTER, SCHANNEL_CLIENT, SCHANNEL_SERVER,
-    SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP,
-    WINHTTP, WININET,
+    LYNC_PHONE, MIDDLEBOX, OPENSSL, OPENSSL_LIMIT, OS_X, OTHER_SERVER, PRINTER, SCHANNEL_CLIENT,
+    SCHANNEL_SERVER, SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA,
+    WINDOWS_XP, WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
 use super::words::put;
@@ -48,10 +48,19 @@ pub(super) fn write_fix(
             put_all(out, capped_advice(family));
             put_all(out, &[BETWEEN, KEEP_OLD]);
         }
-        Some(Cause::ServerTooOld) if is_tls12 => put_all(
-            out,
-            &[SCHANNEL_SERVER, DOTNET, SKYPE_SERVER, EXCHANGE_SERVER, BETWEEN, KEEP_OLD],
-        ),
+        Some(Cause::ServerTooOld) if is_tls12 => {
+            put_all(out, &[SCHANNEL_SERVER, DOTNET, SKYPE_SERVER, EXCHANGE_SERVER, OTHER_SERVER]);
+            let suites = names_of(&case.policy.suites, |it| iana::CipherSuite(it).to_string());
+            if ruling.ground == Ground::RefusedThough && !suites.is_empty() {
+                put!(
+                    out,
+                    " Where the server speaks TLS 1.2 already, allow at least one of these suites \
+                     there: {}.",
+                    suites.join(", ")
+                );
+            }
+            put_all(out, &[BETWEEN, KEEP_OLD]);
+        }
         Some(Cause::ClientTooOld) => {
             put!(out, "Update or replace the client so that it offers {minimum}.");
         }
@@ -161,6 +170,11 @@ fn names(newer: &Accepted, older: &Accepted, name: impl Fn(u16) -> String) -> Ve
         }
     }
     names
+}
+
+/// Numbers that a policy lists for TLS 1.2 and below, by name.
+fn names_of(older: &Accepted, name: impl Fn(u16) -> String) -> Vec<String> {
+    older.listed().iter().map(|&number| name(number)).collect()
 }
 
 fn suite_names(policy: &Policy) -> Vec<String> {

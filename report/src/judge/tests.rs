@@ -524,6 +524,17 @@ fn from_office365_the_servers_choice_decides() {
 }
 
 #[test]
+fn a_refusing_server_may_lack_suites_and_need_not_be_microsofts() {
+    let fix = |flow: Flow| judge_one(&flow).1.fix;
+    let refused = fix(Flow::from_skype().good_hello().refused(RefusalKind::Alert(40)));
+    assert!(refused.contains("these suites there: TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "));
+    assert!(!refused.contains("TLS_AES_128_GCM_SHA256"), "{refused}");
+    let old = fix(Flow::from_skype().good_hello().selects(0x0301, 0x002f, None));
+    assert!(old.contains("ssl_protocols in nginx"), "{old}");
+    assert!(!old.contains("suites there"), "{old}");
+}
+
+#[test]
 fn a_low_hello_from_outside_that_is_refused_blames_no_server() {
     for low in [Flow::from_skype().old_hello(), Flow::from_skype().hello(0x0303, &[0x000a], None)] {
         let low = low.refused(PROTOCOL_VERSION);
@@ -534,7 +545,7 @@ fn a_low_hello_from_outside_that_is_refused_blames_no_server() {
         assert!(!judgement.fix.contains("client's"), "{}", judgement.fix);
     }
     // The same from inside is the client's to mend; it is sorted before the other.
-    let mut judge = crate::Judge::new(crate::JudgeConfig::default());
+    let judge = Judge::new(JudgeConfig::default());
     let flows = vec![
         Flow::from_skype().old_hello().refused(PROTOCOL_VERSION).facts,
         Flow::to_exchange().old_hello().refused(PROTOCOL_VERSION).facts,
