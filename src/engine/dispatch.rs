@@ -62,6 +62,9 @@ pub(super) struct HandOut {
     own: (Option<usize>, Vec<Work>),
     /// Counts what is handed to each worker.
     loads: Arc<[AtomicUsize]>,
+    /// What is collected for each worker, and how much is before it is handed over.
+    collected: Vec<Vec<Work>>,
+    collected_max: usize,
     /// Lists of frames to use again.
     spare: Vec<Vec<FrameDesc>>,
 }
@@ -70,6 +73,8 @@ impl HandOut {
     pub(super) fn new(queues: Vec<Sender<Work>>) -> Self {
         Self {
             shares: vec![Vec::new(); queues.len()],
+            collected: queues.iter().map(|_| Vec::new()).collect(),
+            collected_max: 1,
             queues,
             turn: 0,
             own: (None, Vec::new()),
@@ -92,6 +97,26 @@ impl HandOut {
     /// What the worker that hands out has for itself.
     pub(super) fn take_own(&mut self) -> impl Iterator<Item = Work> + '_ {
         self.own.1.drain(..)
+    }
+
+    /// Says how many shares a worker gets at once: waking it for each costs more than little work is
+    /// worth. [`HandOut::flush`] hands over what is left.
+    pub(super) fn set_collected_max(&mut self, shares: usize) {
+        self.collected_max = shares;
+    }
+
+    /// Hands over what is collected.
+    pub(super) fn flush(&mut self) -> Result<(), SendError<Work>> {
+        (0..self.queues.len()).try_for_each(|worker| self.flush_to(worker))
+    }
+
+    fn flush_to(&mut self, worker: usize) -> Result<(), SendError<Work>> {
+        match (self.queues.get(worker), self.collected.get_mut(worker)) {
+            (Some(queue), Some(collected)) => {
+                collected.drain(..).try_for_each(|work| queue.send(work))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes back a batch that nobody needs, to use its memory again.
@@ -187,6 +212,8 @@ impl HandOut {
             self.own.1.push(work);
             return Ok(());
         }
-        self.queues.get(worker).map_or(Ok(()), |queue| queue.send(work))
+        let Some(collected) = self.collected.get_mut(worker) else { return Ok(()) };
+        collected.push(work);
+        if collected.len() < self.collected_max { Ok(()) } else { self.flush_to(worker) }
     }
 }

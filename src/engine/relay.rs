@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use capture::Batch;
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
@@ -21,6 +22,11 @@ use super::{Feed, Learned, Settings, Worker};
 /// Shares of its own that a worker reads ahead before it passes the turn: enough for all to have
 /// work while the turn goes round, and fewer than a queue holds.
 const READ_AHEAD: usize = QUEUED_BATCHES_MAX / 2;
+
+/// A share that takes less is light: to wake another worker for it takes about as long. Then the
+/// turn stays where it is, and the others get several shares at once. So it is with bulk data,
+/// where nearly all work is reading.
+const LIGHT: Duration = Duration::from_micros(50);
 
 /// The right to read, and what it takes.
 struct Turn<'t, 'f> {
@@ -44,6 +50,8 @@ struct Runner<'t, 'f, 'h> {
     used: Sender<Batch>,
     /// Shares that wait for each worker.
     loads: Arc<[AtomicUsize]>,
+    /// How long a share takes lately.
+    pace: Duration,
 }
 
 /// Reads and dissects in as many threads as there are workers.
@@ -78,6 +86,7 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
                     turns,
                     used: used.clone(),
                     loads: Arc::clone(&loads),
+                    pace: Duration::ZERO,
                 };
                 scope.spawn(move || runner.run())
             })
@@ -129,10 +138,14 @@ impl<'t, 'f> Runner<'t, 'f, '_> {
         turn.hand_out.set_own(Some(self.number));
         // What others handed out comes before what is read now.
         self.own.extend(self.queue.try_iter());
-        loop {
+        let mut is_over = false;
+        while !is_over {
             if self.own.len() >= READ_AHEAD {
-                if let Some(next) = self.idlest()
+                let is_heavy = self.pace >= LIGHT;
+                turn.hand_out.set_collected_max(if is_heavy { 1 } else { READ_AHEAD });
+                if let Some(next) = self.idlest().filter(|_| is_heavy)
                     && let Some(next) = turn.turns.get(next).cloned()
+                    && turn.hand_out.flush().is_ok()
                 {
                     turn.hand_out.set_own(None);
                     // It fails when the next one panicked; then the turn ends here, and the run.
@@ -150,10 +163,10 @@ impl<'t, 'f> Runner<'t, 'f, '_> {
             let Some(batch) = turn.feed.next() else { break };
             let handed_out = turn.hand_out.take(batch, &mut turn.steer);
             self.own.extend(turn.hand_out.take_own());
-            if handed_out.is_err() {
-                break;
-            }
+            is_over = handed_out.is_err();
         }
+        // Whoever it is for may be gone with a panic.
+        let _ = turn.hand_out.flush();
         turn.feed.analysis.counters.absorb(turn.steer.counters());
         // The queues close with the turn, which ends the others; what this one has comes first.
         drop(turn);
@@ -174,6 +187,9 @@ impl<'t, 'f> Runner<'t, 'f, '_> {
             load.fetch_sub(1, Relaxed);
         }
         // Whoever reads may be gone already; then the memory is simply freed.
+        let begun = Instant::now();
         self.worker.work(work, |batch| drop(self.used.send(batch)));
+        // One that was interrupted says nothing of the others.
+        self.pace = begun.elapsed().min(2 * self.pace + Duration::from_micros(1));
     }
 }

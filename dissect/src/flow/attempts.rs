@@ -2,22 +2,17 @@
 //!
 //! A SYN takes a small entry here until the first payload makes a flow of it. A flood of SYNs can
 //! fill this table and no other: at the bound the oldest attempt is forgotten, and a connection
-//! whose attempt is forgotten is read like one whose SYN was not captured.
-//!
-//! Attempts lie in a queue in the order in which they began, and are found through chains: a head
-//! by hash, from there by links to the next older one. Links lie apart from the attempts, so that
-//! a chain is followed within the processor's cache. What leaves the queue is taken out of no chain. Its
-//! number is older than the queue from then on, which ends the chain there, so that a flood costs
-//! one look at a head and one entry behind the last. Invariant: along a chain numbers go back.
+//! whose attempt is forgotten is read like one whose SYN was not captured. Both families of
+//! addresses share the bound, and each forgets its own oldest one.
 
-use std::collections::VecDeque;
-use std::hint::black_box;
+mod queue;
 
+use self::queue::{Queue, entry_bytes};
 use super::connection::{REACH, Segment};
 use super::ending::Ending;
 use super::half::Half;
 use super::index::KeyHash;
-use super::key::{Key, Way};
+use super::key::{Key, KeyOf, Way};
 use super::watch::Dial;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
@@ -27,13 +22,23 @@ use crate::{Counters, Coverage, FlowFacts, Limits, Mark, Observer, RoleFrom, Sid
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) first: Mark,
-    /// First sequence number behind the SYN, of each direction.
-    pub(super) starts: [Option<Seq>; 2],
-    pub(super) dialled: Option<Way>,
-    /// FIN or RST of a direction that came before the first payload of the other one, as mirrors
-    /// with a lag between directions deliver them. Rare, and larger than all the rest.
-    endings: Option<Box<Endings>>,
+    rare: Option<Box<Rare>>,
+    /// First sequence number behind the SYN, of each direction that is known.
+    starts: [Seq; 2],
     pub(super) dial: Dial,
+    /// Bits of the directions whose start is known.
+    known: u8,
+    pub(super) dialled: Option<Way>,
+}
+
+/// What few attempts have, and what is larger than all the rest, by direction.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rare {
+    /// FIN or RST that came before the first payload of the other direction, as mirrors with a lag
+    /// between directions deliver them.
+    endings: Endings,
+    /// By how much the SYN came behind its answer, in nanoseconds.
+    late_ns: [i64; 2],
 }
 
 /// By direction.
@@ -42,24 +47,61 @@ pub(super) type Endings = [Option<Ending>; 2];
 impl Attempt {
     /// A connection that begins without a SYN.
     pub(super) const fn unseen(first: Mark) -> Self {
-        Self { first, starts: [None; 2], dialled: None, endings: None, dial: Dial::NONE }
+        let starts = [Seq(0); 2];
+        Self { first, rare: None, starts, dial: Dial::NONE, known: 0, dialled: None }
+    }
+
+    /// First sequence number behind the SYN of a direction.
+    #[inline]
+    pub(super) fn start(&self, way: Way) -> Option<Seq> {
+        (self.known & way.bit() != 0).then_some(self.starts[way.index()])
+    }
+
+    /// The same of both directions.
+    pub(super) fn starts(&self) -> [Option<Seq>; 2] {
+        Way::BOTH.map(|way| self.start(way))
+    }
+
+    /// Says where a direction starts.
+    #[inline]
+    pub(super) fn set_start(&mut self, way: Way, start: Seq) {
+        self.starts[way.index()] = start;
+        self.known |= way.bit();
     }
 
     /// Notes a SYN or SYN-ACK.
+    #[inline]
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
-        self.dial.note(way, segment, self.first.time);
-        self.starts[way.index()] = Some(segment.seq.plus(1));
+        if self.dial.note(way, segment) {
+            let late = segment.at.time.nanos_since(self.first.time);
+            self.rare.get_or_insert_default().late_ns[way.index()] = late;
+        }
+        self.set_start(way, segment.seq.plus(1));
         if segment.flags & flags::ACK != 0 {
-            self.starts[way.reverse().index()].get_or_insert(segment.ack);
+            if self.start(way.reverse()).is_none() {
+                self.set_start(way.reverse(), segment.ack);
+            }
             self.dialled = self.dialled.or_else(|| Some(way.reverse()));
         } else {
             self.dialled = Some(way);
         }
     }
 
+    /// Notes a FIN or RST.
+    fn note_ending(&mut self, way: Way, segment: &Segment<'_>) {
+        self.dial.note_ending(way);
+        let rare = self.rare.get_or_insert_default();
+        Ending::note(&mut rare.endings[way.index()], segment.ending());
+    }
+
     /// FIN or RST of each direction.
     pub(super) fn endings(&self) -> Endings {
-        self.endings.as_deref().copied().unwrap_or_default()
+        self.rare.as_ref().map(|rare| rare.endings).unwrap_or_default()
+    }
+
+    /// By how many nanoseconds the SYN of each direction came behind its answer.
+    pub(super) fn late_ns(&self) -> [i64; 2] {
+        self.rare.as_ref().map(|rare| rare.late_ns).unwrap_or_default()
     }
 
     /// What is known of it, when the answers to it alone were captured and they ended in FIN or
@@ -67,7 +109,7 @@ impl Attempt {
     fn silent(&self, key: Key) -> Option<FlowFacts> {
         let way = self.dial.lone().filter(|way| self.dialled == Some(way.reverse()))?;
         let ending = self.endings()[way.index()]?;
-        let half = Half::silent(Side::Server, ending, self.starts[way.index()]?);
+        let half = Half::silent(Side::Server, ending, self.start(way)?);
         let ends = (key.sender(way.reverse()), key.sender(way));
         Some(FlowFacts {
             first: self.first,
@@ -84,7 +126,7 @@ impl Attempt {
     /// Whether a segment lies shortly behind the SYN.
     pub(super) fn owns(&self, way: Way, segment: &Segment<'_>) -> bool {
         let is_behind = |number: Seq, start: Seq| (0..=REACH).contains(&number.since(start));
-        match (self.starts[way.index()], self.starts[way.reverse().index()]) {
+        match (self.start(way), self.start(way.reverse())) {
             (Some(start), _) => is_behind(segment.seq, start),
             (None, Some(start)) => segment.acked().is_some_and(|ack| is_behind(ack, start)),
             (None, None) => false,
@@ -95,212 +137,120 @@ impl Attempt {
 /// Attempts by their endpoints.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    /// Numbers of the newest entry by hash; a power of two of them, or none.
-    heads: Vec<u32>,
-    /// Oldest first.
-    entries: VecDeque<Entry>,
-    /// By entry.
-    links: VecDeque<Link>,
-    /// The number of the first entry. Numbers wrap around.
-    first: u32,
+    v4: Queue<KeyOf<u32>>,
+    v6: Queue<KeyOf<[u32; 4]>>,
+    /// Of both together.
     entries_max: usize,
 }
-
-#[derive(Debug)]
-struct Entry {
-    key: Key,
-    /// None any more when it became a connection.
-    attempt: Option<Attempt>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Link {
-    hash: KeyHash,
-    /// The number of the next older one in the chain.
-    older: u32,
-}
-
-/// Heads for each entry, at least: chains are short then.
-const HEADS_PER_ENTRY: usize = 2;
 
 impl Attempts {
     pub(super) fn new(limits: &Limits) -> Self {
         /// The part of all memory that attempts may take.
         const SHARE: usize = 8;
-        // A queue keeps room for twice its entries, and heads are as many as a power of two.
-        const ENTRY_BYTES: usize = 2 * (size_of::<Entry>() + size_of::<Link>())
-            + size_of::<Endings>()
-            + 2 * HEADS_PER_ENTRY * size_of::<u32>();
+        const ENTRY_BYTES: usize = entry_bytes::<KeyOf<[u32; 4]>>();
         let affordable = limits.memory_max / SHARE / ENTRY_BYTES;
-        Self {
-            heads: Vec::new(),
-            entries: VecDeque::new(),
-            links: VecDeque::new(),
-            first: 0,
-            entries_max: limits.attempts_max.min(affordable),
-        }
+        let entries_max = limits.attempts_max.min(affordable).min(queue::ENTRIES_MAX);
+        Self { v4: Queue::default(), v6: Queue::default(), entries_max }
     }
 
     /// Notes a SYN or SYN-ACK.
+    #[inline]
     pub(super) fn note(
         &mut self,
-        (key, hash): (Key, KeyHash),
+        key: &Key,
+        hash: KeyHash,
         way: Way,
         segment: &Segment<'_>,
         counters: &mut Counters,
     ) {
-        let start = segment.seq.plus(1);
-        if let Some(known) = self.entry_mut(&key, hash) {
-            match &mut known.attempt {
-                Some(attempt) if attempt.starts[way.index()].is_none_or(|other| other == start) => {
-                    return attempt.note(way, segment);
-                }
-                other => *other = None,
-            }
-            self.drop_spent();
+        if self.entries_max == 0 {
+            counters.evicted_attempts += 1;
+            return;
         }
-        let mut attempt = Attempt::unseen(segment.at);
-        attempt.note(way, segment);
-        self.append(Entry { key, attempt: Some(attempt) }, hash, counters);
+        let is_full = self.v4.len() + self.v6.len() >= self.entries_max;
+        let is_dropped = match key {
+            Key::V4(key) => note(&mut self.v4, &mut self.v6, (key, hash), way, segment, is_full),
+            Key::V6(key) => note(&mut self.v6, &mut self.v4, (key, hash), way, segment, is_full),
+        };
+        counters.evicted_attempts += u64::from(is_dropped);
     }
 
     pub(super) fn find(&self, key: &Key, hash: KeyHash) -> Option<&Attempt> {
-        self.entries.get(self.place(key, hash)?)?.attempt.as_ref()
+        match key {
+            Key::V4(key) => self.v4.find(key, hash),
+            Key::V6(key) => self.v6.find(key, hash),
+        }
+    }
+
+    fn find_mut(&mut self, key: &Key, hash: KeyHash) -> Option<&mut Attempt> {
+        match key {
+            Key::V4(key) => self.v4.find_mut(key, hash),
+            Key::V6(key) => self.v6.find_mut(key, hash),
+        }
     }
 
     /// Notes a FIN or RST of a connection that has dialled.
     pub(super) fn note_ending(
         &mut self,
-        (key, hash): (Key, KeyHash),
+        key: &Key,
+        hash: KeyHash,
         way: Way,
         segment: &Segment<'_>,
     ) {
-        if let Some(entry) = self.entry_mut(&key, hash)
-            && let Some(attempt) = &mut entry.attempt
-            && attempt.owns(way, segment)
-        {
-            attempt.dial.note_ending(way);
-            let endings = attempt.endings.get_or_insert_default();
-            Ending::note(&mut endings[way.index()], segment.ending());
+        let attempt = self.find_mut(key, hash).filter(|attempt| attempt.owns(way, segment));
+        if let Some(attempt) = attempt {
+            attempt.note_ending(way, segment);
         }
     }
 
     pub(super) fn take(&mut self, key: &Key, hash: KeyHash) -> Option<Attempt> {
-        let attempt = self.entry_mut(key, hash)?.attempt.take();
-        self.drop_spent();
-        attempt
+        match key {
+            Key::V4(key) => self.v4.take(key, hash),
+            Key::V6(key) => self.v6.take(key, hash),
+        }
     }
 
     /// Reports the attempts of which the answers alone were captured.
     pub(super) fn report_silent(&self, seen: &mut impl Observer) {
-        let attempts = self.entries.iter().filter_map(|it| Some((it.key, it.attempt.as_ref()?)));
-        let silent = attempts.filter_map(|(key, attempt)| attempt.silent(key));
-        silent.for_each(|facts| seen.silent(Box::new(facts)));
+        let v4 = self.v4.iter().filter_map(|(key, attempt)| attempt.silent(Key::V4(*key)));
+        let v6 = self.v6.iter().filter_map(|(key, attempt)| attempt.silent(Key::V6(*key)));
+        v4.chain(v6).for_each(|facts| seen.silent(Box::new(facts)));
     }
 
     pub(super) fn clear(&mut self) {
-        self.heads = Vec::new();
-        self.entries = VecDeque::new();
-        self.links = VecDeque::new();
+        (self.v4, self.v6) = (Queue::default(), Queue::default());
     }
 
     /// Bytes that are held, by capacity.
     pub(super) fn held_bytes(&self) -> usize {
-        self.heads.capacity() * size_of::<u32>()
-            + self.entries.capacity() * (size_of::<Entry>() + size_of::<Endings>())
-            + self.links.capacity() * size_of::<Link>()
-    }
-
-    /// Where in the queue the attempt between these endpoints is.
-    fn place(&self, key: &Key, hash: KeyHash) -> Option<usize> {
-        let head = *self.heads.get(hash.slot(self.heads.len()))?;
-        let mut newer = self.entries.len();
-        let mut place = self.place_of(head);
-        while place < newer {
-            let link = *self.links.get(place)?;
-            if link.hash == hash {
-                let entry = self.entries.get(place)?;
-                if entry.key == *key && entry.attempt.is_some() {
-                    return Some(place);
-                }
-            }
-            newer = place;
-            place = self.place_of(link.older);
-        }
-        None
+        self.v4.held_bytes() + self.v6.held_bytes()
     }
 
     /// Fetches what is looked at first for a hash.
-    pub(super) fn look(&self, hash: KeyHash) {
-        let head = self.heads.get(hash.slot(self.heads.len()));
-        black_box(
-            head.and_then(|head| self.links.get(self.place_of(*head))).map(|link| link.older),
-        );
-    }
-
-    fn entry_mut(&mut self, key: &Key, hash: KeyHash) -> Option<&mut Entry> {
-        let place = self.place(key, hash)?;
-        self.entries.get_mut(place)
-    }
-
-    /// Where in the queue a number is; far behind its end when the number is older.
-    fn place_of(&self, number: u32) -> usize {
-        number.wrapping_sub(self.first) as usize
-    }
-
-    /// Drops the entries in front that have no attempt any more.
-    fn drop_spent(&mut self) {
-        while self.entries.front().is_some_and(|entry| entry.attempt.is_none()) {
-            self.drop_oldest();
+    #[inline]
+    pub(super) fn look(&self, key: &Key, hash: KeyHash) {
+        match key {
+            Key::V4(_) => self.v4.look(hash),
+            Key::V6(_) => self.v6.look(hash),
         }
     }
+}
 
-    fn drop_oldest(&mut self) {
-        self.entries.pop_front();
-        self.links.pop_front();
-        self.first = self.first.wrapping_add(1);
+/// Notes a SYN or SYN-ACK; whether another attempt was forgotten for it.
+#[inline]
+fn note<A: Copy + Default + Eq, B>(
+    own: &mut Queue<A>,
+    other: &mut Queue<B>,
+    (key, hash): (&A, KeyHash),
+    way: Way,
+    segment: &Segment<'_>,
+    is_full: bool,
+) -> bool {
+    let is_other_dropped = is_full && own.is_empty();
+    if is_other_dropped {
+        other.drop_oldest();
     }
-
-    /// Adds the newest attempt; at the bound the oldest goes.
-    fn append(&mut self, entry: Entry, hash: KeyHash, counters: &mut Counters) {
-        if self.entries_max == 0 {
-            counters.evicted_attempts += 1;
-            return;
-        }
-        if self.entries.len() >= self.entries_max {
-            self.drop_oldest();
-            counters.evicted_attempts += 1;
-            self.drop_spent();
-        }
-        let needed = (self.entries.len() + 1) * HEADS_PER_ENTRY;
-        if self.heads.len() < needed {
-            self.grow(needed);
-        }
-        // The queue is far shorter than numbers go.
-        let len = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        let slot = hash.slot(self.heads.len());
-        if let Some(head) = self.heads.get_mut(slot) {
-            let older = std::mem::replace(head, self.first.wrapping_add(len));
-            self.links.push_back(Link { hash, older });
-            self.entries.push_back(entry);
-        }
-    }
-
-    /// Makes more heads, and the chains anew.
-    #[cold]
-    fn grow(&mut self, needed: usize) {
-        const HEADS_MIN: usize = 64;
-        let before_all = self.first.wrapping_sub(1);
-        self.heads = vec![before_all; needed.next_power_of_two().max(HEADS_MIN)];
-        let mut number = self.first;
-        for link in &mut self.links {
-            let slot = link.hash.slot(self.heads.len());
-            if let Some(head) = self.heads.get_mut(slot) {
-                link.older = std::mem::replace(head, number);
-            }
-            number = number.wrapping_add(1);
-        }
-    }
+    own.note(key, hash, way, segment, is_full) || is_other_dropped
 }
 
 #[cfg(test)]
@@ -319,6 +269,24 @@ mod tests {
         hasher: KeyHasher,
     }
 
+    fn syn_segment(key: Key, way: Way, seq: u32) -> Segment<'static> {
+        Segment {
+            key,
+            way,
+            seq: Seq(seq),
+            ack: Seq(0),
+            flags: flags::SYN,
+            header: &[],
+            payload: &[],
+            cut: 0,
+            at: Mark::default(),
+            frame_len: 60,
+            id: 0,
+            ttl: 64,
+            vlan: None,
+        }
+    }
+
     impl Dialling {
         fn new() -> Self {
             let limits = Limits { attempts_max: ENTRIES_MAX, ..Limits::default() };
@@ -334,28 +302,14 @@ mod tests {
 
         fn syn(&mut self, client: u8, seq: u32) {
             let (key, way) = self.key(client);
-            let segment = Segment {
-                key: key.0,
-                way,
-                seq: Seq(seq),
-                ack: Seq(0),
-                flags: flags::SYN,
-                header: &[],
-                payload: &[],
-                cut: 0,
-                at: Mark::default(),
-                frame_len: 60,
-                id: 0,
-                ttl: 64,
-                vlan: None,
-            };
-            self.attempts.note(key, way, &segment, &mut self.counters);
+            let segment = syn_segment(key.0, way, seq);
+            self.attempts.note(&key.0, key.1, way, &segment, &mut self.counters);
         }
 
         /// Where the client's bytes begin.
         fn start(&self, client: u8) -> Option<u32> {
             let ((key, hash), way) = self.key(client);
-            Some(self.attempts.find(&key, hash)?.starts[way.index()]?.0)
+            Some(self.attempts.find(&key, hash)?.start(way)?.0)
         }
 
         fn take(&mut self, client: u8) -> bool {
@@ -380,7 +334,7 @@ mod tests {
         }
         let found: Vec<u8> = (1..=250).filter(|client| dialling.start(*client).is_some()).collect();
         assert_eq!(found, [247, 248, 249, 250]);
-        assert_eq!(dialling.attempts.entries.len(), ENTRIES_MAX);
+        assert_eq!(dialling.attempts.v4.len(), ENTRIES_MAX);
     }
 
     #[test]
@@ -390,16 +344,16 @@ mod tests {
             dialling.syn(client, 10);
         }
         assert!(dialling.take(2) && !dialling.take(2));
-        assert_eq!(dialling.attempts.entries.len(), 4);
+        assert_eq!(dialling.attempts.v4.len(), 4);
         assert!(dialling.take(1));
-        assert_eq!(dialling.attempts.entries.len(), 2);
+        assert_eq!(dialling.attempts.v4.len(), 2);
         dialling.syn(5, 10);
         dialling.syn(6, 10);
         assert_eq!(dialling.counters.evicted_attempts, 0);
         for client in 3..=6 {
             assert!(dialling.take(client));
         }
-        assert!(dialling.attempts.entries.is_empty());
+        assert!(dialling.attempts.v4.is_empty());
         assert_eq!(dialling.start(3), None);
     }
 
@@ -409,7 +363,7 @@ mod tests {
         dialling.syn(1, 10);
         dialling.syn(2, 10);
         dialling.syn(2, 10);
-        assert_eq!(dialling.attempts.entries.len(), 2);
+        assert_eq!(dialling.attempts.v4.len(), 2);
         dialling.syn(1, 99);
         assert_eq!(dialling.start(1), Some(100));
         // As the newest it outlives the other one.
@@ -420,9 +374,43 @@ mod tests {
     }
 
     #[test]
+    fn both_families_share_the_bound_and_keep_their_own() {
+        let mut dialling = Dialling::new();
+        let v6 = |client: u16, dialling: &Dialling| {
+            let end =
+                |last, port| Endpoint { addr: [0x2001, 0xdb8, 0, 0, 0, 0, 0, last].into(), port };
+            let (key, way) = Key::new(end(client, 50_000), end(200, 443));
+            (key, dialling.hasher.hash(&key), way)
+        };
+        let syn = |client: u16, dialling: &mut Dialling| {
+            let (key, hash, way) = v6(client, dialling);
+            let segment = syn_segment(key, way, 10);
+            dialling.attempts.note(&key, hash, way, &segment, &mut dialling.counters);
+        };
+        (1..=2).for_each(|client| dialling.syn(client, 10));
+        (1..=9).for_each(|client| syn(client, &mut dialling));
+        let found: Vec<u16> = (1..=9)
+            .filter(|client| {
+                let (key, hash, _) = v6(*client, &dialling);
+                dialling.attempts.find(&key, hash).is_some()
+            })
+            .collect();
+        assert_eq!(found, [8, 9]);
+        assert_eq!((dialling.start(1), dialling.counters.evicted_attempts), (Some(11), 7));
+        // Whoever has none yet takes the place of the other family's oldest.
+        (3..=9).for_each(|client| dialling.syn(client, 10));
+        assert_eq!((dialling.attempts.v4.len(), dialling.attempts.v6.len()), (2, 2));
+        let mut dialling = Dialling::new();
+        (1..=9).for_each(|client| syn(client, &mut dialling));
+        dialling.syn(1, 10);
+        assert_eq!((dialling.attempts.v4.len(), dialling.attempts.v6.len()), (1, 3));
+        assert_eq!(dialling.counters.evicted_attempts, 6);
+    }
+
+    #[test]
     fn numbers_wrap_around() {
         let mut dialling = Dialling::new();
-        dialling.attempts.first = u32::MAX - 1;
+        dialling.attempts.v4.start_at(u32::MAX - 1);
         for client in 1..=9 {
             dialling.syn(client, 10);
         }
@@ -454,7 +442,7 @@ mod tests {
                 prop_assert!(list.len() <= ENTRIES_MAX || forgotten > 0);
                 list.drain(..forgotten);
                 prop_assert!(list.iter().all(kept), "only the oldest are forgotten");
-                prop_assert!(dialling.attempts.entries.len() <= ENTRIES_MAX);
+                prop_assert!(dialling.attempts.v4.len() <= ENTRIES_MAX);
             }
         }
     }

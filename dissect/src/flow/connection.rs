@@ -147,11 +147,12 @@ impl State {
 impl Flow {
     /// A connection whose first payload is at hand.
     pub(super) fn new(key: Key, hash: KeyHash, attempt: &Attempt, at: Mark) -> Self {
-        let watch = Watch::new(attempt.dial, attempt.starts);
+        let starts = attempt.starts();
+        let watch = Watch::new(attempt.dial, attempt.late_ns(), starts);
         let mut conversation = Box::new(Conversation::new(watch));
         let endings = attempt.endings();
         for way in Way::BOTH {
-            if let Some(start) = attempt.starts[way.index()] {
+            if let Some(start) = starts[way.index()] {
                 conversation.anchor(way, start);
             }
             if let Some(ending) = &endings[way.index()] {
@@ -169,7 +170,7 @@ impl Flow {
             last: at,
             spans: [None; 2],
             first: attempt.first,
-            starts: attempt.starts,
+            starts,
             endings,
         }
     }
@@ -253,9 +254,14 @@ impl Flow {
     #[cold]
     fn note_syn(&mut self, way: Way, segment: &Segment<'_>) {
         let mut attempt = Attempt::unseen(self.first);
-        (attempt.starts, attempt.dialled) = (self.starts, self.dialled);
+        attempt.dialled = self.dialled;
+        for way in Way::BOTH {
+            if let Some(start) = self.starts[way.index()] {
+                attempt.set_start(way, start);
+            }
+        }
         attempt.note(way, segment);
-        (self.starts, self.dialled) = (attempt.starts, attempt.dialled);
+        (self.starts, self.dialled) = (attempt.starts(), attempt.dialled);
         if let State::Open(conversation) = &mut self.state {
             for way in Way::BOTH {
                 if let Some(start) = self.starts[way.index()] {

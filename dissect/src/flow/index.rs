@@ -16,7 +16,7 @@ use super::key::Key;
 pub(super) struct KeyHasher(FixedState);
 
 /// The hash of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct KeyHash(u32);
 
 /// Where things are, by the hash of their key.

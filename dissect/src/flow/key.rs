@@ -37,7 +37,7 @@ impl Hash for Key {
 }
 
 /// The endpoints of one address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct KeyOf<A> {
     low: A,
     high: A,
@@ -66,6 +66,11 @@ impl Way {
 
     pub(crate) const fn index(self) -> usize {
         self as usize
+    }
+
+    /// A bit of its own.
+    pub(crate) const fn bit(self) -> u8 {
+        1 << self as u8
     }
 }
 

@@ -85,7 +85,7 @@ impl FlowTable {
             Some(slot) => {
                 located.slot = Some(slot).filter(|slot| self.holds(*slot, &segment.key));
             }
-            None if segment.is_syn() => self.attempts.look(located.hash),
+            None if segment.is_syn() => self.attempts.look(&segment.key, located.hash),
             None => {}
         }
     }
@@ -105,26 +105,27 @@ impl FlowTable {
         counters: &mut Counters,
         seen: &mut impl Observer,
     ) {
-        let (&Segment { key, way, .. }, &Located { hash, slot }) = (segment, located);
-        let slot = slot.filter(|slot| self.holds(*slot, &key));
+        let (Segment { key, way, .. }, &Located { hash, slot }) = (segment, located);
+        let way = *way;
+        let slot = slot.filter(|slot| self.holds(*slot, key));
         let flow = slot.and_then(|slot| self.flows.get_mut(slot as usize));
         if let Some(flow) = flow.filter(|flow| flow.is_decided_for(segment)) {
             counters.data_segments += u64::from(segment.has_payload());
             return flow.note_bytes(way, segment);
         }
-        if let Some(slot) = slot.or_else(|| self.index.find(hash, |slot| self.holds(slot, &key))) {
+        if let Some(slot) = slot.or_else(|| self.index.find(hash, |slot| self.holds(slot, key))) {
             match self.owner(slot, way, segment, counters) {
                 Owner::Known => return self.follow(slot, way, segment, counters, seen),
                 Owner::Silent => return,
                 Owner::Later => self.close(slot, Coverage::COMPLETE, counters, seen),
             }
         } else if segment.is_syn() {
-            self.attempts.note((key, hash), way, segment, counters);
+            self.attempts.note(key, hash, way, segment, counters);
         } else if segment.is_end() {
-            self.attempts.note_ending((key, hash), way, segment);
+            self.attempts.note_ending(key, hash, way, segment);
         }
         if segment.has_payload() {
-            let slot = self.open(key, hash, segment);
+            let slot = self.open(*key, hash, segment);
             self.follow(slot, way, segment, counters, seen);
         }
     }
@@ -156,14 +157,14 @@ impl FlowTable {
                 return Owner::Known;
             }
             flow.has_successor = true;
-            self.attempts.note((flow.key, flow.hash), way, segment, counters);
+            self.attempts.note(&flow.key, flow.hash, way, segment, counters);
             return later;
         }
         if flow.has_successor {
             match self.attempts.find(&flow.key, flow.hash) {
                 Some(attempt) if attempt.owns(way, segment) => {
                     if segment.is_end() && !segment.has_payload() {
-                        self.attempts.note_ending((flow.key, flow.hash), way, segment);
+                        self.attempts.note_ending(&flow.key, flow.hash, way, segment);
                     }
                     return later;
                 }

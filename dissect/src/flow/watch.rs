@@ -32,24 +32,22 @@ pub(super) struct Dial {
     frames: [u8; 2],
     /// Longest segment that the sender of a direction takes; 0 when it did not say.
     mss: [u16; 2],
-    late_ns: [i64; 2],
 }
 
 impl Dial {
     /// Nothing yet.
-    pub(super) const NONE: Self = Self { frames: [0; 2], mss: [0; 2], late_ns: [0; 2] };
+    pub(super) const NONE: Self = Self { frames: [0; 2], mss: [0; 2] };
 
-    /// Notes a SYN or SYN-ACK of an attempt whose first frame came at `first`.
-    pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>, first: Timestamp) {
+    /// Notes a SYN or SYN-ACK; whether it is the first SYN, and comes behind its answer.
+    #[inline]
+    pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) -> bool {
         let at = way.index();
-        if self.frames[at] == 0
+        let is_late = self.frames[at] == 0
             && segment.flags & flags::ACK == 0
-            && self.frames[way.reverse().index()] > 0
-        {
-            self.late_ns[at] = segment.at.time.nanos_since(first);
-        }
+            && self.frames[way.reverse().index()] > 0;
         self.frames[at] = self.frames[at].saturating_add(1);
         self.mss[at] = mss(segment.header).unwrap_or(self.mss[at]);
+        is_late
     }
 
     /// The only direction of which a frame was captured.
@@ -119,10 +117,10 @@ enum Tags {
 
 impl Watch {
     /// Goes on from what was seen before the first payload.
-    pub(super) fn new(dial: Dial, starts: [Option<Seq>; 2]) -> Self {
+    pub(super) fn new(dial: Dial, late_ns: [i64; 2], starts: [Option<Seq>; 2]) -> Self {
         let trail = |at: usize| Trail {
             frames: dial.frames[at].into(),
-            late_ns: dial.late_ns[at],
+            late_ns: late_ns[at],
             mss: dial.mss[at],
             end: starts[at],
             sent: starts[at],
