@@ -13,6 +13,9 @@ use crate::engine::{LiveHosts, Watcher};
 /// Lines that are kept while a screen takes the terminal; the oldest go first.
 const HELD_LINES_MAX: usize = 1000;
 
+/// Messages of one kind that are said; of more, how many.
+pub(crate) const ALIKE_SAID_MAX: usize = 20;
+
 /// Lines that wait until the terminal is free, while a screen takes it.
 static HELD_LINES: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
@@ -63,6 +66,7 @@ pub(crate) fn release_lines() {
 /// A line on standard error that says how far the run is; nothing where there is no terminal.
 pub(crate) struct ProgressBar {
     bar: Bar,
+    errors: usize,
 }
 
 impl ProgressBar {
@@ -71,12 +75,15 @@ impl ProgressBar {
             true => ProgressDrawTarget::stderr_with_hz(4),
             false => ProgressDrawTarget::hidden(),
         };
-        Self { bar: Bar::with_draw_target(None, target) }
+        Self { bar: Bar::with_draw_target(None, target), errors: 0 }
     }
 
-    /// Takes the line away.
+    /// Takes the line away, and says how many errors were not said.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+        if let Some(more @ 1..) = self.errors.checked_sub(ALIKE_SAID_MAX) {
+            say(format_args!("error: and {more} more; summary.json has all of them"));
+        }
     }
 }
 
@@ -106,7 +113,10 @@ impl Watcher for ProgressBar {
     }
 
     fn error(&mut self, error: &CaptureError) {
-        self.bar.suspend(|| say(format_args!("error: {error}")));
+        self.errors += 1;
+        if self.errors <= ALIKE_SAID_MAX {
+            self.bar.suspend(|| say(format_args!("error: {error}")));
+        }
     }
 }
 

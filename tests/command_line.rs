@@ -59,6 +59,31 @@ fn check_is_1_when_a_host_breaks() {
 }
 
 #[test]
+fn many_messages_of_one_kind_are_counted() {
+    let folder = Folder::new("command");
+    let inside = folder.join("in");
+    fs::create_dir(&inside).unwrap();
+    fs::copy(sample("tls12-ok"), inside.join("a.pcap")).unwrap();
+    let lines =
+        |ran: &Ran, begin: &str| ran.stderr.lines().filter(|line| line.starts_with(begin)).count();
+    let texts = |count| {
+        (0..count).for_each(|at| fs::write(inside.join(format!("{at:03}.txt")), "text").unwrap());
+        analyze([inside.as_os_str()]).expect(0)
+    };
+    let ran = texts(20);
+    assert_eq!(lines(&ran, "tlsunset: note: "), 20, "{}", ran.stderr);
+    let ran = texts(50).says(&["note: and 30 more like these"]);
+    assert_eq!(lines(&ran, "tlsunset: note: "), 21, "{}", ran.stderr);
+    let missing: Vec<_> = (0..30).map(|at| folder.join(&format!("{at}.pcap"))).collect();
+    let summary = folder.join("summary.json");
+    let to_summary = ["--summary".as_ref(), summary.as_os_str()];
+    let ran = analyze(missing.iter().map(|path| path.as_os_str()).chain(to_summary));
+    let ran = ran.expect(2).says(&["error: and 10 more; summary.json has all of them"]);
+    assert_eq!(lines(&ran, "tlsunset: error: "), 21, "{}", ran.stderr);
+    assert!(fs::read_to_string(summary).unwrap().contains("29.pcap"));
+}
+
+#[test]
 fn failure_outranks_check() {
     let folder = Folder::new("command");
     let missing = folder.join("missing.pcap");

@@ -1,11 +1,12 @@
 //! Where the sources are that texts name, for the documentation.
 
 /// Titles as sources name them, and their addresses.
-const ADDRESSES: [(&str, &str); 29] = [
+const ADDRESSES: [(&str, &str); 34] = [
     (
         "[MS-ICE2]",
         "https://learn.microsoft.com/openspecs/office_protocols/ms-ice2/5dc5c5cc-7f01-4951-9949-1c0f9bf1afa2",
     ),
+    ("Apache, mod_ssl", "https://httpd.apache.org/docs/2.4/mod/mod_ssl.html"),
     ("BearSSL, 'API Overview'", "https://www.bearssl.org/api1.html"),
     (
         "Disable TLS 1.0/1.1 in Skype for Business Server 2015",
@@ -32,6 +33,7 @@ const ADDRESSES: [(&str, &str); 29] = [
         "https://techcommunity.microsoft.com/t5/exchange-team-blog/investigating-tls-usage-for-smtp-in-exchange-online/ba-p/609278",
     ),
     ("Go, package crypto/tls", "https://pkg.go.dev/crypto/tls#Config"),
+    ("HAProxy, Configuration Manual", "https://docs.haproxy.org/2.8/configuration.html"),
     (
         "How to Configure the Default SSL/TLS Version Used by Your Java Applications",
         "https://ops.java/security/articles/default-tls-versions",
@@ -74,11 +76,17 @@ const ADDRESSES: [(&str, &str); 29] = [
         "Preparing for TLS 1.2 in Office 365",
         "https://learn.microsoft.com/microsoft-365/compliance/prepare-tls-1.2-in-office-365",
     ),
+    ("Postfix, postconf(5)", "https://www.postfix.org/postconf.5.html"),
     ("Priority Strings", "https://www.gnutls.org/manual/html_node/Priority-Strings.html"),
     (
         "Protocols in TLS/SSL (Schannel SSP)",
         "https://learn.microsoft.com/windows/win32/secauthn/protocols-in-tls-ssl--schannel-ssp-",
     ),
+    (
+        "Understanding email scenarios if TLS versions cannot be agreed on with Exchange Online",
+        "https://techcommunity.microsoft.com/t5/exchange-team-blog/understanding-email-scenarios-if-tls-versions-cannot-be-agreed/ba-p/2065089",
+    ),
+    ("nginx, ngx_http_ssl_module", "https://nginx.org/en/docs/http/ngx_http_ssl_module.html"),
     ("RFC 5246", "https://www.rfc-editor.org/rfc/rfc5246"),
     ("RFC 8446", "https://www.rfc-editor.org/rfc/rfc8446"),
     (

@@ -11,7 +11,8 @@ use super::{
 
 /// Finds the hosts that stop talking to Office 365 when TLS 1.0 and 1.1 are switched off.
 ///
-/// It reads traffic and nothing else: it sends no packet, and decrypts none.
+/// It reads traffic and nothing else: it sends no packet, and decrypts nothing but the openings of
+/// QUIC, whose keys are public.
 #[derive(Debug, Parser)]
 #[command(name = "tlsunset", version, max_term_width = 100)]
 #[command(after_help = "\

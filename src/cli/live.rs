@@ -21,8 +21,8 @@ Examples:
 Capturing needs the capability CAP_NET_RAW and nothing else:
   sudo setcap cap_net_raw+ep \"$(command -v tlsunset)\"
 
-SIGINT and SIGTERM end the run with complete files and status 0. SIGHUP reads policies, endpoints and
-inventory again.")]
+SIGINT and SIGTERM end the run with complete files and status 0. SIGHUP reads
+policies, endpoints and inventory again.")]
 pub struct LiveArguments {
     /// Interface to listen on (repeatable); `any` for all
     #[arg(short, long = "interface", value_name = "IF", required_unless_present = "list")]

@@ -15,10 +15,12 @@ Examples:
   tshark -n -r office.pcap -T ek -J 'frame ip ipv6 tcp udp tls' | tlsunset review -
   tlsunset review --hosts - ssl.log eve.json
 
-Reads packet lists (CSV), `tshark -T fields -E header=y` with any separator, `tshark -T json` and
-`-T ek`, handshakes.csv, ssl.log of Zeek (its own format and JSON) and the tls events of Suricata's
-EVE log, told by content, plain or packed with gzip, zstd or lz4. What such a text leaves out stays unknown: a packet list tells which
-version a server selected and nothing of what the client offered.")]
+Reads packet lists (CSV), `tshark -T fields -E header=y` with any separator,
+`tshark -T json` and `-T ek`, handshakes.csv, ssl.log of Zeek (its own format
+and JSON) and the tls events of Suricata's EVE log, told by content, plain or
+packed with gzip, zstd or lz4. What such a text leaves out stays unknown: a
+packet list tells which version a server selected and nothing of what the
+client offered.")]
 pub struct ReviewArguments {
     /// Exports, or - for standard input
     #[arg(required = true, value_name = "CSV")]

@@ -15,9 +15,9 @@ Examples:
   tlsunset explain report/ 10.20.1.11 --proof ticket.pcapng
   tlsunset explain report/ 10.20.1.11 --proof ticket.pcapng --from /captures/monday/
 
-The proof holds the packets that decide: SYN, hellos and what else the handshake needs, alerts,
-the first encrypted records, FIN and RST. They are copied from the capture that was analyzed;
---from says where it is now.")]
+The proof holds the packets that decide: SYN, hellos and what else the
+handshake needs, alerts, the first encrypted records, FIN and RST. They are
+copied from the capture that was analyzed; --from says where it is now.")]
 pub struct ExplainArguments {
     /// A folder that --out wrote, or its state.tlsunset
     #[arg(value_name = "DIR")]
@@ -53,8 +53,8 @@ Examples:
   tlsunset diff --burn-down chart.csv week*/     a row for each run
   tlsunset diff --check monday/ friday/ || echo not there yet
 
-A host that is not seen any more is never called fixed: it is silent since. More than two runs are
-compared in the order of time.")]
+A host that is not seen any more is never called fixed: it is silent since.
+More than two runs are compared in the order of time.")]
 pub struct DiffArguments {
     /// Folders that --out wrote, or state files: before, after, and more
     #[arg(value_name = "RUN", num_args = 2.., required = true)]
@@ -92,9 +92,10 @@ Examples:
   tlsunset merge east/ west/ --out all/        two sensors, one report
   tlsunset merge monday/ tuesday/ --hosts -    hosts.csv of both days to standard output
 
-A connection that several runs saw counts once, and the more complete facts win: one sensor may
-have seen the client and another the server, also on the two sides of an address translation. A run
-that is given twice, or is part of a merged one, counts once.")]
+A connection that several runs saw counts once, and the more complete facts
+win: one sensor may have seen the client and another the server, also on the
+two sides of an address translation. A run that is given twice, or is part of a
+merged one, counts once.")]
 pub struct MergeArguments {
     /// Folders that --out wrote, or state files
     #[arg(value_name = "RUN", required = true)]

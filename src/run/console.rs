@@ -8,7 +8,7 @@ use report::{OutputError, TextStyle};
 
 use super::Outcome;
 use crate::cli::{ColorChoice, Target};
-use crate::progress::say;
+use crate::progress::{ALIKE_SAID_MAX, say};
 
 /// Says things, and remembers what failed.
 #[derive(Debug)]
@@ -66,8 +66,11 @@ impl Console {
     }
 
     pub(super) fn notices(&self, notices: &[impl Display]) {
-        for notice in notices {
+        for notice in notices.iter().take(ALIKE_SAID_MAX) {
             self.notice(notice);
+        }
+        if let Some(more @ 1..) = notices.len().checked_sub(ALIKE_SAID_MAX) {
+            self.notice(&format_args!("and {more} more like these"));
         }
     }
 

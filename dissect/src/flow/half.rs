@@ -263,8 +263,8 @@ pub fn join_halves(client: &FlowFacts, server: &FlowFacts) -> Option<JoinedHalve
         captured: [one.captured(other), other.captured(one)],
         qualities: [SideQuality::default(); 2],
         saw_syn: (one.flags | other.flags) & SAW_SYN != 0,
-        endings: [None; 2],
-        reached: [(None, None); 2],
+        endings: [one.ending(), other.ending()],
+        reached: [one, other].map(|half| (half.end.map(Seq), half.received.map(Seq))),
     };
     let facts = halves.join()?;
     // Marks as they stand in the captures.

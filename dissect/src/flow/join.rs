@@ -46,6 +46,8 @@ struct Roles<'a> {
     server_captured: Captured,
     saw_syn: bool,
     end: Option<(Side, Ending)>,
+    /// The client's FIN or RST stands where its bytes begin.
+    is_client_over: bool,
     missing: Coverage,
 }
 
@@ -91,6 +93,11 @@ impl<'a> Halves<'a> {
         let side_of = |at: usize| if at == client_at { Side::Client } else { Side::Server };
         let dialled_by = self.dialled.map(side_of);
         let end = self.end.map(|(at, ending)| (side_of(at), ending));
+        // The number of a FIN counts as one more. A reset may have any, but the right one.
+        let is_client_over = self.endings[client_at].is_some_and(|ending| {
+            let end = self.reached[client_at].0;
+            ending.kind == EndKind::Fin || end.is_some_and(|end| end == ending.seq)
+        });
         let half = self.lone().map(|at| {
             let half = Half::of(self.sides[at], side_of(at), self.endings[at], self.saw_syn);
             let number = |seq: Option<Seq>| seq.map(|seq| seq.0);
@@ -111,6 +118,7 @@ impl<'a> Halves<'a> {
             server_captured,
             saw_syn: self.saw_syn,
             end,
+            is_client_over,
             missing: self.missing,
         };
         let resumed = roles.resumed();
@@ -377,7 +385,7 @@ impl Roles<'_> {
         let client_hello = client.client_hello.as_ref().map(|hello| hello.offer.extent);
         let server_hello = server.server_hello.as_ref().map(|hello| hello.extent);
         let mut missing = self.missing;
-        if client_hello != Some(HelloExtent::Whole) {
+        if client_hello != Some(HelloExtent::Whole) && !self.is_client_silent() {
             let loss = Loss {
                 side: client,
                 captured: self.client_captured,
@@ -407,6 +415,19 @@ impl Roles<'_> {
             missing = missing.with(loss.name());
         }
         missing
+    }
+
+    /// Whether the client was captured from its SYN to its end and sent nothing between the two, as
+    /// health checks and port scans do: there is no ClientHello to be missed.
+    fn is_client_silent(&self) -> bool {
+        let client = &self.client;
+        client.is_anchored
+            && !client.saw_payload
+            && !client.is_cut_at_start
+            && !client.has_holes
+            && self.client_captured == Captured::All
+            && self.is_client_over
+            && self.server.server_hello.is_none()
     }
 
     /// Whether nothing is there of the connection's beginning.

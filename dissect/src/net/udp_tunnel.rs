@@ -86,15 +86,19 @@ fn plausible_ip(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
     if ip::is_plausible(span) { Ok(Next::Ip(span)) } else { Err(SkipReason::NotIp) }
 }
 
-/// VXLAN (RFC 7348 §5): a flag that the network identifier is there, and bits that stay zero but
-/// for the group policy extension.
+/// VXLAN (RFC 7348 §5): a flag that the network identifier is there, and bits that senders leave
+/// zero but for the group policy extension. A receiver ignores the other flags, so that where some
+/// are set a believable frame is enough.
 fn vxlan(span: Span<'_>) -> Result<Next<'_>, SkipReason> {
     const GROUP_POLICY: u8 = 0x80;
+    const IDENTIFIER: u8 = 0x08;
     let &[flags, _, _, _, _, _, _, reserved] = span.head::<8>()?;
-    if flags & !GROUP_POLICY != 0x08 || reserved != 0 {
+    let rest = span.skip(8)?;
+    let is_plain = flags & !GROUP_POLICY == IDENTIFIER;
+    if flags & IDENTIFIER == 0 || reserved != 0 || !is_plain && !ethernet::is_plausible(rest) {
         return Err(SkipReason::NotIp);
     }
-    Ok(Next::Ethernet(span.skip(8)?))
+    Ok(Next::Ethernet(rest))
 }
 
 /// VXLAN on a port of the operator's choice: only with a believable frame in it.

@@ -324,6 +324,35 @@ fn an_alert_out_of_the_blue_is_no_proof() {
     assert_eq!(names(&seen), "client-side-missing");
 }
 
+#[test]
+fn a_client_that_said_nothing_is_not_missing() {
+    let alerted = |whole: Conversation| whole.server(&alert(0x0303, 50));
+    // Health checks and port scans: connected, and closed or reset without a word.
+    let closed = alerted(Conversation::default().open().fin(Side::Client));
+    check(&closed.packets, "complete", None, None);
+    let reset = alerted(Conversation::default().open().fin(Side::Client)).reset(Side::Client);
+    check(&reset.packets, "complete", None, None);
+    check(
+        &alerted(Conversation::default().open()).close(Side::Client).packets,
+        "complete",
+        None,
+        None,
+    );
+    let late = alerted(Conversation::default().open()).reset(Side::Client);
+    check(&late.packets, "complete", None, None);
+    // Of one that is not over, nobody knows what it has sent.
+    check(&alerted(Conversation::default().open()).packets, "client-side-missing", None, None);
+    // Its end tells of a hello that was lost.
+    let mut lost = Conversation::default().open().client(&Hello::up_to(0x0301).record());
+    let hello = lost.packets.pop().expect("a hello");
+    lost = alerted(lost).close(Side::Client);
+    assert!(!facts(&lost.packets).coverage.is_complete(), "{hello:?}");
+    let mut lost = Conversation::default().open().client(&Hello::up_to(0x0301).record());
+    lost.packets.pop();
+    lost = alerted(lost).reset(Side::Client);
+    assert!(!facts(&lost.packets).coverage.is_complete());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 

@@ -145,11 +145,22 @@ advice! {
         "Exchange Server needs 2010 SP3 RU19, 2013 CU19 or 2016 CU8; 2019 has TLS 1.2 as it is.",
         "Microsoft, 'Disable TLS 1.0/1.1 in Skype for Business Server 2015', prerequisites; \
          Exchange team blog 'Exchange Server TLS guidance'";
+    OTHER_SERVER:
+        "Servers that are not Microsoft's: allow TLS 1.2 where their versions are set, such as \
+         ssl_protocols in nginx, SSLProtocol in Apache, ssl-min-ver and ssl-max-ver in HAProxy and \
+         smtpd_tls_protocols in Postfix; update what does not know it.",
+        "nginx, ngx_http_ssl_module; Apache, mod_ssl; HAProxy, Configuration Manual; Postfix, \
+         postconf(5)";
     BETWEEN:
         "Proxies, load balancers and other devices that end TLS send hellos of their own: test \
          them too.",
         "'Preparing for TLS 1.0/1.1 Deprecation - O365 Skype for Business', third parties; \
          'Enable support for TLS 1.2 in your environment for Microsoft Entra'";
+    CALLER:
+        "Office 365 itself dials with TLS 1.2 or later: this hello is another program's at one of \
+         its addresses, or was changed on the way, and shows nothing of the server to be mended.",
+        "Exchange team blog 'Understanding email scenarios if TLS versions cannot be agreed on with \
+         Exchange Online'";
     UPDATE_OTHERS:
         "Elsewhere update the program or its TLS library, or replace the device.",
         "'Preparing for TLS 1.0/1.1 Deprecation - O365 Skype for Business', third parties: ask the \

@@ -6,15 +6,16 @@ use std::fmt::Write as _;
 use dissect::{Coverage, Version};
 
 use super::advice::{
-    ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CAPPED, DOTNET, EMBEDDED, EXCHANGE_SERVER,
-    FIREFOX, GNUTLS_LIMIT, GO_LIMIT, JAVA_6, JAVA_7, JAVA_LIMIT, KEEP_OLD, LYNC_PHONE, MIDDLEBOX,
-    OPENSSL, OPENSSL_LIMIT, OS_X, PRINTER, SCHANNEL_CLIENT, SCHANNEL_SERVER, SKYPE_SERVER,
-    UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA, WINDOWS_XP, WINHTTP, WININET,
+    ANDROID, ANOTHER_REASON, Advice, BETWEEN, BROWSERS, CALLER, CAPPED, DOTNET, EMBEDDED,
+    EXCHANGE_SERVER, FIREFOX, GNUTLS_LIMIT, GO_LIMIT, JAVA_6, JAVA_7, JAVA_LIMIT, KEEP_OLD,
+    LYNC_PHONE, MIDDLEBOX, OPENSSL, OPENSSL_LIMIT, OS_X, OTHER_SERVER, PRINTER, SCHANNEL_CLIENT,
+    SCHANNEL_SERVER, SKYPE_SERVER, UPDATE_OTHERS, WINDOWS_7, WINDOWS_8, WINDOWS_81, WINDOWS_VISTA,
+    WINDOWS_XP, WINHTTP, WININET,
 };
 use super::rules::{Case, Ground, Ruling};
 use super::words::put;
 use crate::iana;
-use crate::judged::{Cause, Verdict};
+use crate::judged::{Cause, Direction, Verdict};
 use crate::policy::{Accepted, Policy, Way};
 use crate::stack::Family;
 
@@ -35,6 +36,7 @@ pub(super) fn write_fix(
     let is_tls12 = case.policy.minimum == Version::Tls12;
     let minimum = case.policy.minimum;
     match ruling.cause {
+        _ if is_outside_offer(case, ruling) => put_all(out, &[CALLER]),
         Some(Cause::ClientTooOld) if is_tls12 => {
             write_untold(out, family);
             put_all(out, client_advice(family));
@@ -46,10 +48,19 @@ pub(super) fn write_fix(
             put_all(out, capped_advice(family));
             put_all(out, &[BETWEEN, KEEP_OLD]);
         }
-        Some(Cause::ServerTooOld) if is_tls12 => put_all(
-            out,
-            &[SCHANNEL_SERVER, DOTNET, SKYPE_SERVER, EXCHANGE_SERVER, BETWEEN, KEEP_OLD],
-        ),
+        Some(Cause::ServerTooOld) if is_tls12 => {
+            put_all(out, &[SCHANNEL_SERVER, DOTNET, SKYPE_SERVER, EXCHANGE_SERVER, OTHER_SERVER]);
+            let suites = names_of(&case.policy.suites, |it| iana::CipherSuite(it).to_string());
+            if ruling.ground == Ground::RefusedThough && !suites.is_empty() {
+                put!(
+                    out,
+                    " Where the server speaks TLS 1.2 already, allow at least one of these suites \
+                     there: {}.",
+                    suites.join(", ")
+                );
+            }
+            put_all(out, &[BETWEEN, KEEP_OLD]);
+        }
         Some(Cause::ClientTooOld) => {
             put!(out, "Update or replace the client so that it offers {minimum}.");
         }
@@ -71,6 +82,17 @@ pub(super) fn write_fix(
         None if ruling.verdict == Verdict::Unknown => write_fix_unknown(out, case, ruling),
         None => {}
     }
+}
+
+/// Whether the offer that falls short is nobody's inside: it came from an address of Office 365.
+pub(super) fn is_outside_offer(case: &Case<'_>, ruling: &Ruling) -> bool {
+    let is_short = match ruling.ground {
+        Ground::OfferFails | Ground::OfferTooLowToTell => true,
+        Ground::MarkClearsServer => case.is_offer_low(),
+        _ => false,
+    };
+    let is_from = case.direction == Direction::FromOffice365;
+    is_short && is_from && case.policy.minimum == Version::Tls12
 }
 
 /// Says of a client that is not known that it isn't.
@@ -148,6 +170,11 @@ fn names(newer: &Accepted, older: &Accepted, name: impl Fn(u16) -> String) -> Ve
         }
     }
     names
+}
+
+/// Numbers that a policy lists for TLS 1.2 and below, by name.
+fn names_of(older: &Accepted, name: impl Fn(u16) -> String) -> Vec<String> {
+    older.listed().iter().map(|&number| name(number)).collect()
 }
 
 fn suite_names(policy: &Policy) -> Vec<String> {

@@ -306,6 +306,11 @@ impl Case<'_> {
         self.gist.offer.is_some_and(|offer| reaches(offer, proven, self.policy.minimum))
     }
 
+    /// Whether the offer is known and does not reach the minimum.
+    pub(super) fn is_offer_low(&self) -> bool {
+        self.gist.offer.is_some() && !self.offer_reaches() && !self.offer_may_reach()
+    }
+
     fn offer_may_reach(&self) -> bool {
         self.gist.offer.is_some_and(|offer| may_reach(offer, self.policy.minimum))
     }

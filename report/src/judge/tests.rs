@@ -524,6 +524,61 @@ fn from_office365_the_servers_choice_decides() {
 }
 
 #[test]
+fn a_refusing_server_may_lack_suites_and_need_not_be_microsofts() {
+    let fix = |flow: Flow| judge_one(&flow).1.fix;
+    let refused = fix(Flow::from_skype().good_hello().refused(RefusalKind::Alert(40)));
+    assert!(refused.contains("these suites there: TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "));
+    assert!(!refused.contains("TLS_AES_128_GCM_SHA256"), "{refused}");
+    let old = fix(Flow::from_skype().good_hello().selects(0x0301, 0x002f, None));
+    assert!(old.contains("ssl_protocols in nginx"), "{old}");
+    assert!(!old.contains("suites there"), "{old}");
+}
+
+#[test]
+fn a_low_hello_from_outside_that_is_refused_blames_no_server() {
+    for low in [Flow::from_skype().old_hello(), Flow::from_skype().hello(0x0303, &[0x000a], None)] {
+        let low = low.refused(PROTOCOL_VERSION);
+        let (_, judgement) = judge_one(&low);
+        assert_eq!(judgement.verdict, FailsToday);
+        assert!(judgement.reason.starts_with("the caller at an address of Office 365 offers"));
+        assert!(judgement.fix.contains("shows nothing of the server"), "{}", judgement.fix);
+        assert!(!judgement.fix.contains("client's"), "{}", judgement.fix);
+    }
+    // The same from inside is the client's to mend; it is sorted before the other.
+    let judge = Judge::new(JudgeConfig::default());
+    let flows = vec![
+        Flow::from_skype().old_hello().refused(PROTOCOL_VERSION).facts,
+        Flow::to_exchange().old_hello().refused(PROTOCOL_VERSION).facts,
+    ];
+    let fixes: Vec<_> =
+        judge.judge_all(flows).iter().map(|flow| flow.judgements[0].fix.clone()).collect();
+    assert!(fixes[0].contains("Schannel"), "{}", fixes[0]);
+    assert_ne!(fixes[0], fixes[1]);
+}
+
+#[test]
+fn a_marked_answer_to_a_low_hello_is_what_was_asked_for() {
+    let from = || Flow::from_skype().selects(0x0301, 0x002f, None).mark(0);
+    let fix = |flow: Flow| judge_one(&flow).1.fix;
+    let low = || from().old_hello();
+    check(low(), Unknown, None, &["downgrade mark", "no more was offered"]);
+    assert!(fix(low()).contains("shows nothing of the server"), "{}", fix(low()));
+    // A hello that asked for more was changed on the way.
+    let high = || from().good_hello();
+    check(high(), Unknown, None, &["downgrade mark", "no hello that low was seen"]);
+    assert!(fix(high()).contains("interferes on the way"), "{}", fix(high()));
+}
+
+#[test]
+fn a_caller_that_sent_no_hello_is_said_to_have_sent_none() {
+    let alerted = |flow: Flow| flow.refused(RefusalKind::Alert(50));
+    check(alerted(Flow::from_skype()), Unknown, None, &["sent no ClientHello"]);
+    check(alerted(Flow::to_exchange()), Unknown, None, &["sent no ClientHello"]);
+    let missing = Flow::to_exchange().coverage(Coverage::CLIENT_SIDE_MISSING);
+    check(alerted(missing), Unknown, None, &["neither ClientHello nor ServerHello was captured"]);
+}
+
+#[test]
 fn from_office365_what_the_server_did_not_show_is_unknown() {
     let missing = Coverage::SERVER_SIDE_MISSING;
     check(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dissect::{Coverage, EndKind, HelloExtent, Protocol, PseudoTls, RefusalKind, Side, Version};
 use foldhash::{HashMap, HashSet};
 
-use super::fixes::write_fix;
+use super::fixes::{is_outside_offer, write_fix};
 use super::rules::{Capped, Case, Ground, Ruling};
 use crate::endpoints::Prefix;
 use crate::iana::{AlertDescription, CipherSuite};
@@ -27,8 +27,9 @@ macro_rules! put {
 pub(super) use put;
 
 /// Everything that a fix is made of: the policy by name, whether a text told of the connection,
-/// the stack where it matters, whether a group would be enough, and whether the name goes away.
-type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>, bool, bool);
+/// the stack where it matters, whether a group would be enough, whether the name goes away, and
+/// whether the offer is one from outside.
+type FixKey = (Arc<str>, Ruling, Coverage, bool, Option<Family>, bool, bool, bool);
 
 /// Makes sentences and keeps one copy of each.
 #[derive(Debug, Default)]
@@ -109,7 +110,10 @@ impl Words {
         let name = Arc::clone(&case.policy.name);
         let needs_group = case.lacks_group_in().is_some();
         let is_retired = retired_name(case, ruling).is_some();
-        let about = (name, *ruling, gist.coverage, gist.is_retold, family, needs_group, is_retired);
+        let is_outside = is_outside_offer(case, ruling);
+        let (coverage, is_retold) = (gist.coverage, gist.is_retold);
+        let about =
+            (name, *ruling, coverage, is_retold, family, needs_group, is_retired, is_outside);
         if let Some(known) = self.fixes.get(&about) {
             return Arc::clone(known);
         }
@@ -248,7 +252,11 @@ fn write_choice(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
                  of RFC 8446: it could do better than the hello that reached it asked for; ",
                 selected(case)
             );
-            write_unseen(out, case, "no hello that low was seen");
+            if case.is_offer_low() {
+                out.push_str("no more was offered");
+            } else {
+                write_unseen(out, case, "no hello that low was seen");
+            }
         }
         Ground::ServerSideOnly => {
             put!(
@@ -331,6 +339,9 @@ fn is_cut(case: &Case<'_>) -> bool {
 
 fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     let who = &case.policy.requirer;
+    if is_outside_offer(case, ruling) {
+        put!(out, "the caller at an address of {who} ");
+    }
     write_offer(out, case);
     match (case.way, case.lacks_group_in()) {
         (Some(Way::NoSuite), Some(version)) => {
@@ -540,6 +551,14 @@ fn write_chose_outside(out: &mut String, case: &Case<'_>) {
 
 fn write_nothing_seen(out: &mut String, case: &Case<'_>) {
     let coverage = case.gist.coverage;
+    if coverage.is_complete() {
+        out.push_str("the client sent no ClientHello before the connection ended");
+        if let Some((from, description)) = case.gist.fatal {
+            let side = if from == Side::Client { "client" } else { "server" };
+            put!(out, "; the {side} sent alert {}", AlertDescription(description));
+        }
+        return;
+    }
     let what = if coverage.contains(Coverage::MIDSTREAM) {
         "the capture begins after the handshake, so that neither ClientHello nor ServerHello was \
          seen: "

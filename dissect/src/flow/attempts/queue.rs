@@ -79,7 +79,7 @@ impl<K> Queue<K> {
         self.heads.capacity() * size_of::<u32>()
             + self.entries.capacity() * size_of::<Entry<K>>()
             + self.links.capacity() * size_of::<Link>()
-            + self.len() * size_of::<Rare>()
+            + self.entries.capacity() * size_of::<Rare>()
     }
 
     /// Fetches what is looked at first for a hash.

@@ -216,6 +216,7 @@ fn tunnels() -> Vec<Case> {
         ("vxlan", over_udp(4789, &vxlan(8, &inner))),
         ("vxlan linux", over_udp(8472, &vxlan(8, &tagged))),
         ("vxlan group policy", over_udp(4789, &vxlan(0x88, &inner))),
+        ("vxlan with flags that receivers ignore", over_udp(4789, &vxlan(0x0c, &inner))),
         ("vxlan anywhere", over_udp(19_999, &vxlan(8, &tagged))),
         ("vxlan back", ipv4(17, &udp(4789, 50_000, &vxlan(8, &inner)))),
         ("vxlan-gpe plain", over_udp(4790, &vxlan(8, &inner))),
