@@ -10,7 +10,6 @@ pub(super) mod eve;
 mod tests;
 pub(super) mod zeek;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -37,7 +36,7 @@ const WRAPPERS: [&str; 5] = ["", "_source.", "json.", "data.", "result."];
 /// A row by field; values of lists are joined by commas.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    values: BTreeMap<String, String>,
+    values: foldhash::HashMap<String, String>,
     /// What stands before the name of each field that is asked for.
     wrapper: &'static str,
 }
@@ -54,13 +53,12 @@ impl Fields {
 
     pub(super) fn push(&mut self, key: &str, value: &str) {
         // Nearly every row has the keys of the one before.
-        if !self.values.contains_key(key) {
-            if self.values.len() >= FIELDS_MAX {
-                return;
+        let Some(cell) = self.values.get_mut(key) else {
+            if self.values.len() < FIELDS_MAX && value.len() < FIELD_LEN_MAX {
+                self.values.insert(key.to_owned(), value.to_owned());
             }
-            self.values.insert(key.to_owned(), String::new());
-        }
-        let Some(cell) = self.values.get_mut(key) else { return };
+            return;
+        };
         if cell.len() + value.len() < FIELD_LEN_MAX {
             if !cell.is_empty() {
                 cell.push(',');
@@ -86,10 +84,7 @@ impl Fields {
     /// Whether a field that begins like this has a value.
     fn has_any(&self, beginning: &str) -> bool {
         let beginning = format!("{}{beginning}", self.wrapper);
-        let behind = self.values.range(beginning.clone()..);
-        behind
-            .take_while(|(key, _)| key.starts_with(&beginning))
-            .any(|(_, value)| !value.is_empty())
+        self.values.iter().any(|(key, value)| key.starts_with(&beginning) && !value.is_empty())
     }
 
     /// Finds one of these fields, as it is or in what a shipper put around it.

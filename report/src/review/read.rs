@@ -192,7 +192,7 @@ impl Reviewer {
                         self.pass_other();
                         continue;
                     }
-                    if header.names.len() != cells.count() + 1 {
+                    if header.names.len() != rows.cells().count() {
                         let why = "other cells than #fields names";
                         self.refuse(notes, rows.line, Reason::Malformed, why);
                         continue;

@@ -47,12 +47,14 @@ fn tls(fields: &Fields) -> Logged {
         *version == Version::Tls13 || PROOFS.iter().any(|key| fields.has_any(key))
     };
     // JA3S: version, suite, extensions of the ServerHello.
-    let suite = fields.get("tls.ja3s.string").and_then(|it| it.split(',').nth(1)?.parse().ok());
-    let told = || fields.get("tls.server_handshake.cipher")?.parse().ok();
-    let suite: Option<u16> = suite.or_else(told);
+    let of_ja3s = |place: usize| fields.get("tls.ja3s.string")?.split(',').nth(place);
+    let suite = of_ja3s(1).or_else(|| fields.get("tls.server_handshake.cipher"));
+    let suite: Option<u16> = suite.and_then(|it| it.parse().ok());
+    let extensions = of_ja3s(2).or_else(|| fields.get("tls.server_handshake.exts"));
+    let selects_version = extensions.is_none_or(|list| list.split(['-', ',']).any(|it| it == "43"));
     let version = match suite {
         // Behind a HelloRetryRequest Suricata may stay at the version of its record.
-        Some(0x1300..=0x13ff) => Some(Version::Tls13),
+        Some(0x1300..=0x13ff) if selects_version => Some(Version::Tls13),
         _ => version.filter(is_proven),
     };
     let mut answer = version.map(|version| server_hello(version, suite, None));

@@ -174,6 +174,8 @@ fn suricata_takes_the_version_of_an_alert_for_the_one_selected() {
     assert_eq!(event(&[("tls.version", "TLS 1.3"), ja3]).negotiated(), Some(Version::Tls13));
     let retried = [("tls.version", "TLS 1.2"), ("tls.ja3s.string", "771,4865,51-43")];
     assert_eq!(event(&retried).negotiated(), Some(Version::Tls13));
+    let odd = [("tls.version", "TLS 1.2"), ("tls.ja3s.string", "771,4865,65281")];
+    assert_eq!(event(&odd).negotiated(), Some(Version::Tls12), "it selects no version");
 }
 
 #[test]
