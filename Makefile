@@ -4,8 +4,11 @@
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 TLSUNSET := target/release/tlsunset
+# Who makes a package, as Debian's tools are told it.
+MAINTAINER := $(if $(DEBEMAIL),$(or $(DEBFULLNAME),The tlsunset developers) <$(DEBEMAIL)>)
+MAINTAINER := $(or $(MAINTAINER),$(shell sed -n 's/^maintainer = "\(.*\)"$$/\1/p' Cargo.toml))
 
-.PHONY: all demo test unit lint docs fuzz bench bench-peers setup setup-tests corpus packages check-packages
+.PHONY: all demo test unit lint docs fuzz bench bench-peers setup setup-tests corpus packages check-packages check-service
 
 all: $(TLSUNSET)
 
@@ -47,11 +50,16 @@ packages: $(TLSUNSET)
 	mkdir -p target/package/man
 	$(TLSUNSET) generate man --out target/package/man
 	for shell in bash zsh fish; do $(TLSUNSET) generate complete-$$shell --out target/package; done
-	$(CARGO) deb --no-build --locked --strip
+	packaging/changelog '$(MAINTAINER)' >target/package/changelog
+	$(CARGO) deb --no-build --locked --strip --maintainer '$(MAINTAINER)'
 
 # Installs the package into a folder and looks at what is there.
 check-packages: packages
 	packaging/check
+
+# Boots a Debian system in namespaces of its own and looks how the package's service lives there.
+check-service: packages
+	packaging/boot
 
 # libpcap compiles and applies --filter expressions.
 setup:

@@ -45,3 +45,38 @@ fn every_file_of_the_package_is_there() {
         assert!(path.exists(), "{source}");
     }
 }
+
+#[test]
+fn the_changelog_has_the_form_of_debian() {
+    let maker = "Somebody <somebody@packages.invalid>";
+    let made = Command::new(root().join("packaging/changelog"))
+        .arg(maker)
+        .env("SOURCE_DATE_EPOCH", "1795400000")
+        .output();
+    let Ok(made) = made else {
+        return eprintln!("SKIPPED the_changelog: bash is not there");
+    };
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let text = String::from_utf8(made.stdout).unwrap();
+    let first = format!("tlsunset ({}-1) unstable; urgency=medium", env!("CARGO_PKG_VERSION"));
+    assert_eq!(text.lines().next(), Some(first.as_str()));
+    let last = format!(" -- {maker}  Mon, 23 Nov 2026 02:13:20 +0000");
+    assert_eq!(text.lines().last(), Some(last.as_str()));
+    let is_known = |line: &str| {
+        let starts = ["tlsunset (", "  * ", "    ", " -- "];
+        line.is_empty() || starts.iter().any(|start| line.starts_with(start))
+    };
+    for line in text.lines() {
+        assert!(is_known(line) && line.len() <= 80, "{line}");
+    }
+    // Nothing is left out: the same words, whatever the lines.
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split_whitespace().map(str::to_owned);
+        words.filter(|word| word != "-" && word != "*").collect()
+    };
+    let source = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let items = source.split_once("\n## Unreleased\n").unwrap().1;
+    let items = items.split("\n## ").next().unwrap();
+    let entry = text.split_once('\n').unwrap().1.split("\n -- ").next().unwrap();
+    assert_eq!(words(entry), words(items));
+}

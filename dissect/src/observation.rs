@@ -23,9 +23,10 @@ pub trait Observer {
         self.flow(*facts);
     }
 
-    /// A connection of which one direction alone was captured ended without a word: what another
-    /// capture tells of the other direction may make a refusal of it. It counts as no connection.
-    /// Called once a connection, at the end of the input, as far as attempts are remembered.
+    /// A connection of which one direction alone was captured ended without a word, or with none
+    /// behind those that lead to TLS: what another capture tells of the other direction may make a
+    /// refusal of it. It counts as no connection. Called once a connection, when it is over or at a
+    /// cut ([`Sweep::Cut`](crate::Sweep::Cut)), as far as attempts are remembered.
     fn silent(&mut self, _facts: Box<FlowFacts>) {}
 
     /// A connection was decided, and may go on; or it is over undecided. For live displays: called

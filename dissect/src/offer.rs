@@ -26,6 +26,10 @@ pub enum HelloExtent {
     Suites,
     /// Suites are complete; extensions are missing or cut short.
     Extensions,
+    /// Suites, the types of extensions, and the groups where there are any are complete, and of
+    /// `supported_versions` the highest at most is known. No hello is cut like that: it is what
+    /// the log of another program tells of a whole one.
+    Listed,
     /// All of it was there.
     Whole,
 }
@@ -68,6 +72,8 @@ pub struct Offer {
 
 /// `TLS_FALLBACK_SCSV` (RFC 7507): this hello is a retry with a lower version.
 const FALLBACK_SCSV: u16 = 0x5600;
+/// `supported_versions` (RFC 8446 §4.2).
+const SUPPORTED_VERSIONS: u16 = 43;
 /// `encrypted_client_hello` (RFC 9849 §11.1).
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
@@ -136,6 +142,7 @@ impl Offer {
         // Only a hello of TLS 1.2 or DTLS 1.2 may be raised by `supported_versions` (RFC 8446
         // §4.1.2, RFC 9147 §5.3).
         let may_be_raised = self.extent < HelloExtent::Whole
+            && !self.lacks(SUPPORTED_VERSIONS)
             && self.supported_versions.is_none()
             && matches!(self.legacy_version, 0x0303..0x0400 | 0x7e00 | 0x7e10..=0x7eff | 0xfefd);
         if may_be_raised { None } else { self.certain_max() }
@@ -153,6 +160,17 @@ impl Offer {
                 None => self.versions().last().copied(),
             },
         }
+    }
+
+    /// Whether an extension is certainly not among those of the hello.
+    #[must_use]
+    pub fn lacks(&self, extension: u16) -> bool {
+        let is_known = match self.extent {
+            HelloExtent::Whole => true,
+            HelloExtent::Listed => self.extensions.is_some(),
+            _ => false,
+        };
+        is_known && !self.has_extension(extension)
     }
 
     /// Whether nothing is known but that a hello was sent, as of one that another program only
@@ -178,7 +196,7 @@ impl Offer {
     pub fn offers_ech(&self) -> Option<bool> {
         match self.has_extension(ENCRYPTED_CLIENT_HELLO) {
             true => Some(true),
-            false => (self.extent == HelloExtent::Whole).then_some(false),
+            false => self.lacks(ENCRYPTED_CLIENT_HELLO).then_some(false),
         }
     }
 

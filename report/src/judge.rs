@@ -288,7 +288,6 @@ impl Judge {
         let is_known =
             |certificate: &_| book.certificates.names_endpoint(certificate, &self.endpoints);
         let foreign_certificate = foreign_certificate(facts, place, &self.endpoints, is_known);
-        let names = || destination.names.into_iter().flatten();
         let Book { words, verdicts, .. } = book;
         let mut judge = |under: &[Under]| {
             let judge = |(policy, under): (&Policy, &Under)| {
@@ -301,7 +300,7 @@ impl Judge {
                     way: gist.offer.map(|offer| policy.way_given(offer, gist.proven())),
                     retry: under.retry,
                     foreign_certificate,
-                    retired_name: policy.retires(names()),
+                    retired_name: policy.retires(destination),
                     offers_more_elsewhere: under.offers_more_elsewhere,
                 };
                 let ruling = case.rule();
@@ -318,7 +317,7 @@ impl Judge {
         };
         // What others chose to be called may stand in the words; it is no part of a key.
         let tells_names = foreign_certificate.is_some()
-            || self.policies.iter().any(|policy| policy.retires(names()).is_some());
+            || self.policies.iter().any(|policy| policy.retires(destination).is_some());
         if tells_names {
             let judgements = judge(&under);
             return verdicts.share(judgements);
@@ -355,7 +354,7 @@ fn setting(direction: Direction, to: Destination<'_>) -> Setting {
         direction == Direction::ToOffice365
             && to.service.is_some_and(|service| services.contains(&service))
     };
-    let is_sip_name = to.names[0].is_some_and(labels::is_sip);
+    let is_sip_name = to.name.is_some_and(labels::is_sip);
     Setting {
         is_sip: is_to(&[Service::SkypeForBusinessOnline, Service::MicrosoftTeams])
             && (to.port == paths::SIP_TLS || is_sip_name),
@@ -370,7 +369,8 @@ fn destination<'a>(facts: &'a FlowFacts, place: &'a Place<'_>) -> Destination<'a
     let asked_port = asked.and_then(|asked| asked.rsplit_once(':')?.1.parse().ok());
     Destination {
         service: place.service.map(|(service, _)| service),
-        names: [place.server_name.as_ref().map(|(name, _)| &**name), asked.map(host_of)],
+        name: place.server_name.as_ref().map(|(name, _)| &**name),
+        asked: asked.map(host_of),
         addr: match place.direction {
             Direction::FromOffice365 => client_of(facts).addr,
             _ => facts.server.addr,

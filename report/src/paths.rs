@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use dissect::Side;
 use foldhash::HashSet;
 
-use crate::endpoints::normal;
 use crate::judged::{Direction, Verdict};
 use crate::names::labels;
 use crate::policy::Destination;
@@ -210,7 +209,7 @@ impl Way<'_> {
     }
 
     fn name(&self, holds: impl Fn(&str) -> bool) -> bool {
-        self.to.names.into_iter().flatten().any(|name| holds(&normal(name)))
+        self.to.names().any(|name| holds(&name))
     }
 }
 

@@ -143,9 +143,9 @@ impl Policy {
     }
 
     /// The first of these names that goes away with the policy.
-    pub(crate) fn retires<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    pub(crate) fn retires<'a>(&self, to: Destination<'a>) -> Option<&'a str> {
         let is_retired = |name: &&str| self.retired.iter().any(|it| **it == *normal(name));
-        names.into_iter().find(is_retired)
+        [to.name, to.asked].into_iter().flatten().find(is_retired)
     }
 
     /// What a server's choice of version, suite and group is.

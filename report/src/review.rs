@@ -27,9 +27,10 @@ mod text;
 mod times;
 mod values;
 
+use std::collections::HashMap;
 use std::io;
 
-use dissect::{Counters, FlowFacts, Timestamp};
+use dissect::{Counters, Endpoint, FlowFacts, Timestamp};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use read::survive;
@@ -104,6 +105,8 @@ pub struct Reviewer {
     /// Files that were begun.
     files: u32,
     clock: Clock,
+    /// When a hello of QUIC was logged, by client and server.
+    quic_hellos: HashMap<(Endpoint, Endpoint), Timestamp>,
 }
 
 /// The time of all texts: those that count from a moment of their own stand one after the other.
@@ -123,6 +126,7 @@ impl Reviewer {
             reviewed: Reviewed::default(),
             files: 0,
             clock: Clock::default(),
+            quic_hellos: HashMap::new(),
         }
     }
 

@@ -157,6 +157,7 @@ fn any_extent() -> impl Strategy<Value = HelloExtent> {
         Just(HelloExtent::Version),
         Just(HelloExtent::Suites),
         Just(HelloExtent::Extensions),
+        Just(HelloExtent::Listed),
         Just(HelloExtent::Whole),
     ]
 }

@@ -42,6 +42,8 @@ pub trait Director {
 pub struct Harvest {
     /// Connections to be reported, in no particular order; each once in a run.
     pub flows: Vec<Box<FlowFacts>>,
+    /// What ended without a word, of one direction each, in no particular order.
+    pub silent: Vec<Box<FlowFacts>>,
     /// Connections that were decided, reported or not; each once in a run.
     pub decided: Vec<Box<FlowFacts>>,
     /// ClientHellos that were read, in no particular order.
@@ -66,6 +68,7 @@ impl Harvest {
     /// Adds what another thread learned of its share at the same time.
     fn absorb(&mut self, other: Self) {
         self.flows.extend(other.flows);
+        self.silent.extend(other.silent);
         self.decided.extend(other.decided);
         self.hellos.extend(other.hellos);
         self.names.extend(other.names);
@@ -96,8 +99,8 @@ pub(super) fn merged(harvests: Vec<Harvest>) -> Harvest {
 /// What a worker learned, without what whoever reads notes.
 impl From<Learned> for Harvest {
     fn from(learned: Learned) -> Self {
-        let Learned { flows, decided, hellos, names, counters, held, .. } = learned;
-        Self { flows, decided, hellos, names, counters, held, ..Self::default() }
+        let Learned { flows, silent, decided, hellos, names, counters, held } = learned;
+        Self { flows, silent, decided, hellos, names, counters, held, ..Self::default() }
     }
 }
 

@@ -109,6 +109,7 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     // The kernel's groups have 256 members at most.
     let readers = u16::try_from(settings.workers.min(READERS_MAX)).unwrap_or(1);
     let pairing = Pairing::new(settings.seed, readers);
+    confine::take_up_rights();
     let readers = LiveReaders::open(&config.interfaces, &options, &pairing);
     let LiveReaders { mut sources, monitor } = readers.map_err(|error| error.to_string())?;
     board.lock().unwrap_or_else(PoisonError::into_inner).readers = sources.len();

@@ -112,3 +112,41 @@ fn interfaces_are_listed() {
     let listed = net.live(&["--list"]).expect(0).says_nothing().stdout;
     assert!(listed.lines().any(|line| line.starts_with("v1 ") && line.contains("up")), "{listed}");
 }
+
+/// A connection that a server refused without a word, seen by two sensors, of one direction each.
+#[test]
+fn what_ends_without_a_word_is_saved_for_a_merge() {
+    let Some(net) = Net::new("ends_without_a_word", &["tcpreplay", "tcpdump"]) else { return };
+    net.cable("w0", "w1");
+    let input = sample("refused-by-reset");
+    let (parts, whole) = (Folder::new("parts"), Folder::new("whole"));
+    analyze_to(whole.path(), [&input]).expect(0);
+    let sensors = [
+        ("v0", "v1", "src net 10.0.0.0/8", Folder::new("up")),
+        ("w0", "w1", "not src net 10.0.0.0/8", Folder::new("down")),
+    ];
+    let listeners = sensors.each_ref().map(|(_, port, _, folder)| {
+        let out = folder.path().to_str().unwrap();
+        net.listen(&["-i", port, "--out", out, "--sensor", port])
+    });
+    let halves = sensors.each_ref().map(|(port, _, filter, _)| part(&input, filter, &parts, port));
+    std::thread::scope(|scope| {
+        for ((port, ..), half) in sensors.iter().zip(&halves) {
+            // Slow enough that the two overlap whoever begins.
+            scope.spawn(|| net.replay_on(port, half, "--multiplier=0.005"));
+        }
+    });
+    listeners.into_iter().for_each(|listener| drop(listener.ends("INT", Some(0))));
+    let merged = Folder::new("merged");
+    let mut command = crate::common::tlsunset();
+    command.arg("merge").args(sensors.each_ref().map(|(.., folder)| folder.path()));
+    let ran = command.arg("--out").arg(merged.path()).output().unwrap();
+    crate::common::Ran::from(ran).expect(0);
+    let verdicts = |folder: &Folder| {
+        let columns = ["client_port", "established", "coverage", "verdict", "cause", "reason"];
+        let rows = timeless(folder.path(), "flows.csv").into_iter();
+        rows.map(|row| columns.map(|column| row[column].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&merged), verdicts(&whole));
+    assert_eq!(verdicts(&whole)[0][3], "fails-today");
+}

@@ -136,7 +136,9 @@ impl Staging {
 
     /// The frames that are left, numbered, and the bytes of all.
     fn give(&mut self) -> (Batch, Arc<Region>) {
-        let mut descs = std::mem::take(&mut self.descs);
+        // As many are likely to come again.
+        let next = Vec::with_capacity(self.descs.len());
+        let mut descs = std::mem::replace(&mut self.descs, next);
         for desc in &mut descs {
             self.count += 1;
             desc.number = self.count;

@@ -16,7 +16,7 @@ use super::key::{Key, KeyOf, Way};
 use super::watch::Dial;
 use crate::net::tcp_flags as flags;
 use crate::tcp::Seq;
-use crate::{Counters, Coverage, FlowFacts, Limits, Mark, Observer, RoleFrom, Side};
+use crate::{Counters, Coverage, FlowFacts, Limits, Mark, Observer, RoleFrom, Side, Timestamp};
 
 /// A connection without payload so far.
 #[derive(Debug, Clone)]
@@ -210,11 +210,16 @@ impl Attempts {
         }
     }
 
-    /// Reports the attempts of which the answers alone were captured.
-    pub(super) fn report_silent(&self, seen: &mut impl Observer) {
-        let v4 = self.v4.iter().filter_map(|(key, attempt)| attempt.silent(Key::V4(*key)));
-        let v6 = self.v6.iter().filter_map(|(key, attempt)| attempt.silent(Key::V6(*key)));
-        v4.chain(v6).for_each(|facts| seen.silent(Box::new(facts)));
+    /// Reports the attempts of which the answers alone were captured, and forgets them. With a
+    /// time those that had ended by then.
+    pub(super) fn report_silent(&mut self, until: Option<Timestamp>, seen: &mut impl Observer) {
+        let mut report = |key: Key, attempt: &Attempt| {
+            let facts = attempt.silent(key);
+            let facts = facts.filter(|it| until.is_none_or(|until| it.last.time <= until));
+            facts.map(|facts| seen.silent(Box::new(facts))).is_some()
+        };
+        self.v4.forget_each(|key, attempt| report(Key::V4(*key), attempt));
+        self.v6.forget_each(|key, attempt| report(Key::V6(*key), attempt));
     }
 
     pub(super) fn clear(&mut self) {

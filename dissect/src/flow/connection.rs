@@ -181,10 +181,20 @@ impl Flow {
         read: &mut Conversation,
         missing: Coverage,
     ) -> Option<Box<FlowFacts>> {
+        self.halves(read, missing).join().map(Box::new)
+    }
+
+    /// What is known of a connection that is no TLS by one direction alone and may be by both.
+    pub(super) fn silent(&self, read: &mut Conversation) -> Option<Box<FlowFacts>> {
+        let facts = self.halves(read, Coverage::COMPLETE).silent()?;
+        Some(Box::new(FlowFacts { first: self.first, last: self.last, ..facts }))
+    }
+
+    fn halves<'a>(&self, read: &'a mut Conversation, missing: Coverage) -> Halves<'a> {
         let (sides, watch) = read.parts_mut();
         let lost = sides.each_ref().map(|side| side.lost_packets);
         let silent = sides.each_ref().map(|side| !side.saw_payload);
-        let halves = Halves {
+        Halves {
             senders: Way::BOTH.map(|way| self.key.sender(way)),
             sides,
             captured: watch.captured(),
@@ -195,8 +205,7 @@ impl Flow {
             dialled: self.dialled.map(Way::index),
             end: ending::first(self.endings),
             missing,
-        };
-        halves.join().map(Box::new)
+        }
     }
 
     /// Fills in what goes on after a connection is decided.

@@ -143,6 +143,11 @@ impl Conversation {
             && readers.iter().all(|reader| reader.is_plain() || !reader.facts.saw_payload)
     }
 
+    /// Whether a server has said all that leads to TLS, and nothing behind it.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        self.directions.iter().any(|direction| direction.reader.awaits_hello())
+    }
+
     /// Whether a direction has said something that can be read.
     pub(crate) fn has_begun(&self) -> bool {
         self.directions.iter().any(|direction| direction.reader.has_begun())

@@ -99,8 +99,8 @@ impl Half {
         self.flags ^= IS_CLIENT;
     }
 
-    /// Whether nothing was said before the end, so that only the other direction can tell that the
-    /// connection was one of TLS.
+    /// Whether nothing was said before the end but what leads to TLS, so that only the other
+    /// direction can tell that the connection was one.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
         self.flags & SILENT != 0
@@ -139,7 +139,12 @@ impl Half {
     pub(super) fn silent(from: Side, ending: Ending, start: Seq) -> Self {
         let side = SideFacts { is_anchored: true, ..SideFacts::default() };
         let half = Self::of(&side, from, Some(ending), true);
-        Self { flags: half.flags | SILENT, end: Some(start.0), ..half }
+        Self { end: Some(start.0), ..half }.without_tls()
+    }
+
+    /// The same of a direction that said nothing of TLS.
+    pub(super) fn without_tls(self) -> Self {
+        Self { flags: self.flags | SILENT, ..self }
     }
 
     /// The side that it was kept of. Frames of two captures have no order, so that times stand in

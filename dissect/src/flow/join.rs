@@ -164,6 +164,25 @@ impl<'a> Halves<'a> {
         })
     }
 
+    /// What is known of a server that was asked in the clear to go over to TLS, agreed, and ended
+    /// the connection, when its direction alone was captured. `None` for anything else.
+    pub(super) fn silent(&self) -> Option<FlowFacts> {
+        let at = self.lone()?;
+        let ending = self.endings[at]?;
+        let half = Half::of(self.sides[at], Side::Server, Some(ending), self.saw_syn);
+        let number = |seq: Option<Seq>| seq.map(|seq| seq.0);
+        let (end, received) = (number(self.reached[at].0), number(self.reached[1 - at].1));
+        let is_dialled = self.dialled == Some(1 - at);
+        Some(FlowFacts {
+            role_from: if is_dialled { RoleFrom::Syn } else { RoleFrom::Ports },
+            dialled_by: is_dialled.then_some(Side::Client),
+            end: Some(ending.by(Side::Server)),
+            coverage: Coverage::CLIENT_SIDE_MISSING,
+            half: Some(Box::new(Half { end, received, ..half }.without_tls())),
+            ..FlowFacts::new(self.senders[1 - at], self.senders[at])
+        })
+    }
+
     /// The direction of a TCP connection of which alone anything was captured.
     fn lone(&self) -> Option<usize> {
         let is_there =

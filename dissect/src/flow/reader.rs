@@ -104,6 +104,11 @@ impl Reader {
         self.facts.is_plain
     }
 
+    /// Whether it is a server's that has said all that leads to TLS, and nothing behind it.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        self.stage == Stage::Prelude && self.prelude.awaits_hello()
+    }
+
     /// Whether bytes were read.
     pub(crate) fn has_begun(&self) -> bool {
         self.seen_bytes > 0 || self.facts.has_holes

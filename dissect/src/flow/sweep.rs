@@ -61,6 +61,8 @@ impl FlowTable {
             }
         }
         if kind == Sweep::Cut {
+            let over = now.as_nanos().saturating_sub(LINGER_NS);
+            self.attempts.report_silent(Some(Timestamp::from_nanos(over)), seen);
             self.refresh();
         }
     }

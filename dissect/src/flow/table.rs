@@ -23,7 +23,7 @@ use crate::{Counters, Coverage, HelloSeen, Limits, Mark, Observer, Side, Transpo
 pub(crate) struct FlowTable {
     pub(super) limits: Limits,
     hasher: KeyHasher,
-    attempts: Attempts,
+    pub(super) attempts: Attempts,
     index: Index,
     pub(super) flows: Vec<Flow>,
     free: Vec<u32>,
@@ -136,7 +136,7 @@ impl FlowTable {
             // The table never holds more flows than a u32 counts.
             self.close(u32::try_from(slot).unwrap_or(u32::MAX), Coverage::COMPLETE, counters, seen);
         }
-        self.attempts.report_silent(seen);
+        self.attempts.report_silent(None, seen);
         self.attempts.clear();
         debug_assert_eq!(self.held_bytes, 0, "closed flows hold nothing");
     }
@@ -294,9 +294,15 @@ impl FlowTable {
                 };
                 conversation.finish(counters, &mut context);
                 let mut facts = flow.join(&mut conversation, missing);
-                if let Some(facts) = &mut facts {
-                    flow.complete(facts);
-                    seen.decided(facts);
+                match &mut facts {
+                    Some(facts) => {
+                        flow.complete(facts);
+                        seen.decided(facts);
+                    }
+                    None if missing.is_complete() && conversation.awaits_hello() => {
+                        flow.silent(&mut conversation).into_iter().for_each(|it| seen.silent(it));
+                    }
+                    None => {}
                 }
                 facts
             }

@@ -182,6 +182,13 @@ impl Prelude {
         }
     }
 
+    /// Whether it is a server's that has said all that leads to TLS, and nothing behind it.
+    #[must_use]
+    pub(crate) fn awaits_hello(&self) -> bool {
+        let is_open = matches!(&self.stage, Stage::Talking(talk) if talk.is_open());
+        is_open && self.facts.role == Some(Side::Server)
+    }
+
     /// What was learned up to here.
     #[must_use]
     pub(crate) fn facts(&self) -> &PreludeFacts {

@@ -109,6 +109,11 @@ impl Default for Talk {
 }
 
 impl Talk {
+    /// Whether TLS may begin with the next byte, by what was said.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open && self.messages > 0 && self.skip == 0 && self.kept.is_empty()
+    }
+
     /// Hears one segment.
     pub(super) fn hear(&mut self, bytes: &[u8], facts: &mut PreludeFacts) -> Step {
         self.spent = self.spent.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));

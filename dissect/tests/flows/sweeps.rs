@@ -117,3 +117,35 @@ fn ports_are_reused_after_a_cut() {
     }
     assert_eq!(rows(&first).len(), 1);
 }
+
+/// A server's direction alone, which ends without a word or with none but those that lead to TLS.
+#[test]
+fn what_ended_without_a_word_is_told_once_and_by_a_cut_after_its_late_packets() {
+    let ends = |port| (IpAddr::from([10, 0, 0, 9]), port);
+    let other = || Conversation::default().between(ends(9), ends(443)).open();
+    let greets: &[u8] = b"220 mx.example ESMTP\r\n";
+    let agrees: &[u8] = b"220 2.0.0 Ready to start TLS\r\n";
+    let refuses: &[u8] = b"454 4.7.0 TLS not available\r\n";
+    for (words, told) in [
+        (&[][..], 1),
+        (&[greets, agrees][..], 1),
+        (&[greets, refuses][..], 0),
+        (&[agrees, b"and more"][..], 0),
+    ] {
+        let spoken = words.iter().fold(Conversation::default().open(), |it, said| it.server(said));
+        for (idle_s, is_told_by_cut) in [(9, false), (11, true)] {
+            let mut packets = spoken.clone().reset(Side::Server).only(Side::Server).packets;
+            let mut later = other().packets;
+            later[0].idle_s = idle_s;
+            packets.extend(later);
+            let after = packets.len();
+            let seen = sweeping(&[(after, Sweep::Cut), (after, Sweep::Cut)]).see(&packets);
+            assert_eq!((seen.flows.len(), seen.silent.len()), (0, told), "{words:?} {idle_s}");
+            let Some(silent) = seen.silent.first() else { continue };
+            let half = silent.half.as_ref().unwrap();
+            assert!(half.is_silent() && half.from() == Side::Server);
+            assert_eq!(silent.end.unwrap().by, Side::Server);
+            assert_eq!(seen.silent_by_sweeps, usize::from(is_told_by_cut), "{words:?} {idle_s}");
+        }
+    }
+}

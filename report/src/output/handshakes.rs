@@ -40,17 +40,12 @@ pub(super) fn write_handshakes<W: Write>(
     let mut table = CsvTable::new(out, &HANDSHAKE_COLUMNS)?;
     let mut places: Vec<Place> = Vec::new();
     for (flow, judged) in (0..).zip(flows) {
-        places.extend(rows_of(&judged.facts).map(|row| Place {
-            frame: row.first.at.frame,
-            flow,
-            message: row.first_index,
-        }));
+        let rows = rows_of(&judged.facts);
+        places.extend(rows.map(|(frame, message)| Place { frame, flow, message }));
     }
     places.sort_unstable();
-    let row_at = |place: &Place| {
-        let facts = &flows.get(place.flow as usize)?.facts;
-        rows_of(facts).find(|row| row.first_index == place.message)
-    };
+    let row_at =
+        |place: &Place| Row::of(&flows.get(place.flow as usize)?.facts, place.message as usize);
     let mut tied: Vec<Row<'_>> = Vec::new();
     for places in places.chunk_by(|one, next| one.frame == next.frame) {
         tied.clear();
@@ -76,27 +71,30 @@ struct Place {
 struct Row<'a> {
     facts: &'a FlowFacts,
     first: MessageMark,
-    /// The place of the first among the connection's messages.
-    first_index: u32,
     /// All of them, the first too.
     messages: SmallVec<[MessageMark; 4]>,
 }
 
-/// A connection's messages, put together by frame and sender.
-fn rows_of(facts: &FlowFacts) -> impl Iterator<Item = Row<'_>> {
+/// The rows of a connection: the frame of each, and the place of its first message among all.
+fn rows_of(facts: &FlowFacts) -> impl Iterator<Item = (u64, u32)> {
     let mut rest = (0..).zip(&facts.messages).peekable();
-    let row = move || {
-        let (first_index, first) = rest.next()?;
-        let is_beside = |(_, next): &(u32, MessageMark)| {
-            next.at.frame == first.at.frame && next.from == first.from
-        };
-        let mut messages = smallvec![first];
-        while let Some((_, next)) = rest.next_if(is_beside) {
-            messages.push(next);
+    iter::from_fn(move || {
+        loop {
+            let (index, first) = rest.next()?;
+            let mut has_row = makes_row(first.kind);
+            while let Some((_, next)) = rest.next_if(|(_, next)| is_beside(&first, next)) {
+                has_row |= makes_row(next.kind);
+            }
+            if has_row {
+                return Some((first.at.frame, index));
+            }
         }
-        Some(Row { facts, first, first_index, messages })
-    };
-    iter::from_fn(row).filter(|row| row.messages.iter().any(|message| makes_row(message.kind)))
+    })
+}
+
+/// Whether one frame completed both messages of one sender.
+fn is_beside(one: &MessageMark, next: &MessageMark) -> bool {
+    next.at.frame == one.at.frame && next.from == one.from
 }
 
 /// Whether a frame that completed this has a row.
@@ -110,7 +108,16 @@ const fn makes_row(kind: MessageKind) -> bool {
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// The row that begins with the message at a place.
+    fn of(facts: &'a FlowFacts, place: usize) -> Option<Self> {
+        let mut rest = facts.messages.iter().skip(place);
+        let first = rest.next()?;
+        let mut messages = smallvec![first];
+        messages.extend(rest.take_while(|next| is_beside(&first, next)));
+        Some(Self { facts, first, messages })
+    }
+
     fn write<W: Write>(&self, table: &mut CsvTable<W>, first_time: Timestamp) -> io::Result<()> {
         let MessageMark { at, frame_len, from, .. } = self.first;
         let (source, destination) = match from {

@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::interop::{Event, Own, millis, put_json, write_lines};
 use crate::{Direction, JudgedFlow, Verdict};
 
-/// The version of the schema that the names are of.
-const OCSF_VERSION: &str = "1.5.0";
+/// The version of the schema that the names are of: the first that has all of them, as
+/// `is_src_dst_assignment_known` came with it and `ja4_fingerprint_list` with 1.3.
+const OCSF_VERSION: &str = "1.6.0";
 const CLASS: u32 = 4001;
 
 #[derive(Serialize)]

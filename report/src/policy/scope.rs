@@ -3,6 +3,7 @@
 //! Everything that is left out restricts nothing. A connection is in the scope when its port is one
 //! of the ports, and when its service, a name or an address is one of those listed.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::endpoints::{NameTable, PortRange, Prefix, normal};
@@ -26,12 +27,21 @@ pub struct Scope {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Destination<'a> {
     pub(crate) service: Option<Service>,
-    /// Names of the server, the strongest first.
-    pub(crate) names: [Option<&'a str>; 2],
+    /// The server's name, in normal form.
+    pub(crate) name: Option<&'a str>,
+    /// The name that a proxy was asked for, as it was written.
+    pub(crate) asked: Option<&'a str>,
     /// The other end: Office 365 where it dialled, else the server.
     pub(crate) addr: IpAddr,
     /// The server's port, or the one that a proxy was asked for.
     pub(crate) port: u16,
+}
+
+impl<'a> Destination<'a> {
+    /// Names of the server in normal form, the strongest first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+        self.name.map(Cow::Borrowed).into_iter().chain(self.asked.map(normal))
+    }
 }
 
 /// Equal when they list the same.
@@ -70,9 +80,9 @@ impl Scope {
         let is_anywhere =
             self.services.is_empty() && self.names.is_empty() && self.prefixes.is_empty();
         let has_name = || {
-            self.name_table.as_ref().is_some_and(|table| {
-                to.names.into_iter().flatten().any(|name| table.best(&normal(name)).is_some())
-            })
+            self.name_table
+                .as_ref()
+                .is_some_and(|table| to.names().any(|name| table.best(&name).is_some()))
         };
         has_port
             && (is_anywhere
@@ -94,7 +104,11 @@ mod tests {
             vec![PortRange { first: 443, last: 443 }, PortRange { first: 990, last: 999 }],
         );
         let addr = addr.parse().expect("an address");
-        scope.covers(Destination { service, names: [Some(name), None], addr, port })
+        let asked = Destination { service, name: None, asked: Some(name), addr, port };
+        let normal_name = normal(name);
+        let named = Destination { name: Some(&normal_name), asked: None, ..asked };
+        assert_eq!(scope.covers(asked), scope.covers(named), "{name}");
+        scope.covers(asked)
     }
 
     #[test]
@@ -112,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_left_out_restricts_nothing() {
         let addr = "198.51.100.1".parse().expect("an address");
-        let anything = Destination { service: None, names: [None, None], addr, port: 1 };
+        let anything = Destination { service: None, name: None, asked: None, addr, port: 1 };
         assert!(Scope::default().covers(anything));
     }
 }

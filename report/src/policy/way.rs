@@ -66,6 +66,11 @@ enum Step {
     Cut,
 }
 
+/// Extensions that decide.
+const SUPPORTED_GROUPS: u16 = 10;
+const SIGNATURE_ALGORITHMS: u16 = 13;
+const SUPPORTED_VERSIONS: u16 = 43;
+
 /// Versions in the order in which a server tries them.
 const FROM_THE_TOP: [Version; 5] =
     [Version::Tls13, Version::Tls12, Version::Tls11, Version::Tls10, Version::Ssl3];
@@ -186,7 +191,6 @@ impl Policy {
     /// Below TLS 1.2 there is no choice of algorithms. Without the extension TLS 1.2 means SHA-1
     /// (RFC 5246 §7.4.1.4.1), and TLS 1.3 has no way to authenticate by certificate.
     fn signature_shared(&self, offer: &Offer, version: Version) -> Answer {
-        const SIGNATURE_ALGORITHMS: u16 = 13;
         const IMPLIED: [u16; 3] = [0x0201, 0x0202, 0x0203];
         let accepted = match version {
             Version::Tls13 => &self.signatures13,
@@ -205,7 +209,7 @@ impl Policy {
                 Answer::No if !is_complete(offer, SIGNATURE_ALGORITHMS) => Answer::Maybe,
                 answer => answer,
             },
-            None if !ends_for_certain(offer) => Answer::Maybe,
+            None if !is_absent(offer, SIGNATURE_ALGORITHMS) => Answer::Maybe,
             None if version == Version::Tls12 => any(&IMPLIED),
             None => Answer::No,
         }
@@ -213,13 +217,12 @@ impl Policy {
 
     /// Whether a group is shared; `None` when there is no `supported_groups` at all.
     fn groups_shared(&self, offer: &Offer, version: Version) -> Option<Answer> {
-        const SUPPORTED_GROUPS: u16 = 10;
         match &offer.groups {
             Some(list) if list.iter().any(|&group| self.groups_for(version).has(group)) => {
                 Some(Answer::Yes)
             }
             Some(_) if is_complete(offer, SUPPORTED_GROUPS) => Some(Answer::No),
-            None if ends_for_certain(offer) => None,
+            None if is_absent(offer, SUPPORTED_GROUPS) => None,
             _ => Some(Answer::Maybe),
         }
     }
@@ -231,7 +234,6 @@ fn shadow(&(version, step, is_offered): &(Version, Step, bool)) -> Option<Versio
 }
 
 fn offered(offer: &Offer, versions: &[Version], version: Version) -> Answer {
-    const SUPPORTED_VERSIONS: u16 = 43;
     if offer.is_unread() {
         return Answer::Maybe;
     }
@@ -245,7 +247,8 @@ fn offered(offer: &Offer, versions: &[Version], version: Version) -> Answer {
     }
     // A client that knows `supported_versions` says 0x0303 (RFC 8446 §4.1.2); below that nothing
     // can follow that would change the versions. At 0x0303 it may add 1.3, and leave out others.
-    let may_follow = !ends_for_certain(offer) && (0x0303..0x0400).contains(&offer.legacy_version);
+    let may_follow =
+        !is_absent(offer, SUPPORTED_VERSIONS) && (0x0303..0x0400).contains(&offer.legacy_version);
     match (may_follow, is_listed) {
         (true, _) if version == Version::Tls13 || is_listed => Answer::Maybe,
         (_, true) => Answer::Yes,
@@ -258,10 +261,18 @@ fn ends_for_certain(offer: &Offer) -> bool {
     offer.extent == HelloExtent::Whole || offer.format == HelloFormat::SslV2
 }
 
+/// Whether an extension that was not seen was not sent either.
+fn is_absent(offer: &Offer, extension: u16) -> bool {
+    ends_for_certain(offer) || offer.lacks(extension)
+}
+
 /// Whether an extension that was seen is complete: the cut, if any, is behind it.
 fn is_complete(offer: &Offer, extension: u16) -> bool {
     let is_last = || offer.extensions.as_ref().and_then(|list| list.last()) == Some(&extension);
-    ends_for_certain(offer) || !is_last()
+    match offer.extent {
+        HelloExtent::Listed => extension != SUPPORTED_VERSIONS,
+        _ => ends_for_certain(offer) || !is_last(),
+    }
 }
 
 /// The highest version of TLS that an offer certainly holds.

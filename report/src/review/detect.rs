@@ -46,6 +46,9 @@ pub(super) fn shape(head: &[u8]) -> Result<Shape, &'static str> {
     let mut lines = text.split(|byte| *byte == b'\n');
     let line = lines.next().unwrap_or_default();
     let row = lines.next().unwrap_or_default();
+    if has_event(line) {
+        return Ok(Shape::Json);
+    }
     match text.first() {
         None => return Err("empty"),
         Some(b'{' | b'[') => return Ok(Shape::Json),
@@ -86,6 +89,14 @@ pub(super) fn shape(head: &[u8]) -> Result<Shape, &'static str> {
         _ => Err("no export that is known: its first line names no columns of Wireshark, tshark, \
                   Zeek or Suricata (tshark writes them with -E header=y)"),
     }
+}
+
+/// Whether a line is an event behind a header, as syslog writes it.
+fn has_event(line: &[u8]) -> bool {
+    let Some(at) = line.windows(2).position(|window| window == b"{\"") else { return false };
+    let has = |key: &[u8]| line[at..].windows(key.len()).any(|window| window == key);
+    // A table may have an event in a cell.
+    !line[..at].contains(&b'"') && (has(b"\"event_type\"") || has(b"\"id.orig_h\""))
 }
 
 /// The column of a header's cell, in quotes or not.

@@ -146,7 +146,11 @@ fn offer(row: &Row) -> Result<Offer, NotANumber> {
         if groups.is_empty() {
             groups = ja3.groups;
         }
-        extent = HelloExtent::Extensions;
+        // The string has all types of extensions, and nothing of what is in most.
+        extent = match supported.is_empty() {
+            true => HelloExtent::Listed,
+            false => HelloExtent::Extensions,
+        };
     } else if types.is_none() && !groups.is_empty() {
         // The list of groups may have been cut.
         types = Some(vec![SUPPORTED_GROUPS]);
@@ -219,7 +223,7 @@ fn alpn(row: &Row) -> Vec<Box<[u8]>> {
 }
 
 /// The hash of a JA3.
-fn hash(text: &str) -> Option<[u8; 16]> {
+pub(super) fn hash(text: &str) -> Option<[u8; 16]> {
     let text = text.trim();
     if text.len() != 32 || !text.is_ascii() {
         return None;

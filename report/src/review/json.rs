@@ -90,7 +90,10 @@ impl<R: Read> Values<R> {
                 _ => {
                     self.has_begun = true;
                     self.line = self.next_line;
-                    return self.pass_line();
+                    if !self.pass_to_object(byte)? {
+                        return Ok(Found::Unreadable("no JSON object"));
+                    }
+                    return self.object();
                 }
             }
         }
@@ -133,9 +136,24 @@ impl<R: Read> Values<R> {
         Ok(if is_long { Found::Unreadable("a value of more than 16 MiB") } else { Found::Value })
     }
 
-    fn pass_line(&mut self) -> io::Result<Found> {
-        while self.next_byte()?.is_some_and(|byte| byte != b'\n') {}
-        Ok(Found::Unreadable("no JSON object"))
+    /// Passes over what stands in front of an object, as syslog puts its header there: to its
+    /// bracket, or to the end of the line where there is none.
+    fn pass_to_object(&mut self, first: u8) -> io::Result<bool> {
+        // What is left of a value that was cut is in the midst of one.
+        let may_be_header = first.is_ascii_alphanumeric() || matches!(first, b'<' | b'@');
+        let mut is_open = false;
+        while let Some(byte) = self.next_byte()? {
+            match byte {
+                b'\n' => return Ok(false),
+                // The bracket was taken with its quote.
+                b'"' if is_open && may_be_header => {
+                    self.at -= 1;
+                    return Ok(true);
+                }
+                byte => is_open = byte == b'{',
+            }
+        }
+        Ok(false)
     }
 
     /// Reads more; `false` at the end.

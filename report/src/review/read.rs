@@ -2,14 +2,15 @@
 
 use std::io::{self, Cursor, Read};
 
-use dissect::{Mark, SkipReason, Timestamp};
+use dissect::{FlowFacts, Mark, Protocol, SkipReason, Timestamp};
 
 use super::columns::{Column, Row};
 use super::delimited::{Dialect, Found as FoundRow, Rows};
 use super::detect::{self, Shape};
 use super::info::{Reason, SourceKind};
 use super::json::{Found as FoundValue, Values};
-use super::logs::{self, Fields, Logged};
+use super::logs::zeek::Header;
+use super::logs::{Fields, Logged, ecs, eve, zeek};
 use super::notes::{
     NAMED_MAX, Notes, kind_of_columns, log_notices, missing_columns, missing_rows, sight,
 };
@@ -28,6 +29,16 @@ const GAP_NS: i64 = 3600 * 1_000_000_000;
 
 /// Nanoseconds by which rows may be out of order, as those of several interfaces are.
 const DISORDER_NS_MAX: i64 = 1_000_000_000;
+
+/// Hellos of QUIC that are remembered, so that one that is sent again makes no connection: 2 MiB.
+const QUIC_HELLOS_MAX: usize = 1 << 15;
+
+/// Who got no answer for a minute has given up.
+const REPETITION_NS_MAX: u64 = 60_000_000_000;
+
+/// What a log of Zeek is that has several characters between its cells.
+const WIDE_SEPARATOR: &str = "a log of Zeek with more than one character between its cells; \
+     write it with LogAscii::separator of one";
 
 /// What a log of Zeek is that is not `ssl.log`.
 const OTHER_LOG: &str = "a log of Zeek that tells nothing of TLS; give ssl.log";
@@ -151,10 +162,11 @@ impl Reviewer {
         input: R,
         notes: &mut Notes,
     ) -> Result<(SourceKind, Vec<String>), ReviewError> {
-        // Zeek quotes nothing: it writes tabs within values as \x09.
-        let mut rows = Rows::new(head, input, Dialect { delimiter: b'\t', quote: 0 });
-        let mut names: Vec<String> = Vec::new();
+        let header = Header::new(&head).ok_or(ReviewError::Foreign(WIDE_SEPARATOR))?;
+        // Zeek quotes nothing: it writes a separator within a value as \x09.
+        let mut rows = Rows::new(head, input, Dialect { delimiter: header.separator, quote: 0 });
         // Logs may stand one behind the other, each with its header.
+        let mut header = header;
         let (mut is_of_tls, mut knows_tls) = (true, false);
         let mut fields = Fields::default();
         loop {
@@ -168,10 +180,10 @@ impl Reviewer {
                     let mut cells = rows.cells().map(String::from_utf8_lossy);
                     let first = cells.next().unwrap_or_default();
                     if first.starts_with('#') {
+                        header.take(&first, cells);
                         if first == "#fields" {
-                            names = cells.map(|it| it.into_owned()).collect();
-                            let has = |wanted: &str| names.iter().any(|name| name == wanted);
-                            is_of_tls = logs::is_ssl_log(has);
+                            let has = |wanted: &str| header.names.iter().any(|name| name == wanted);
+                            is_of_tls = zeek::is_ssl_log(has);
                             knows_tls |= is_of_tls;
                         }
                         continue;
@@ -180,16 +192,14 @@ impl Reviewer {
                         self.pass_other();
                         continue;
                     }
-                    if names.len() != cells.count() + 1 {
+                    if header.names.len() != cells.count() + 1 {
                         let why = "other cells than #fields names";
                         self.refuse(notes, rows.line, Reason::Malformed, why);
                         continue;
                     }
                     fields.clear();
-                    for (name, cell) in names.iter().zip(rows.cells()) {
-                        fields.push(name, &String::from_utf8_lossy(cell));
-                    }
-                    self.take_logged(logs::zeek(&fields), rows.line, notes);
+                    header.read(rows.cells(), &mut fields);
+                    self.take_logged(zeek::connection(&fields), rows.line, notes);
                 }
             }
         }
@@ -230,18 +240,22 @@ impl Reviewer {
                             self.take_row(&object.row, line, sight, notes);
                         }
                         ObjectKind::Zeek
-                            if !logs::is_ssl_log(|name| object.fields.get(name).is_some()) =>
+                            if !zeek::is_ssl_log(|name| object.fields.get(name).is_some()) =>
                         {
                             others += 1;
                             self.pass_other();
                         }
                         ObjectKind::Zeek => {
                             logged += 1;
-                            self.take_logged(logs::zeek(&object.fields), line, notes);
+                            self.take_logged(zeek::connection(&object.fields), line, notes);
                         }
-                        ObjectKind::Eve => {
+                        kind @ (ObjectKind::Ecs | ObjectKind::Eve) => {
                             logged += 1;
-                            match logs::eve(&object.fields) {
+                            let found = match kind {
+                                ObjectKind::Ecs => ecs::connection(&object.fields),
+                                _ => eve::connection(&object.fields),
+                            };
+                            match found {
                                 Some(found) => self.take_logged(found, line, notes),
                                 None => self.pass_other(),
                             }
@@ -306,9 +320,13 @@ impl Reviewer {
         match logged {
             Err(why) => self.refuse(notes, line, Reason::Value, &why),
             Ok((moment, mut facts)) => {
+                let time = self.time_of(Some(moment), notes);
+                if facts.protocol == Protocol::Quic && !self.begins_quic(&facts, time) {
+                    return self.pass_other();
+                }
                 self.reviewed.info.rows_read += 1;
                 notes.rows += 1;
-                let at = Mark { frame: notes.rows, time: self.time_of(Some(moment), notes) };
+                let at = Mark { frame: notes.rows, time };
                 (facts.first, facts.last) = (at, at);
                 if let Some(hello) = &mut facts.client_hello {
                     hello.at = at;
@@ -323,6 +341,15 @@ impl Reviewer {
                 self.table.take_whole(facts);
             }
         }
+    }
+
+    /// Whether a logged hello of QUIC is no repetition, of which each has an event.
+    fn begins_quic(&mut self, facts: &FlowFacts, time: Timestamp) -> bool {
+        if self.quic_hellos.len() >= QUIC_HELLOS_MAX {
+            self.quic_hellos.clear();
+        }
+        let before = self.quic_hellos.insert((facts.client, facts.server), time);
+        before.is_none_or(|before| time.nanos_since(before).unsigned_abs() > REPETITION_NS_MAX)
     }
 
     fn time_of(&mut self, moment: Option<Moment>, notes: &mut Notes) -> Timestamp {

@@ -1,4 +1,4 @@
-//! What many connections have in common, held once: offers and names of certificates.
+//! What many connections have in common, held once: offers, and names of servers and certificates.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dissect::{CertificateNames, ClientHello, Offer};
 
-/// Offers, and certificates, that are remembered for sharing, and bytes of them. Past this each
+/// Offers, names, and certificates, that are remembered for sharing, and bytes of them. Past this each
 /// connection has its own copy: correct, only larger.
 const ENTRIES_MAX: usize = 1 << 16;
 const BYTES_MAX: usize = 32 << 20;
@@ -15,22 +15,23 @@ const BYTES_MAX: usize = 32 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     offers: Known<Offer>,
+    names: Known<str>,
     certificates: Known<CertificateNames>,
 }
 
 #[derive(Debug)]
-struct Known<T> {
+struct Known<T: ?Sized> {
     things: HashSet<Arc<T>>,
     bytes: usize,
 }
 
-impl<T> Default for Known<T> {
+impl<T: ?Sized> Default for Known<T> {
     fn default() -> Self {
         Self { things: HashSet::new(), bytes: 0 }
     }
 }
 
-impl<T: Eq + Hash> Known<T> {
+impl<T: Eq + Hash + ?Sized> Known<T> {
     /// Puts the shared one in the place of a thing of so many bytes. Returns what it takes here.
     fn share(&mut self, thing: &mut Arc<T>, len: usize) -> usize {
         if let Some(known) = self.things.get(&**thing) {
@@ -47,11 +48,14 @@ impl<T: Eq + Hash> Known<T> {
 }
 
 impl Shared {
-    /// Shares the offer of a hello. Returns the bytes that the hello takes outside of itself.
+    /// Shares the offer and the name of a hello. Returns the bytes that the hello takes outside of itself.
     pub(super) fn hello(&mut self, hello: &mut ClientHello) -> usize {
         let len = offer_len(&hello.offer);
-        self.offers.share(&mut hello.offer, len)
-            + hello.server_name.as_ref().map_or(0, |it| it.len())
+        let name_len = hello.server_name.as_mut().map_or(0, |name| {
+            let len = name.len();
+            self.names.share(name, len)
+        });
+        self.offers.share(&mut hello.offer, len) + name_len
     }
 
     /// Shares the names of a certificate.
@@ -93,6 +97,12 @@ mod tests {
         other.offer = Arc::new((*one.offer).clone());
         assert_eq!([shared.hello(&mut one), shared.hello(&mut other)], [0, 0]);
         assert!(Arc::ptr_eq(&one.offer, &other.offer));
+        let names = [&mut one, &mut other].map(|hello| {
+            hello.server_name = Some("outlook.office365.com".into());
+            assert_eq!(shared.hello(hello), 0);
+            hello.server_name.clone().unwrap()
+        });
+        assert!(Arc::ptr_eq(&names[0], &names[1]));
     }
 
     #[test]

@@ -342,6 +342,78 @@ fn of_the_logs_of_zeek_only_the_one_of_tls_counts() {
     }
 }
 
+/// As `LogAscii::separator` and the like make them.
+#[test]
+fn zeek_may_write_other_characters_between_values() {
+    let log = "#separator \\x2c\n#set_separator,|\n#empty_field,EMPTY\n#unset_field,NONE\n#path,ssl\n\
+               #fields,ts,id.orig_h,id.orig_p,id.resp_h,id.resp_p,version,cipher,server_name,\
+               established,client_version,client_ciphers,ssl_client_exts\n\
+               #types,time,addr,port,addr,port,string,string,string,bool,count,vector[count],vector[count]\n\
+               1540944000.5,10.0.0.7,50000,52.97.1.1,443,TLSv10,TLS_RSA_WITH_AES_128_CBC_SHA,NONE,\
+               T,769,49172|53|47,EMPTY\n";
+    for log in
+        [log.to_owned(), log.replace("\\x2c", ","), log.replace(',', ";").replace("\\x2c", ";")]
+    {
+        let facts = flows(&log).remove(0);
+        assert_eq!(facts.negotiated(), Some(Version::Tls10), "{log}");
+        let offer = &facts.client_hello.as_ref().unwrap().offer;
+        assert_eq!((offer.cipher_suites.len(), offer.extensions.as_ref()), (3, None));
+        assert_eq!(facts.client_hello.as_ref().unwrap().server_name, None);
+    }
+    let wide = log.replace("\\x2c", "||");
+    assert!(Reviewer::new(1 << 20).read(wide.as_bytes()).is_err());
+}
+
+/// What syslog, Filebeat, Elasticsearch, Splunk and Wazuh make of a line of EVE.
+#[test]
+fn events_are_found_in_what_shippers_put_around_them() {
+    let event = "{\"timestamp\":\"2026-11-23T08:00:00.499967+0000\",\"event_type\":\"tls\",\
+                 \"src_ip\":\"10.0.0.7\",\"src_port\":50000,\"dest_ip\":\"52.97.1.1\",\"dest_port\":443,\
+                 \"tls\":{\"sni\":\"outlook.office365.com\",\"version\":\"TLS 1.3\"}}";
+    let quoted = format!("\"{}\"", event.replace('"', "\\\""));
+    let check = |text: String| {
+        let reviewed = reviewed(&[&text, &text]);
+        assert_eq!(reviewed.info.not_understood(), 0, "{text}");
+        assert_eq!(reviewed.flows[0].negotiated(), Some(Version::Tls13), "{text}");
+        assert_eq!(reviewed.flows.len(), 2, "{text}");
+    };
+    check(event.to_owned());
+    check(format!("Nov 23 08:00:00 sensor suricata[812]: {event}\n"));
+    check(format!("<142>1 2026-11-23T08:00:00Z sensor suricata - - - @cee: {event}\n"));
+    check(format!("@cee: {event}\n"));
+    check(format!("{{\"_index\":\"logs\",\"_source\":{event}}}\n"));
+    check(format!("{{\"json\":{event},\"host\":{{\"name\":\"sensor\"}}}}\n"));
+    check(format!("{{\"agent\":{{\"id\":\"1\"}},\"data\":{event}}}\n"));
+    check(format!("{{\"source\":{{\"ip\":\"10.0.0.7\"}},\"event\":{{\"original\":{quoted}}}}}\n"));
+    check(format!("{{\"source.ip\":\"10.0.0.7\",\"message\":{quoted}}}\n"));
+    check(format!("{{\"preview\":false,\"result\":{{\"_raw\":{quoted}}}}}\n"));
+    let zeek = "{\"ts\":1540944000.5,\"id_orig_h\":\"10.0.0.7\",\"id_orig_p\":50000,\
+                \"id_resp_h\":\"52.97.1.1\",\"id_resp_p\":443,\"version\":\"TLSv13\",\"cipher\":\"x\"}";
+    check(zeek.to_owned());
+    // Words that are no JSON leave what stands beside them.
+    check(format!("{{\"message\":\"{{x\",{}", &event[1..]));
+}
+
+/// Suricata has an event for each packet of QUIC.
+#[test]
+fn a_connection_of_quic_is_one_however_many_events_it_has() {
+    let event = |time: &str, port: u16, quic: &str| {
+        format!(
+            "{{\"timestamp\":\"2026-11-23T08:{time}.1+0000\",\"event_type\":\"quic\",\"src_ip\":\"10.0.0.7\",\
+             \"src_port\":{port},\"dest_ip\":\"52.97.1.1\",\"dest_port\":443,\"quic\":{{\"version\":\"1\"{quic}}}}}\n"
+        )
+    };
+    let hello =
+        ",\"sni\":\"outlook.office365.com\",\"ja4\":\"q13d0314h3_55b375c5d22e_79cc91d6b50c\"";
+    let text = event("00:00", 50000, hello)
+        + &event("00:01", 50000, hello)
+        + &event("00:01", 50000, "")
+        + &event("00:01", 50001, hello)
+        + &event("02:00", 50000, hello);
+    let reviewed = reviewed(&[&text]);
+    assert_eq!((reviewed.flows.len(), reviewed.info.rows_of_others), (3, 2));
+}
+
 /// A display filter such as `tls.handshake.type == 1 || tls.alert_message` takes ServerHellos away:
 /// then an alert of the server may have come behind one.
 #[test]

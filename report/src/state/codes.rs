@@ -24,8 +24,13 @@ pub(super) const TRANSPORTS: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 
 pub(super) const FORMATS: [HelloFormat; 2] = [HelloFormat::Tls, HelloFormat::SslV2];
 
-pub(super) const EXTENTS: [HelloExtent; 4] =
-    [HelloExtent::Version, HelloExtent::Suites, HelloExtent::Extensions, HelloExtent::Whole];
+pub(super) const EXTENTS: [HelloExtent; 5] = [
+    HelloExtent::Version,
+    HelloExtent::Suites,
+    HelloExtent::Extensions,
+    HelloExtent::Whole,
+    HelloExtent::Listed,
+];
 
 pub(super) const END_KINDS: [EndKind; 2] = [EndKind::Fin, EndKind::Reset];
 

@@ -54,6 +54,16 @@ impl Account {
     }
 }
 
+/// Takes the right to open interfaces into use, where the program's file grants it without: so that
+/// a container that lacks the right can still run the program for what needs none.
+pub(super) fn take_up_rights() {
+    let has = |set| caps::has_cap(None, set, Capability::CAP_NET_RAW).unwrap_or(false);
+    if has(CapSet::Permitted) && !has(CapSet::Effective) {
+        // Without it, opening an interface fails and says what to do.
+        let _ = caps::raise(None, CapSet::Effective, Capability::CAP_NET_RAW);
+    }
+}
+
 /// Gives up what is not needed: this thread and those that it starts from now on.
 ///
 /// Gives what could not be given up, in words.
@@ -123,7 +133,9 @@ fn restrict_files(folders: &[PathBuf]) -> Result<(), String> {
     };
     let status = restrict().map_err(|error: landlock::RulesetError| error.to_string())?;
     match status.ruleset {
-        RulesetStatus::NotEnforced => Err("the kernel has no Landlock".to_owned()),
+        RulesetStatus::NotEnforced => {
+            Err("the kernel has no Landlock, or a container does not let it through".to_owned())
+        }
         _ => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use capture::InterfaceCounts;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use dissect::Timestamp;
+use dissect::{FlowFacts, Timestamp};
 use report::{
     CaptureCounts, Inventory, Judge, JudgedFlow, NameBook, OutputError, OutputFolder, Report,
     RunInfo,
@@ -68,6 +68,8 @@ struct Pending {
     start: Timestamp,
     run: RunInfo,
     flows: Vec<JudgedFlow>,
+    /// What ended without a word.
+    silent: Vec<Box<FlowFacts>>,
     /// Who judged them: it may be another one by the time they are written.
     judge: Arc<Judge>,
 }
@@ -189,6 +191,7 @@ impl Recorder {
             start: interval.start,
             run,
             flows,
+            silent: interval.silent,
             judge: Arc::clone(&self.judge),
         });
         let oldest = close.at.as_nanos().saturating_sub(NAMES_KEPT_NS);
@@ -316,7 +319,8 @@ impl Recorder {
                 let mut console = Console::new(self.config.outputs.prints_notices);
                 if let Some(last) = self.pending.pop_front() {
                     let report = report(&last, self.inventory.as_ref());
-                    let state: &outputs::Content<'_> = &|out| report.write_state(out);
+                    let state: &outputs::Content<'_> =
+                        &|out| report::state::write(out, &last.run, &last.flows, &last.silent);
                     let outputs = &self.config.outputs;
                     outputs::write(
                         &mut console,
@@ -376,7 +380,8 @@ fn write_interval(
     config: &LiveConfig,
 ) -> Result<bool, OutputError> {
     let report = report(interval, inventory);
-    let state: &outputs::Content<'_> = &|out| report.write_state(out);
+    let state: &outputs::Content<'_> =
+        &|out| report::state::write(out, &interval.run, &interval.flows, &interval.silent);
     archive.write(interval.start, |folder| {
         outputs::fill(folder, &config.outputs, &report, state, workers(None)).into_iter().collect()
     })?;

@@ -23,6 +23,9 @@ impl Account {
     }
 }
 
+/// Rights are as they are.
+pub(super) fn take_up_rights() {}
+
 /// Gives nothing up, and says so.
 pub(super) fn confine(
     _: Option<&Account>,

@@ -79,7 +79,7 @@ impl<K> Queue<K> {
         self.heads.capacity() * size_of::<u32>()
             + self.entries.capacity() * size_of::<Entry<K>>()
             + self.links.capacity() * size_of::<Link>()
-            + self.len() * size_of::<Rare>()
+            + self.entries.capacity() * size_of::<Rare>()
     }
 
     /// Fetches what is looked at first for a hash.
@@ -89,11 +89,16 @@ impl<K> Queue<K> {
         black_box(head.and_then(|head| self.links.get(self.place(*head))).map(|link| link.older));
     }
 
-    /// Attempts, the oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &Attempt)> {
-        let entries = (0..self.len)
-            .filter_map(|after| self.entries.get(self.place(self.first.wrapping_add(after))));
-        entries.filter_map(|entry| Some((&entry.key, entry.attempt.as_ref()?)))
+    /// Forgets the attempts that are to go, which are looked at from the oldest on.
+    pub(super) fn forget_each(&mut self, mut is_to_go: impl FnMut(&K, &Attempt) -> bool) {
+        for after in 0..self.len {
+            let place = self.place(self.first.wrapping_add(after));
+            let Some(Entry { key, attempt }) = self.entries.get_mut(place) else { continue };
+            if attempt.as_ref().is_some_and(|attempt| is_to_go(key, attempt)) {
+                *attempt = None;
+            }
+        }
+        self.drop_spent();
     }
 
     /// Forgets the oldest attempt.

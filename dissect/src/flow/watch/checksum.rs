@@ -30,8 +30,16 @@ fn address(addr: IpAddr) -> u64 {
 /// A sum in ones' complement comes out the same in either byte order (RFC 1071 §2), so that words
 /// are added as they lie there and the sum is turned once.
 fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let words: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+    // 32 bits of each word go to either sum, which takes half the steps of one sum of 32 bits.
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (low, high) = words
+        .iter()
+        .map(|word| u64::from_ne_bytes(*word))
+        .fold((0, 0), |(low, high), word| (low + (word & 0xffff_ffff), high + (word >> 32)));
+    let (last_words, rest) = rest.as_chunks::<4>();
+    let words: u64 = low
+        + high
+        + last_words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum::<u64>();
     let mut last = [0; 4];
     last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     let folded = fold(words + u64::from(u32::from_ne_bytes(last)));

@@ -54,7 +54,8 @@ impl Prints {
             vlan: segment.vlan,
             time: segment.at.time,
         };
-        let is_copy = self.last.iter().any(|known| print.is_copy_of(known));
+        let mut like = self.last.iter().filter(|known| known.seq == print.seq);
+        let is_copy = like.any(|known| print.is_copy_of(known));
         if let Some(oldest) = self.last.get_mut(self.next) {
             *oldest = print;
         }

@@ -37,9 +37,13 @@ impl Default for Lens {
 pub(crate) struct Seen {
     pub(crate) flows: Vec<FlowFacts>,
     pub(crate) hellos: Vec<HelloSeen>,
+    /// What ended without a word.
+    pub(crate) silent: Vec<FlowFacts>,
     pub(crate) decided: usize,
     /// Connections that were reported before the input was over.
     pub(crate) reported_by_sweeps: usize,
+    /// The same of what ended without a word.
+    pub(crate) silent_by_sweeps: usize,
     /// Bytes that the tables held at the most.
     pub(crate) held_bytes_max: usize,
     pub(crate) counters: Counters,
@@ -48,6 +52,10 @@ pub(crate) struct Seen {
 impl Observer for Seen {
     fn flow(&mut self, facts: FlowFacts) {
         self.flows.push(facts);
+    }
+
+    fn silent(&mut self, facts: Box<FlowFacts>) {
+        self.silent.push(*facts);
     }
 
     fn decided(&mut self, facts: &FlowFacts) {
@@ -84,6 +92,7 @@ impl Lens {
             for (_, kind) in self.sweeps.iter().filter(|(after, _)| *after as u64 == number) {
                 dissector.sweep(frame.time, *kind, &mut seen);
                 seen.reported_by_sweeps = seen.flows.len();
+                seen.silent_by_sweeps = seen.silent.len();
             }
         }
         dissector.finish(&mut seen);

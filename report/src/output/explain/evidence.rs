@@ -119,6 +119,9 @@ fn offered(page: &mut Page, facts: &FlowFacts, hello: &ClientHello, policies: &[
 fn extent(page: &mut Page, extent: HelloExtent) {
     let cut = match extent {
         HelloExtent::Whole => return,
+        HelloExtent::Listed => {
+            return page.paragraph(4, "Told by a log, which leaves out what is in extensions");
+        }
         HelloExtent::Extensions => "some extensions may be missing",
         HelloExtent::Suites => "the list of suites is cut short, and extensions are missing",
         HelloExtent::Version => "only the version is certain",

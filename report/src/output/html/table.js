@@ -68,7 +68,7 @@ function draw(focused) {
   drawHead();
   table.body.replaceChildren(...rows.map(hostRow));
   drawPager(pages);
-  const range = rows.length === 0 ? "No row fits" : `Rows ${count(from + 1)} to ${count(from + rows.length)} of ${count(found.length)}`;
+  const range = hosts.length === 0 ? "No host was seen" : rows.length === 0 ? "No row fits" : `Rows ${count(from + 1)} to ${count(from + rows.length)} of ${count(found.length)}`;
   const all = found.length < hosts.length ? `, chosen from ${count(hosts.length)}` : "";
   const measure = chosen.group >= 0 ? `, of one measure: ${groupTitle(chosen.group)}` : "";
   const left = data.left_out > 0 ? `; ${count(data.left_out)} more are in hosts.csv` : "";

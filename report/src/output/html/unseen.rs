@@ -28,7 +28,9 @@ pub(super) fn write(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 fn write_hidden(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     for (policy, tally) in view.report.tallies().iter().enumerate() {
         let (hidden, under) = (tally.hidden_max, view.under(policy));
-        if hidden == 0 {
+        if tally.judged == 0 {
+            writeln!(out, "<p class=\"none\">No host was seen that could be judged{under}.</p>")?;
+        } else if hidden == 0 {
             writeln!(
                 out,
                 "<p>Of every host that was judged{under}, at least one deciding handshake was \
