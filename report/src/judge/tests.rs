@@ -554,6 +554,13 @@ fn a_low_hello_from_outside_that_is_refused_blames_no_server() {
         judge.judge_all(flows).iter().map(|flow| flow.judgements[0].fix.clone()).collect();
     assert!(fixes[0].contains("Schannel"), "{}", fixes[0]);
     assert_ne!(fixes[0], fixes[1]);
+    // The address is Office 365's whoever requires the version.
+    let policies = vec![Policy::builtin("pci-dss-4").expect("it is built in")];
+    let judge = Judge::new(JudgeConfig { policies, ..JudgeConfig::default() });
+    let low = Flow::from_skype().old_hello().refused(PROTOCOL_VERSION).facts;
+    let reason = &judge.judge_all(vec![low])[0].judgements[0].reason;
+    assert!(reason.starts_with("the caller at an address of Office 365 offers"), "{reason}");
+    assert!(reason.contains("PCI DSS"), "{reason}");
 }
 
 #[test]

@@ -340,7 +340,7 @@ fn is_cut(case: &Case<'_>) -> bool {
 fn write_offer_fails(out: &mut String, case: &Case<'_>, ruling: &Ruling) {
     let who = &case.policy.requirer;
     if is_outside_offer(case, ruling) {
-        put!(out, "the caller at an address of {who} ");
+        out.push_str("the caller at an address of Office 365 ");
     }
     write_offer(out, case);
     match (case.way, case.lacks_group_in()) {
