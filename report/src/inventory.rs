@@ -42,6 +42,9 @@ pub enum InventoryError {
     /// The CSV is malformed.
     #[error("the CSV is malformed: {0}")]
     Csv(#[from] csv::Error),
+    /// There is not even a header.
+    #[error("the file is empty; its first line names the columns, such as host,product,version")]
+    Empty,
     /// A column is missing.
     #[error(
         "no column for the {what} in the header `{header}`; allowed are {allowed} and the like"
@@ -195,7 +198,11 @@ impl Inventory {
             .flexible(true)
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
-        let columns = Columns::of(reader.headers()?)?;
+        let header = reader.headers()?;
+        if header.is_empty() {
+            return Err(InventoryError::Empty);
+        }
+        let columns = Columns::of(header)?;
         let mut items = Vec::new();
         for record in reader.records() {
             let record = record?;

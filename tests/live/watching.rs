@@ -95,7 +95,9 @@ fn rights_are_given_up() {
             assert_eq!(field(id, set), "0000000000000000", "{set}");
         }
     }
-    // Without any right it still takes frames, survives the interface and writes.
+    // Without any right it still takes frames, survives the interface and writes. What lies in the
+    // kernel's buffer goes with it.
+    listener.waits_for(" breaks (");
     net.ip("link del v1");
     listener.waits_for("v1 is gone");
     net.cable("v0", "v1");

@@ -102,6 +102,14 @@ fn a_missing_column_is_named() {
 }
 
 #[test]
+fn an_empty_file_is_said_to_be_empty() {
+    for text in ["", "\n", "\u{feff}", "sep=;\n"] {
+        let error = Inventory::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("the file is empty"), "{text:?}: {error}");
+    }
+}
+
+#[test]
 fn findings_say_what_is_needed() {
     let text = "host,product,version\na,Lync 2013,15.0.1\nb,Surface Hub,\nc,Notepad,1\n";
     let inventory = Inventory::read(text.as_bytes()).unwrap();
