@@ -9,6 +9,7 @@ mod advice;
 mod fixes;
 mod gist;
 mod history;
+mod reasons;
 mod rule_words;
 mod rules;
 #[cfg(test)]

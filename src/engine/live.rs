@@ -12,7 +12,7 @@ use report::ClockInfo;
 
 use super::clock::Clock;
 use super::dispatch::{HandOut, QUEUED_BATCHES_MAX, Work, work};
-use super::{Learned, LiveHosts, Settings, Worker};
+use super::{Learned, LiveHosts, Settings, Worker, joined};
 
 /// What to do next.
 #[derive(Debug)]
@@ -170,11 +170,7 @@ fn watch_many(director: &mut dyn Director, settings: &Settings, hosts: &LiveHost
             }
         }
         drop(hand_out);
-        let join = |worker: thread::ScopedJoinHandle<'_, Learned>| match worker.join() {
-            Ok(learned) => learned,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        workers.into_iter().map(join).collect::<Vec<_>>()
+        workers.into_iter().map(joined).collect::<Vec<_>>()
     });
     director.harvest(log.harvest(learned, steer.take_counters()), None);
 }

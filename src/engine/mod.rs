@@ -15,6 +15,7 @@ mod readers;
 mod relay;
 mod share;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
@@ -158,6 +159,11 @@ impl Feed<'_> {
     }
 }
 
+/// What a thread learned. One that panicked takes the run with it, message and all.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// A dissector and what it learned.
 struct Worker<'a> {
     dissector: Dissector,
@@ -176,7 +182,7 @@ struct Seen<'a> {
 
 /// Bytes that a connection takes in the report beside its facts: the judgement, its place in the
 /// lists, its part of the hosts.
-const JUDGED_BYTES: usize = 512;
+pub(crate) const JUDGED_BYTES: usize = 512;
 
 /// What one worker brings home.
 #[derive(Default)]

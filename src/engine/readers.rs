@@ -14,7 +14,7 @@ use dissect::{Pairing, Timestamp};
 
 use super::live::{Director, Harvest, Step, merged};
 use super::share::{Common, Order, Share};
-use super::{LiveHosts, Settings};
+use super::{LiveHosts, Settings, joined};
 
 /// Batches that wait for one reader, from each other one.
 const QUEUED_BATCHES_MAX: usize = 8;
@@ -87,11 +87,7 @@ pub fn watch_readers<R: Reader>(
         drop(outboxes);
         direct(director, &orders);
         drop(orders);
-        let join = |reader: thread::ScopedJoinHandle<'_, _>| match reader.join() {
-            Ok(learned) => learned,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        threads.into_iter().map(join).collect::<Vec<_>>()
+        threads.into_iter().map(joined).collect::<Vec<_>>()
     });
     director.harvest(merged(learned), None);
 }

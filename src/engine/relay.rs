@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use dissect::Steer;
 
 use super::dispatch::{HandOut, QUEUED_BATCHES_MAX, Work};
-use super::{Feed, Learned, Settings, Worker};
+use super::{Feed, Learned, Settings, Worker, joined};
 
 /// Shares of its own that a worker reads ahead before it passes the turn: enough for all to have
 /// work while the turn goes round, and fewer than a queue holds.
@@ -92,13 +92,7 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
             })
             .collect();
         drop(used);
-        for thread in threads {
-            // A worker that panicked takes the run with it, message and all.
-            match thread.join() {
-                Ok(done) => learned.push(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+        learned.extend(threads.into_iter().map(joined));
     });
     for learned in learned {
         feed.analysis.absorb(learned);

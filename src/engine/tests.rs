@@ -96,7 +96,7 @@ fn a_panic_of_the_thread_that_reads_ends_the_run() {
             let mut source = Steps(steps.collect());
             analyze(&mut source, &settings(workers), &LiveHosts::default(), &mut Fuse)
         };
-        let panic = std::thread::spawn(run).join().unwrap_err();
+        let panic = thread::spawn(run).join().unwrap_err();
         assert_eq!(panic.downcast_ref::<String>().unwrap(), "b.pcap: the file is empty");
     }
 }
@@ -119,7 +119,7 @@ fn a_worker_that_is_gone_ends_the_handing_out() {
     let mut steer = dissect::Steer::new(7);
     assert!(hand_out.take(syn(1).unwrap(), &mut steer).is_ok());
     // The queue is full; a worker that panics drops its end while the next one waits.
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(move || drop(batches));
         assert!(hand_out.take(syn(2).unwrap(), &mut steer).is_err());
     });

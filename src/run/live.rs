@@ -31,7 +31,7 @@ use report::OutputFolder;
 use super::console::Console;
 use super::{Outcome, outputs, settings};
 use crate::cli::{LiveConfig, Target};
-use crate::engine::{LiveHosts, watch, watch_readers};
+use crate::engine::{JUDGED_BYTES, LiveHosts, watch, watch_readers};
 use crate::progress::say;
 
 use alarm::Alarm;
@@ -198,6 +198,6 @@ fn list(console: &mut Console) -> Result<(), String> {
 /// Connections that may wait to be written.
 fn flows_max(config: &LiveConfig) -> usize {
     /// Bytes of a connection while it is judged and written: facts, judgement, row.
-    const FLOW_BYTES: usize = 2 * size_of::<FlowFacts>() + 512;
+    const FLOW_BYTES: usize = 2 * size_of::<FlowFacts>() + JUDGED_BYTES;
     usize::try_from(config.memory_max / 2).unwrap_or(usize::MAX) / FLOW_BYTES
 }

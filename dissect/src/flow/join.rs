@@ -98,12 +98,7 @@ impl<'a> Halves<'a> {
             let end = self.reached[client_at].0;
             ending.kind == EndKind::Fin || end.is_some_and(|end| end == ending.seq)
         });
-        let half = self.lone().map(|at| {
-            let half = Half::of(self.sides[at], side_of(at), self.endings[at], self.saw_syn);
-            let number = |seq: Option<Seq>| seq.map(|seq| seq.0);
-            let (end, received) = (number(self.reached[at].0), number(self.reached[1 - at].1));
-            Box::new(Half { end, received, ..half })
-        });
+        let half = self.lone().map(|at| Box::new(self.half(at, side_of(at))));
         let [a, b] = self.sides;
         let [a_end, b_end] = self.senders;
         let (client, server, client_end, server_end) =
@@ -169,18 +164,23 @@ impl<'a> Halves<'a> {
     pub(super) fn silent(&self) -> Option<FlowFacts> {
         let at = self.lone()?;
         let ending = self.endings[at]?;
-        let half = Half::of(self.sides[at], Side::Server, Some(ending), self.saw_syn);
-        let number = |seq: Option<Seq>| seq.map(|seq| seq.0);
-        let (end, received) = (number(self.reached[at].0), number(self.reached[1 - at].1));
         let is_dialled = self.dialled == Some(1 - at);
         Some(FlowFacts {
             role_from: if is_dialled { RoleFrom::Syn } else { RoleFrom::Ports },
             dialled_by: is_dialled.then_some(Side::Client),
             end: Some(ending.by(Side::Server)),
             coverage: Coverage::CLIENT_SIDE_MISSING,
-            half: Some(Box::new(Half { end, received, ..half }.without_tls())),
+            half: Some(Box::new(self.half(at, Side::Server).without_tls())),
             ..FlowFacts::new(self.senders[1 - at], self.senders[at])
         })
+    }
+
+    /// What is kept of a direction that is the only one.
+    fn half(&self, at: usize, from: Side) -> Half {
+        let half = Half::of(self.sides[at], from, self.endings[at], self.saw_syn);
+        let number = |seq: Option<Seq>| seq.map(|seq| seq.0);
+        let (end, received) = (number(self.reached[at].0), number(self.reached[1 - at].1));
+        Half { end, received, ..half }
     }
 
     /// The direction of a TCP connection of which alone anything was captured.

@@ -75,17 +75,6 @@ fn an_alert_that_may_be_a_warning_ends_nothing() {
 /// Versions and subjects as Suricata writes them, and the suite as Suricata 8 may.
 #[test]
 fn suricata_tells_what_was_selected_in_its_own_words() {
-    let event = |more: &[(&str, &str)]| {
-        let ends = [
-            ("timestamp", "2026-11-23T08:00:00.905055+0000"),
-            ("event_type", "tls"),
-            ("src_ip", "10.0.0.7"),
-            ("src_port", "50000"),
-            ("dest_ip", "52.97.1.1"),
-            ("dest_port", "443"),
-        ];
-        eve::connection(&fields(&[ends.as_slice(), more].concat())).unwrap().unwrap().1
-    };
     let facts = event(&[("tls.version", "TLSv1"), ("tls.server_handshake.cipher", "49172")]);
     assert_eq!(facts.server_hello.unwrap().cipher_suite, Some(0xc014));
     let facts = event(&[("tls.version", "TLS 1.3 draft-28"), ("tls.sni", "a.example")]);
@@ -122,41 +111,35 @@ fn an_alert_of_nobody_leaves_nothing_proven() {
 
 #[test]
 fn suricata_tells_the_version_and_by_ja3_the_offer() {
-    let ends = [
-        ("timestamp", "2018-10-31T00:00:00.500000+0000"),
-        ("event_type", "tls"),
-        ("src_ip", "10.0.0.7"),
-        ("src_port", "50000"),
-        ("dest_ip", "52.97.1.1"),
-        ("dest_port", "443"),
-    ];
-    let of = |more: &[(&str, &str)]| {
-        eve::connection(&fields(&[ends.as_slice(), more].concat())).unwrap().unwrap().1
-    };
-    let facts = of(&[("tls.version", "TLS 1.2"), ("tls.ja3s.string", "771,49199,65281")]);
+    let facts = event(&[("tls.version", "TLS 1.2"), ("tls.ja3s.string", "771,49199,65281")]);
     assert_eq!(facts.negotiated(), Some(Version::Tls12));
     assert_eq!(facts.server_hello.unwrap().cipher_suite, Some(0xc02f));
-    assert!(of(&[("tls.version", "UNDETERMINED")]).server_hello.is_none());
-    let facts = of(&[("tls.ja3.string", "769,49172-49171-53,0-10-11,23-24,0")]);
+    assert!(event(&[("tls.version", "UNDETERMINED")]).server_hello.is_none());
+    let facts = event(&[("tls.ja3.string", "769,49172-49171-53,0-10-11,23-24,0")]);
     assert_eq!(facts.offered_max(), Some(Version::Tls10));
-    let facts = of(&[("tls.ja3.string", "771,4865-49199,0-10-43,29-23,0")]);
+    let facts = event(&[("tls.ja3.string", "771,4865-49199,0-10-43,29-23,0")]);
     assert_eq!(facts.offered_max(), None, "what supported_versions says is in no JA3");
-    let facts = of(&[("tls.ja3.string", "771,49199-53,0-10-11-13,29-23,0")]);
+    let facts = event(&[("tls.ja3.string", "771,49199-53,0-10-11-13,29-23,0")]);
     assert_eq!(facts.offered_max(), Some(Version::Tls12), "nothing raises it");
     assert!(eve::connection(&fields(&[("event_type", "dns")])).is_none());
     assert!(eve::connection(&fields(&[("event_type", "tls")])).unwrap().is_err());
 }
 
 fn event(more: &[(&str, &str)]) -> FlowFacts {
+    event_of("tls", more).unwrap()
+}
+
+/// What is made of an event of a type.
+fn event_of(event_type: &str, more: &[(&str, &str)]) -> Option<FlowFacts> {
     let ends = [
         ("timestamp", "2026-11-23T08:00:00.499967+0000"),
-        ("event_type", "tls"),
+        ("event_type", event_type),
         ("src_ip", "10.0.0.7"),
         ("src_port", "50000"),
         ("dest_ip", "52.97.1.1"),
         ("dest_port", "443"),
     ];
-    eve::connection(&fields(&[ends.as_slice(), more].concat())).unwrap().unwrap().1
+    Some(eve::connection(&fields(&[ends.as_slice(), more].concat()))?.unwrap().1)
 }
 
 /// Suricata 6 to 8 write `TLSv1` for a connection that the server refused by an alert in a record
@@ -227,19 +210,10 @@ fn suricata_8_tells_both_hellos() {
 fn a_quic_hello_offers_tls_13() {
     let facts = event(&[]);
     assert_eq!(facts.protocol, Protocol::Tls);
-    let pairs = [
-        ("timestamp", "2026-11-23T08:00:00.499967+0000"),
-        ("event_type", "quic"),
-        ("src_ip", "10.0.0.7"),
-        ("src_port", "50000"),
-        ("dest_ip", "52.97.1.1"),
-        ("dest_port", "443"),
-        ("quic.ja4", "q13d0314h3_55b375c5d22e_79cc91d6b50c"),
-    ];
-    let facts = eve::connection(&fields(&pairs)).unwrap().unwrap().1;
+    let facts = event_of("quic", &[("quic.ja4", "q13d0314h3_55b375c5d22e_79cc91d6b50c")]).unwrap();
     assert_eq!((facts.protocol, facts.offered_max()), (Protocol::Quic, Some(Version::Tls13)));
     // A later packet, of which there is an event too.
-    assert!(eve::connection(&fields(&pairs[..6])).is_none());
+    assert!(event_of("quic", &[]).is_none());
 }
 
 /// Histories as Zeek writes them of one direction.
