@@ -1,8 +1,9 @@
 //! Which connections of a host the page shows: the worst and earliest few.
 //!
-//! A page holds so many and no more, however many there were; `flows.csv` has them all. The places
-//! of the connections are kept while writing, never the connections.
+//! A page holds so many and no more, however many there were; `flows.csv` has them all. Of connections
+//! that are not in memory those are fetched that are shown.
 
+use std::io;
 use std::net::IpAddr;
 
 use dissect::Side;
@@ -11,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::entries::Entry;
 use crate::hosts::listed_addr;
-use crate::{JudgedFlow, Verdict, concerns};
+use crate::{Connections, JudgedFlow, Verdict, concerns};
 
 /// Connections shown of a host that something is wrong with.
 pub(super) const FLOWS_PER_HOST_MAX: usize = 5;
@@ -23,16 +24,29 @@ pub(super) const FLOWS_PER_FINE_HOST_MAX: usize = 1;
 pub(super) const FLOWS_MAX: usize = 50_000;
 
 /// The connections shown, by the place of their host among the entries.
-pub(super) struct Picked {
+pub(super) struct Picked<'r> {
     by_entry: Vec<Kept>,
+    flows: Flows<'r>,
+}
+
+/// Where the connections are.
+enum Flows<'r> {
+    /// All of them, by their places.
+    Held(&'r [JudgedFlow]),
+    /// Those that are shown, each with its place among all, in order.
+    Fetched(Vec<(u64, JudgedFlow)>),
 }
 
 /// The worst of a host so far.
-type Kept = SmallVec<[(Verdict, u32); FLOWS_PER_HOST_MAX]>;
+type Kept = SmallVec<[(Verdict, u64); FLOWS_PER_HOST_MAX]>;
 
-impl Picked {
+impl<'r> Picked<'r> {
     /// Picks connections for entries, which come the worst first.
-    pub(super) fn of(flows: &[JudgedFlow], entries: &[Entry<'_>]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When the connections can't be read.
+    pub(super) fn of(flows: Connections<'r>, entries: &[Entry<'_>]) -> io::Result<Self> {
         let mut places: HashMap<(IpAddr, Side), usize> = HashMap::default();
         for (place, entry) in entries.iter().enumerate() {
             if let Entry::Seen(row) = entry {
@@ -40,32 +54,65 @@ impl Picked {
             }
         }
         let mut by_entry = vec![Kept::new(); entries.len()];
-        for (index, flow) in (0u32..).zip(flows) {
-            for side in [Side::Client, Side::Server] {
-                let place = listed_addr(flow, side).and_then(|addr| places.get(&(addr, side)));
-                let Some(place) = place else { continue };
-                let is_fine = entries[*place].worst() >= Verdict::Passes;
-                let max = if is_fine { FLOWS_PER_FINE_HOST_MAX } else { FLOWS_PER_HOST_MAX };
-                keep(&mut by_entry[*place], (severity(flow, side), index), max);
+        let mut indices = 0_u64..;
+        flows.each_part(|part| {
+            for (flow, index) in part.iter().zip(&mut indices) {
+                for side in [Side::Client, Side::Server] {
+                    let place = listed_addr(flow, side).and_then(|addr| places.get(&(addr, side)));
+                    let Some(place) = place else { continue };
+                    let is_fine = entries[*place].worst() >= Verdict::Passes;
+                    let max = if is_fine { FLOWS_PER_FINE_HOST_MAX } else { FLOWS_PER_HOST_MAX };
+                    keep(&mut by_entry[*place], (severity(flow, side), index), max);
+                }
             }
-        }
+            Ok(())
+        })?;
         let mut left = FLOWS_MAX;
         for picked in &mut by_entry {
             picked.truncate(left);
             left -= picked.len();
         }
-        Self { by_entry }
+        let flows = match flows.held() {
+            Some(held) => Flows::Held(held),
+            None => Flows::Fetched(fetch(flows, &by_entry)?),
+        };
+        Ok(Self { by_entry, flows })
     }
 
-    /// The place of an entry's connection; the worst comes first.
-    pub(super) fn flow(&self, entry: usize, index: usize) -> Option<usize> {
-        let (_, flow) = self.by_entry.get(entry)?.get(index)?;
-        Some(*flow as usize)
+    /// An entry's connections; the worst comes first.
+    pub(super) fn flows(&self, entry: usize) -> impl Iterator<Item = &JudgedFlow> {
+        let kept = self.by_entry.get(entry).map_or(&[][..], |kept| kept);
+        kept.iter().filter_map(|(_, index)| match &self.flows {
+            Flows::Held(flows) => flows.get(usize::try_from(*index).ok()?),
+            Flows::Fetched(flows) => {
+                let place = flows.binary_search_by_key(index, |(index, _)| *index).ok()?;
+                Some(&flows.get(place)?.1)
+            }
+        })
     }
 }
 
+/// The connections that were picked, each with its place among all.
+fn fetch(flows: Connections<'_>, by_entry: &[Kept]) -> io::Result<Vec<(u64, JudgedFlow)>> {
+    let mut wanted: Vec<u64> = by_entry.iter().flatten().map(|(_, index)| *index).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut wanted = wanted.into_iter().peekable();
+    let mut fetched = Vec::new();
+    let mut indices = 0_u64..;
+    flows.each_part(|part| {
+        for (flow, index) in part.iter().zip(&mut indices) {
+            if wanted.next_if_eq(&index).is_some() {
+                fetched.push((index, flow.clone()));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(fetched)
+}
+
 /// Keeps the `max` least.
-fn keep(kept: &mut Kept, new: (Verdict, u32), max: usize) {
+fn keep(kept: &mut Kept, new: (Verdict, u64), max: usize) {
     let place = kept.partition_point(|known| *known <= new);
     if place < max {
         kept.truncate(max - 1);
@@ -95,10 +142,9 @@ mod tests {
         let run = RunInfo { policies: vec!["office365-tls12".to_owned()], ..RunInfo::default() };
         let report = Report::new(flows, &run, |addr| addr.to_string().starts_with("10."));
         let entries = Entry::all(&report);
-        let picked = Picked::of(flows, &entries);
-        let picked = &picked;
-        let flows = |entry| (0..).map_while(move |index| picked.flow(entry, index)).collect();
-        (0..entries.len()).map(flows).collect()
+        let picked = Picked::of(Connections::Held(flows), &entries).unwrap();
+        let place = |flow: &JudgedFlow| flows.iter().position(|it| std::ptr::eq(it, flow)).unwrap();
+        (0..entries.len()).map(|entry| picked.flows(entry).map(place).collect()).collect()
     }
 
     #[test]
