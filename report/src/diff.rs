@@ -151,7 +151,7 @@ impl Snapshot {
         });
         Ok(Self {
             label: label.to_owned(),
-            first_time: report.run().first_time.or(report.first_seen()),
+            first_time: report.run().first_time.or_else(|| report.first_seen()),
             counts: counts.collect(),
             hosts,
         })

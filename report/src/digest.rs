@@ -72,9 +72,10 @@ pub(crate) struct Digest {
     pub(crate) last: Option<Timestamp>,
     /// Those that offer Encrypted Client Hello.
     pub(crate) ech_offered: u64,
-    pub(crate) coverage: CoverageLedger,
+    /// The ledger of all.
+    pub(crate) coverage_all: CoverageLedger,
     /// The ledger of those to and from Office 365.
-    pub(crate) coverage_watched: CoverageLedger,
+    pub(crate) coverage: CoverageLedger,
     /// For each policy in its order.
     pub(crate) paths: Vec<PathTable>,
     pub(crate) services: BTreeMap<Option<Arc<str>>, ServiceDigest>,
@@ -101,8 +102,8 @@ impl Digest {
             first: None,
             last: None,
             ech_offered: 0,
+            coverage_all: CoverageLedger::default(),
             coverage: CoverageLedger::default(),
-            coverage_watched: CoverageLedger::default(),
             paths: vec![PathTable::default(); run.policies.len()],
             services: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -118,7 +119,7 @@ impl Digest {
     pub(crate) fn absorb(&mut self, flows: &[JudgedFlow], inside: impl Fn(IpAddr) -> bool) {
         // Valid as long as the connections are there.
         let mut kinds: HashMap<Kind, (&JudgedFlow, u64)> = HashMap::default();
-        for flow in flows {
+        for (flow, place) in flows.iter().zip(self.flows..) {
             let facts = &*flow.facts;
             let is_watched = flow.direction != Direction::Other;
             let negotiated = place_of(rows::negotiated(facts));
@@ -126,9 +127,9 @@ impl Digest {
             self.last = self.last.max(Some(facts.last.time));
             let offer = facts.client_hello.as_ref().map(|hello| &*hello.offer);
             self.ech_offered += u64::from(offer.and_then(Offer::offers_ech) == Some(true));
-            self.coverage.count_flow(flow);
+            self.coverage_all.count_flow(flow);
             if is_watched {
-                self.coverage_watched.count_flow(flow);
+                self.coverage.count_flow(flow);
             }
             let timeline =
                 if is_watched { &mut self.timeline_watched } else { &mut self.timeline_others };
@@ -137,7 +138,7 @@ impl Digest {
                 table.count(flow, policy);
             }
             self.signs.note(flow);
-            self.hosts.absorb(flow, &inside);
+            self.hosts.absorb(flow, place, &inside);
             let service = flow.service.as_ref().map(|(name, _)| name.as_ptr().addr());
             let kind = (service, is_watched, negotiated, flow.judgements.as_ptr().addr());
             kinds.entry(kind).or_insert((flow, 0)).1 += 1;

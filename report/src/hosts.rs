@@ -20,6 +20,7 @@ use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict};
 
 pub use join::{Contradiction, SilentHost};
 pub use names::NameSet;
+pub(crate) use row::SHOWN_MAX;
 pub use row::{HostOutcome, HostRow};
 pub use tally::HostTally;
 
@@ -43,8 +44,13 @@ pub(crate) struct HostCollector {
 }
 
 impl HostCollector {
-    /// Adds a connection, where `inside` tells what counts as ours.
-    pub(crate) fn absorb(&mut self, flow: &JudgedFlow, inside: impl Fn(IpAddr) -> bool) {
+    /// Adds the connection at a place among all, where `inside` tells what counts as ours.
+    pub(crate) fn absorb(
+        &mut self,
+        flow: &JudgedFlow,
+        place_of_flow: u64,
+        inside: impl Fn(IpAddr) -> bool,
+    ) {
         for side in [Side::Client, Side::Server] {
             let Some(addr) = listed_addr(flow, side) else { continue };
             let place = match self.places.get(&(addr, side)) {
@@ -52,7 +58,7 @@ impl HostCollector {
                 None => self.add(flow, addr, side, inside(addr)),
             };
             if let Some(row) = place.and_then(|place| self.rows.get_mut(place)) {
-                row.absorb(flow);
+                row.absorb(flow, place_of_flow);
             }
         }
     }
@@ -86,7 +92,9 @@ impl HostTable {
     #[must_use]
     pub fn new(flows: &[JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
         let mut hosts = HostCollector::default();
-        flows.iter().for_each(|flow| hosts.absorb(flow, &inside));
+        for (flow, place) in flows.iter().zip(0..) {
+            hosts.absorb(flow, place, &inside);
+        }
         hosts.finish()
     }
 

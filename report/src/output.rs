@@ -196,7 +196,7 @@ impl<'a> Report<'a> {
     /// The ledger of what was seen.
     #[must_use]
     pub const fn coverage(&self) -> &CoverageLedger {
-        &self.digest.coverage_watched
+        &self.digest.coverage
     }
 
     /// What is wrong with the capture.

@@ -25,7 +25,7 @@ pub(crate) use lines::{Line, Lines, end_of};
 
 /// Bytes that a connection takes in a report beside its facts: the judgement, its place in the
 /// lists, its part of the hosts.
-pub const JUDGED_BYTES: usize = 512;
+pub const JUDGED_BYTES: usize = 256;
 
 /// Connections that are judged together when they come from a file: some 8 MB. Tests have few
 /// connections, and several parts of them.
@@ -71,7 +71,7 @@ impl FactsStore {
         let (sorted, error) = Sorter::finish(stores.into_iter().map(|store| store.0));
         let facts = match sorted.into_held() {
             Ok(held) => SortedFacts::Held(held),
-            Err(sorted) => SortedFacts::Stored(StoredFacts(sorted)),
+            Err(sorted) => SortedFacts::Stored(Box::new(StoredFacts(sorted))),
         };
         (facts, error)
     }
@@ -83,7 +83,7 @@ pub enum SortedFacts {
     /// All in memory, in no particular order yet.
     Held(Vec<Box<FlowFacts>>),
     /// In a file, in the order of reports.
-    Stored(StoredFacts),
+    Stored(Box<StoredFacts>),
 }
 
 impl Default for SortedFacts {
@@ -154,6 +154,31 @@ impl<'a> StoredFlows<'a> {
                 Some(anonymizer) => take(&anonymizer.flows(judged)),
             }
         })
+    }
+
+    /// Connections by their places among all, which are sorted; each with its place.
+    pub(crate) fn at(&self, places: &[u64]) -> io::Result<Vec<(u64, JudgedFlow)>> {
+        let (mut wanted, mut all) = (places.iter().peekable(), 0_u64..);
+        let mut found = Vec::with_capacity(places.len());
+        if self.anonymizer.is_some() {
+            // Pseudonyms are another order where connections begin at one time.
+            self.each_part(&mut |part| {
+                let part = part.iter().zip(&mut all);
+                let part = part.filter(|(_, place)| wanted.next_if_eq(&place).is_some());
+                found.extend(part.map(|(flow, place)| (place, flow.clone())));
+                Ok(())
+            })?;
+            return Ok(found);
+        }
+        self.facts.each_part(|part| {
+            let part = part.into_iter().zip(&mut all);
+            let part = part.filter(|(_, place)| wanted.next_if_eq(&place).is_some());
+            let (facts, places): (Vec<_>, Vec<_>) = part.unzip();
+            let judged = self.judge.judge_sorted(facts, &self.history, self.names);
+            found.extend(places.into_iter().zip(judged));
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Gives the facts of all connections as they are to be shown, in their order.

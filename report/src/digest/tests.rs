@@ -38,8 +38,8 @@ proptest! {
             digest.flows
         );
         let watched: u64 = services.map(|it| of(&it.watched)).sum();
-        prop_assert_eq!(watched, digest.coverage_watched.total());
-        prop_assert_eq!(digest.coverage.total(), digest.flows);
+        prop_assert_eq!(watched, digest.coverage.total());
+        prop_assert_eq!(digest.coverage_all.total(), digest.flows);
         let columns = |timeline: &Timeline| {
             timeline.columns().map(|(_, counts)| of(counts)).sum::<u64>()
         };

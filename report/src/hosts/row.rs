@@ -7,6 +7,8 @@ use std::sync::Arc;
 use dissect::{Endpoint, Mark, Offer, Side, Timestamp, Version};
 
 use super::NameSet;
+use smallvec::SmallVec;
+
 use crate::judged::Judgements;
 use crate::{Direction, JudgedFlow, Judgement, Stack, UNKNOWN_STACK, Verdict, rows};
 
@@ -47,6 +49,24 @@ pub struct HostRow {
     pub inventory: BTreeSet<String>,
     /// What each policy makes of it, in the order the policies were given.
     pub outcomes: Vec<HostOutcome>,
+    /// The places among all of the connections that tell most of it, the worst and earliest, with
+    /// what they say under any policy.
+    pub(crate) shown: Shown,
+}
+
+/// Connections that are shown of a host at most.
+pub(crate) const SHOWN_MAX: usize = 5;
+
+/// Connections with the worst that they say of a host, the worst first.
+pub(crate) type Shown = SmallVec<[(Verdict, u64); SHOWN_MAX]>;
+
+/// Keeps the worst and earliest.
+fn show(shown: &mut Shown, new: (Verdict, u64)) {
+    let place = shown.partition_point(|known| *known <= new);
+    if place < SHOWN_MAX {
+        shown.truncate(SHOWN_MAX - 1);
+        shown.insert(place, new);
+    }
 }
 
 impl HostRow {
@@ -70,6 +90,7 @@ impl HostRow {
             name: None,
             inventory: BTreeSet::new(),
             outcomes: flow.judgements.iter().map(HostOutcome::new).collect(),
+            shown: Shown::new(),
         }
     }
 
@@ -81,8 +102,9 @@ impl HostRow {
         self.stacks.settle();
     }
 
-    /// Adds a connection in which the host had this side.
-    pub(super) fn absorb(&mut self, flow: &JudgedFlow) {
+    /// Adds a connection in which the host had this side, which is at a place among all.
+    pub(super) fn absorb(&mut self, flow: &JudgedFlow, place_of_flow: u64) {
+        let mut worst = Verdict::OutOfScope;
         let facts = &flow.facts;
         self.first_seen = self.first_seen.min(facts.first.time);
         self.last_seen = self.last_seen.max(facts.last.time);
@@ -111,8 +133,10 @@ impl HostRow {
         {
             if super::concerns(flow, judgement, self.side) {
                 outcome.absorb(flow, place, judgement);
+                worst = worst.min(judgement.verdict);
             }
         }
+        show(&mut self.shown, (worst, place_of_flow));
     }
 
     /// What the host probably is, as far as the connection tells that decides under a policy; what

@@ -93,7 +93,7 @@ impl<'a> Summary<'a> {
             hosts_break: of_first(|tally| tally.hosts(Verdict::Breaks)),
             hosts_hidden_max: of_first(HostTally::unseen_max),
             hosts_by_policy: hosts_by_policy(report.tallies()),
-            coverage: buckets(&digest.coverage),
+            coverage: buckets(&digest.coverage_all),
             coverage_watched: buckets(watched),
             capture_health: findings(report),
             verdicts: verdicts(digest),

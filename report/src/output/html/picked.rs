@@ -4,18 +4,13 @@
 //! that are not in memory those are fetched that are shown.
 
 use std::io;
-use std::net::IpAddr;
-
-use dissect::Side;
-use foldhash::HashMap;
-use smallvec::SmallVec;
 
 use super::entries::Entry;
-use crate::hosts::listed_addr;
-use crate::{Connections, JudgedFlow, Verdict, concerns};
+use crate::hosts::SHOWN_MAX;
+use crate::{Connections, JudgedFlow, Verdict};
 
 /// Connections shown of a host that something is wrong with.
-pub(super) const FLOWS_PER_HOST_MAX: usize = 5;
+pub(super) const FLOWS_PER_HOST_MAX: usize = SHOWN_MAX;
 
 /// Connections shown of a host that nothing is wrong with.
 pub(super) const FLOWS_PER_FINE_HOST_MAX: usize = 1;
@@ -25,7 +20,7 @@ pub(super) const FLOWS_MAX: usize = 50_000;
 
 /// The connections shown, by the place of their host among the entries.
 pub(super) struct Picked<'r> {
-    by_entry: Vec<Kept>,
+    by_entry: Vec<&'r [(Verdict, u64)]>,
     flows: Flows<'r>,
 }
 
@@ -37,98 +32,54 @@ enum Flows<'r> {
     Fetched(Vec<(u64, JudgedFlow)>),
 }
 
-/// The worst of a host so far.
-type Kept = SmallVec<[(Verdict, u64); FLOWS_PER_HOST_MAX]>;
-
 impl<'r> Picked<'r> {
     /// Picks connections for entries, which come the worst first.
     ///
     /// # Errors
     ///
     /// When the connections can't be read.
-    pub(super) fn of(flows: Connections<'r>, entries: &[Entry<'_>]) -> io::Result<Self> {
-        let mut places: HashMap<(IpAddr, Side), usize> = HashMap::default();
-        for (place, entry) in entries.iter().enumerate() {
-            if let Entry::Seen(row) = entry {
-                places.insert((row.addr, row.side), place);
-            }
-        }
-        let mut by_entry = vec![Kept::new(); entries.len()];
-        let mut indices = 0_u64..;
-        flows.each_part(|part| {
-            for (flow, index) in part.iter().zip(&mut indices) {
-                for side in [Side::Client, Side::Server] {
-                    let place = listed_addr(flow, side).and_then(|addr| places.get(&(addr, side)));
-                    let Some(place) = place else { continue };
-                    let is_fine = entries[*place].worst() >= Verdict::Passes;
-                    let max = if is_fine { FLOWS_PER_FINE_HOST_MAX } else { FLOWS_PER_HOST_MAX };
-                    keep(&mut by_entry[*place], (severity(flow, side), index), max);
-                }
-            }
-            Ok(())
-        })?;
+    pub(super) fn of(flows: Connections<'r>, entries: &[Entry<'r>]) -> io::Result<Self> {
         let mut left = FLOWS_MAX;
-        for picked in &mut by_entry {
-            picked.truncate(left);
+        let mut pick = |entry: &Entry<'r>| {
+            let Entry::Seen(row) = entry else { return &[][..] };
+            let is_fine = entry.worst() >= Verdict::Passes;
+            let max = if is_fine { FLOWS_PER_FINE_HOST_MAX } else { FLOWS_PER_HOST_MAX };
+            let picked = &row.shown[..row.shown.len().min(max).min(left)];
             left -= picked.len();
-        }
-        let flows = match flows.held() {
-            Some(held) => Flows::Held(held),
-            None => Flows::Fetched(fetch(flows, &by_entry)?),
+            picked
+        };
+        let by_entry: Vec<_> = entries.iter().map(&mut pick).collect();
+        let flows = match flows {
+            Connections::Held(held) => Flows::Held(held),
+            Connections::Stored(stored) => {
+                let mut places: Vec<u64> =
+                    by_entry.iter().copied().flatten().map(|(_, place)| *place).collect();
+                places.sort_unstable();
+                places.dedup();
+                Flows::Fetched(stored.at(&places)?)
+            }
         };
         Ok(Self { by_entry, flows })
     }
 
     /// An entry's connections; the worst comes first.
     pub(super) fn flows(&self, entry: usize) -> impl Iterator<Item = &JudgedFlow> {
-        let kept = self.by_entry.get(entry).map_or(&[][..], |kept| kept);
-        kept.iter().filter_map(|(_, index)| match &self.flows {
-            Flows::Held(flows) => flows.get(usize::try_from(*index).ok()?),
+        let picked = self.by_entry.get(entry).copied().unwrap_or_default();
+        picked.iter().filter_map(|(_, place)| match &self.flows {
+            Flows::Held(flows) => flows.get(usize::try_from(*place).ok()?),
             Flows::Fetched(flows) => {
-                let place = flows.binary_search_by_key(index, |(index, _)| *index).ok()?;
-                Some(&flows.get(place)?.1)
+                let at = flows.binary_search_by_key(place, |(place, _)| *place).ok()?;
+                Some(&flows.get(at)?.1)
             }
         })
     }
 }
 
-/// The connections that were picked, each with its place among all.
-fn fetch(flows: Connections<'_>, by_entry: &[Kept]) -> io::Result<Vec<(u64, JudgedFlow)>> {
-    let mut wanted: Vec<u64> = by_entry.iter().flatten().map(|(_, index)| *index).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let mut wanted = wanted.into_iter().peekable();
-    let mut fetched = Vec::new();
-    let mut indices = 0_u64..;
-    flows.each_part(|part| {
-        for (flow, index) in part.iter().zip(&mut indices) {
-            if wanted.next_if_eq(&index).is_some() {
-                fetched.push((index, flow.clone()));
-            }
-        }
-        Ok(())
-    })?;
-    Ok(fetched)
-}
-
-/// Keeps the `max` least.
-fn keep(kept: &mut Kept, new: (Verdict, u64), max: usize) {
-    let place = kept.partition_point(|known| *known <= new);
-    if place < max {
-        kept.truncate(max - 1);
-        kept.insert(place, new);
-    }
-}
-
-/// The worst that a connection says of this side's host.
-fn severity(flow: &JudgedFlow, side: Side) -> Verdict {
-    let judgements = flow.judgements.iter().filter(|judgement| concerns(flow, judgement, side));
-    judgements.map(|judgement| judgement.verdict).min().unwrap_or(Verdict::OutOfScope)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::Report;
+    use std::net::IpAddr;
+
     use super::*;
     use crate::{RunInfo, testkit};
 
