@@ -1,7 +1,10 @@
 //! `merge`: several saved runs become one report.
 
-use report::OutputFolder;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, Write as _};
+
 use report::state::State;
+use report::{Anonymizer, OutputFolder};
 
 use super::console::Console;
 use super::{Outcome, anonymizing, inventory, outputs, saved, workers};
@@ -14,6 +17,25 @@ pub(super) fn merge(config: MergeConfig) -> Outcome {
         console.fail(&error);
     }
     console.outcome
+}
+
+/// Writes the merged state to a file without a name, so that its connections, which judging takes and
+/// joins, need not be there twice. The file stands at its beginning.
+fn spool(
+    state: &State,
+    folder: &OutputFolder,
+    anonymizer: Option<&Anonymizer>,
+) -> io::Result<File> {
+    let mut file = tempfile::tempfile_in(folder.path())?;
+    let mut out = BufWriter::new(&mut file);
+    match anonymizer {
+        Some(anonymizer) => anonymizer.state(state.clone()).write(&mut out)?,
+        None => state.write(&mut out)?,
+    }
+    out.flush()?;
+    drop(out);
+    file.rewind()?;
+    Ok(file)
 }
 
 fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
@@ -56,16 +78,18 @@ fn run(config: &MergeConfig, console: &mut Console) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let (run, flows) = saved::judged(state.clone(), &judge);
     if state.parts.is_empty() {
         judge.sign(&mut state.run);
     }
+    let saved = folder.as_ref().map(|folder| spool(&state, folder, anonymizer.as_ref()));
+    let (run, flows) = saved::judged(state, &judge);
     let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
-    if let Some(anonymizer) = &anonymizer {
-        state = anonymizer.state(state);
-    }
     let report = anonymizing::report(&judged, &judge, inventory.as_ref(), anonymizer.as_ref());
-    let content: &outputs::Content<'_> = &|out| state.write(out);
+    let content: &outputs::Content<'_> = &|out| match &saved {
+        Some(Ok(file)) => io::copy(&mut &*file, out).map(|_| ()),
+        Some(Err(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+        None => Ok(()),
+    };
     outputs::write(console, &config.outputs, folder.as_ref(), &report, content, workers);
     Ok(())
 }
