@@ -80,6 +80,11 @@ pub trait Watcher: Send {
     /// How far it is. Called between batches, ten times a second at most.
     fn progress(&mut self, progress: &Progress, frames: u64, hosts: &LiveHosts);
 
+    /// Whether it looks at the hosts; if not, none are noted.
+    fn looks_at_hosts(&self) -> bool {
+        true
+    }
+
     /// Something could not be read; the run goes on.
     fn error(&mut self, error: &CaptureError);
 }
@@ -105,7 +110,7 @@ pub fn analyze(
         analysis: Analysis::default(),
     };
     if settings.workers <= 1 {
-        let mut worker = Worker::new(settings, hosts);
+        let mut worker = Worker::new(settings, feed.watched_hosts());
         while let Some(batch) = feed.next() {
             worker.take(&batch);
             feed.source.recycle(batch);
@@ -130,7 +135,12 @@ struct Feed<'a> {
     analysis: Analysis,
 }
 
-impl Feed<'_> {
+impl<'a> Feed<'a> {
+    /// The hosts, if anybody looks at them.
+    fn watched_hosts(&self) -> Option<&'a LiveHosts> {
+        self.watcher.looks_at_hosts().then_some(self.hosts)
+    }
+
     /// The next batch with frames; errors are noted and passed over.
     fn next(&mut self) -> Option<Batch> {
         const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -174,7 +184,7 @@ struct Worker<'a> {
 
 struct Seen<'a> {
     learned: Learned,
-    hosts: &'a LiveHosts,
+    hosts: Option<&'a LiveHosts>,
     keeps_decided: bool,
     /// Bytes that the connections take which were reported and stay until the end.
     kept_bytes: usize,
@@ -200,7 +210,7 @@ struct Learned {
 }
 
 impl<'a> Worker<'a> {
-    fn new(settings: &Settings, hosts: &'a LiveHosts) -> Self {
+    fn new(settings: &Settings, hosts: Option<&'a LiveHosts>) -> Self {
         let mut limits = settings.limits.clone();
         // UDP takes its part of the ceiling.
         limits.memory_max -= limits.udp_memory_max.min(limits.memory_max / 8);
@@ -216,7 +226,7 @@ impl<'a> Worker<'a> {
 
     /// A worker that tells of connections as soon as they are decided, too.
     fn live(settings: &Settings, hosts: &'a LiveHosts) -> Self {
-        let mut worker = Self::new(settings, hosts);
+        let mut worker = Self::new(settings, Some(hosts));
         worker.seen.keeps_decided = true;
         worker
     }
@@ -277,7 +287,9 @@ impl Observer for Seen<'_> {
         if self.keeps_decided && seen.from == Side::Client {
             self.learned.hellos.push(seen);
         }
-        self.hosts.note(&seen);
+        if let Some(hosts) = self.hosts {
+            hosts.note(&seen);
+        }
     }
 }
 
