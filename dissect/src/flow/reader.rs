@@ -12,7 +12,7 @@ mod tests;
 use self::shape::{HELLO_HEAD_LEN, begins_hello, find_data_header, is_alert, is_hello, may_begin};
 use super::Context;
 use super::side::SideFacts;
-use crate::tcp::{GapCause, Place, Sink};
+use crate::tcp::{Buffers, GapCause, Place, Sink};
 use crate::tls::{
     ContentType, Joined, Joiner, RecordEvent, RecordReader, Sslv2Hello, header_chain,
     sslv2_client_hello_len, sslv2_server_hello,
@@ -85,6 +85,7 @@ enum Content {
 pub(crate) struct Feed<'a, 'b> {
     pub(crate) reader: &'a mut Reader,
     pub(crate) context: &'a mut Context<'b>,
+    pub(crate) buffers: &'a mut Buffers,
 }
 
 impl Sink for Feed<'_, '_> {
@@ -95,6 +96,10 @@ impl Sink for Feed<'_, '_> {
 
     fn gap(&mut self, len: u32, cause: GapCause) {
         self.reader.gap(Some(len), cause, self.context);
+    }
+
+    fn buffers(&mut self) -> &mut Buffers {
+        self.buffers
     }
 }
 
