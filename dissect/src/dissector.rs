@@ -231,9 +231,20 @@ impl Dissector {
 
     /// Follows packets in their order.
     fn follow<'a>(&mut self, ready: &mut SmallVec<[Ready<'a>; AHEAD]>, seen: &mut impl Observer) {
+        // One step for all, then the next: what a step waits for is on its way for several.
+        for ready in ready.iter_mut() {
+            if let Ready::Segment(_, located) = ready {
+                self.flows.find(located);
+            }
+        }
         for ready in ready.iter_mut() {
             if let Ready::Segment(segment, located) = ready {
                 self.flows.look(segment, located);
+            }
+        }
+        for ready in ready.iter() {
+            if let Ready::Segment(segment, located) = ready {
+                self.flows.meet(segment, located);
             }
         }
         for ready in ready.iter() {

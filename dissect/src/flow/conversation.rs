@@ -35,6 +35,19 @@ impl Conversation {
         self.directions.iter_mut().for_each(|direction| direction.assembler.reset(buffers));
     }
 
+    /// Looks at what a segment meets, so that it is at hand by then.
+    #[inline]
+    pub(super) fn look(&self, segment: &Segment<'_>) {
+        let mut met = self.watch.look(segment.way);
+        if segment.has_payload() {
+            let Direction { assembler, reader } = &self.directions[segment.way.index()];
+            met ^= reader.look();
+            met ^= assembler.next().map_or(0, |next| next.0);
+        }
+        // Nothing comes of it, which the compiler must not know.
+        std::hint::black_box(met);
+    }
+
     /// Notes a segment, with payload or without.
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
         self.watch.note(way, segment);

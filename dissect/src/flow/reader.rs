@@ -135,6 +135,14 @@ impl Reader {
         self.joiner = Joiner::default();
     }
 
+    /// Something of what bytes meet.
+    #[inline]
+    pub(super) fn look(&self) -> u32 {
+        u32::from(self.record_version)
+            ^ self.facts.application_records
+            ^ u32::from(self.facts.saw_payload)
+    }
+
     /// Bytes that are held.
     pub(crate) fn held_bytes(&self) -> usize {
         self.start.capacity() + self.joiner.held_bytes() + self.prelude.pending().len()

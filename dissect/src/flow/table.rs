@@ -102,11 +102,16 @@ impl FlowTable {
         }
     }
 
-    /// Where to look for a segment's connection.
+    /// What tells where to look for a segment's connection.
     #[inline]
     pub(crate) fn locate(&self, segment: &Segment<'_>) -> Located {
-        let hash = self.hasher.hash(&segment.key);
-        Located { hash, slot: self.index.find(hash, |_| true) }
+        Located { hash: self.hasher.hash(&segment.key), slot: None }
+    }
+
+    /// Looks where a segment's connection lies. Changes nothing.
+    #[inline]
+    pub(crate) fn find(&self, located: &mut Located) {
+        located.slot = self.index.find(located.hash, |_| true);
     }
 
     /// Looks at what is known of a segment's connection, so that it is at hand when the segment is
@@ -119,6 +124,15 @@ impl FlowTable {
             }
             None if segment.is_syn() => self.attempts.look(&segment.key, located.hash),
             None => {}
+        }
+    }
+
+    /// Looks at what a segment meets in a connection that is being read. Changes nothing.
+    #[inline]
+    pub(crate) fn meet(&self, segment: &Segment<'_>, located: &Located) {
+        let flow = located.slot.and_then(|slot| self.flows.get(slot as usize));
+        if let Some(State::Open(conversation)) = flow.map(|flow| &flow.state) {
+            conversation.look(segment);
         }
     }
 

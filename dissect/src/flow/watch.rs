@@ -134,6 +134,13 @@ impl Watch {
         self.saw_syn
     }
 
+    /// Something of what a segment of a direction meets.
+    #[inline]
+    pub(super) fn look(&self, way: Way) -> u32 {
+        let trail = &self.trails[way.index()];
+        trail.frames ^ trail.prints.look() ^ self.trails[way.reverse().index()].frames
+    }
+
     /// Notes a segment.
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
         let is_syn = segment.is_syn();
