@@ -112,6 +112,10 @@ impl Watcher for ProgressBar {
         ));
     }
 
+    fn looks_at_hosts(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     fn error(&mut self, error: &CaptureError) {
         self.errors += 1;
         if self.errors <= ALIKE_SAID_MAX {

@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
-use crate::flow::{FlowTable, Key, Located, Segment};
+use crate::flow::{FlowTable, Key, Located, Segment, Way};
 use crate::net::{
-    Decoded, Defragmenter, Packet, Swift, TransportHeader, decode, decode_part, swift,
+    Decoded, Defragmenter, Packet, Swift, TransportHeader, decode, decode_part, swift, swift_v6,
 };
 use crate::tcp::Seq;
 use crate::udp::{Datagram, UdpTable};
@@ -88,6 +88,14 @@ impl Dissector {
                 }
                 continue;
             }
+            if let Some(swift) = swift_v6(&frame) {
+                self.counters.dissected += 1;
+                ready.push(self.locate_swift_v6(&swift, &frame));
+                if ready.len() == AHEAD {
+                    self.follow(&mut ready, seen);
+                }
+                continue;
+            }
             match decode(&frame, &mut self.defrag, &mut self.counters) {
                 Decoded::Packet(packet) => {
                     self.counters.dissected += 1;
@@ -146,8 +154,24 @@ impl Dissector {
     }
 
     #[inline]
-    fn locate_swift<'a>(&self, swift: &Swift<'a>, frame: &Frame<'_>) -> Ready<'a> {
-        let (key, way) = Key::v4((swift.src, swift.src_port), (swift.dst, swift.dst_port));
+    fn locate_swift<'a>(&self, swift: &Swift<'a, u32>, frame: &Frame<'_>) -> Ready<'a> {
+        let ends = Key::v4((swift.src, swift.src_port), (swift.dst, swift.dst_port));
+        self.locate_between(ends, swift, frame)
+    }
+
+    #[inline(never)]
+    fn locate_swift_v6<'a>(&self, swift: &Swift<'a, [u32; 4]>, frame: &Frame<'_>) -> Ready<'a> {
+        let ends = Key::v6((swift.src, swift.src_port), (swift.dst, swift.dst_port));
+        self.locate_between(ends, swift, frame)
+    }
+
+    #[inline]
+    fn locate_between<'a, A>(
+        &self,
+        (key, way): (Key, Way),
+        swift: &Swift<'a, A>,
+        frame: &Frame<'_>,
+    ) -> Ready<'a> {
         let segment = Segment {
             key,
             way,
@@ -207,9 +231,20 @@ impl Dissector {
 
     /// Follows packets in their order.
     fn follow<'a>(&mut self, ready: &mut SmallVec<[Ready<'a>; AHEAD]>, seen: &mut impl Observer) {
+        // One step for all, then the next: what a step waits for is on its way for several.
+        for ready in ready.iter_mut() {
+            if let Ready::Segment(_, located) = ready {
+                self.flows.find(located);
+            }
+        }
         for ready in ready.iter_mut() {
             if let Ready::Segment(segment, located) = ready {
                 self.flows.look(segment, located);
+            }
+        }
+        for ready in ready.iter() {
+            if let Ready::Segment(segment, located) = ready {
+                self.flows.meet(segment, located);
             }
         }
         for ready in ready.iter() {

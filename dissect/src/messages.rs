@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use crate::{Mark, MessageKind, MessageMark, Side, Timestamp};
 
 /// The handshake messages and alerts of a connection that were read in the clear, in the order in
@@ -29,8 +27,10 @@ const HELLO_RETRY_REQUEST: u8 = 2;
 const HANDSHAKE: u8 = 3;
 const ALERT: u8 = 4;
 
-/// Bytes that most connections' messages fit into while they are packed.
-type Buffer = SmallVec<[u8; 128]>;
+/// Most bytes that a message takes: its kind, and three numbers of 32 and 64 bits.
+const MESSAGE_LEN_MAX: usize = 3 + 5 + 10 + 10;
+/// Messages that are packed before they are put away. Most connections have fewer.
+const ROOM: usize = 10;
 
 impl Messages {
     /// The messages.
@@ -54,12 +54,9 @@ impl Messages {
 
 impl FromIterator<MessageMark> for Messages {
     fn from_iter<I: IntoIterator<Item = MessageMark>>(messages: I) -> Self {
-        let (mut buffer, mut last) = (Buffer::new(), Mark::default());
-        for message in messages {
-            pack(&mut buffer, last, &message);
-            last = message.at;
-        }
-        Self { packed: buffer.as_slice().into() }
+        let mut packer = Packer::default();
+        messages.into_iter().for_each(|message| packer.push(&message));
+        Self { packed: packer.finish() }
     }
 }
 
@@ -134,35 +131,94 @@ impl Iter<'_> {
     }
 }
 
-fn pack(buffer: &mut Buffer, last: Mark, message: &MessageMark) {
-    let from = if message.from == Side::Server { FROM_SERVER } else { 0 };
-    match message.kind {
-        MessageKind::ClientHello => buffer.push(from | CLIENT_HELLO),
-        MessageKind::ServerHello => buffer.push(from | SERVER_HELLO),
-        MessageKind::HelloRetryRequest => buffer.push(from | HELLO_RETRY_REQUEST),
-        MessageKind::Handshake(kind) => buffer.extend_from_slice(&[from | HANDSHAKE, kind]),
-        MessageKind::Alert { level, description } => {
-            buffer.extend_from_slice(&[from | ALERT, level, description]);
+/// Packs messages one behind the other.
+#[derive(Debug)]
+struct Packer {
+    /// What was packed before `room`.
+    done: Vec<u8>,
+    room: [u8; ROOM * MESSAGE_LEN_MAX],
+    len: usize,
+    last: Mark,
+}
+
+impl Default for Packer {
+    fn default() -> Self {
+        let room = [0; ROOM * MESSAGE_LEN_MAX];
+        Self { done: Vec::new(), room, len: 0, last: Mark::default() }
+    }
+}
+
+impl Packer {
+    #[inline]
+    fn push(&mut self, message: &MessageMark) {
+        if self.len > (ROOM - 1) * MESSAGE_LEN_MAX {
+            self.put_away();
+        }
+        let from = if message.from == Side::Server { FROM_SERVER } else { 0 };
+        match message.kind {
+            MessageKind::ClientHello => self.byte(from | CLIENT_HELLO),
+            MessageKind::ServerHello => self.byte(from | SERVER_HELLO),
+            MessageKind::HelloRetryRequest => self.byte(from | HELLO_RETRY_REQUEST),
+            MessageKind::Handshake(kind) => {
+                self.byte(from | HANDSHAKE);
+                self.byte(kind);
+            }
+            MessageKind::Alert { level, description } => {
+                self.byte(from | ALERT);
+                self.byte(level);
+                self.byte(description);
+            }
+        }
+        let (at, last) = (message.at, std::mem::replace(&mut self.last, message.at));
+        self.number(message.frame_len.into());
+        self.difference(at.frame.wrapping_sub(last.frame).cast_signed());
+        self.difference(at.time.as_nanos().wrapping_sub(last.time.as_nanos()));
+    }
+
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        // There is room for a whole message.
+        if let Some(place) = self.room.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
         }
     }
-    put_number(buffer, u64::from(message.frame_len));
-    put_difference(buffer, message.at.frame.wrapping_sub(last.frame).cast_signed());
-    put_difference(buffer, message.at.time.as_nanos().wrapping_sub(last.time.as_nanos()));
-}
 
-/// LEB128: seven bits a byte, the lowest first, the eighth says that more follow.
-fn put_number(buffer: &mut Buffer, mut number: u64) {
-    while number > 0x7f {
-        // The lowest seven bits.
-        buffer.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
+    /// LEB128: seven bits a byte, the lowest first, the eighth says that more follow.
+    #[inline]
+    fn number(&mut self, mut number: u64) {
+        while number > 0x7f {
+            // The lowest seven bits.
+            self.byte((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        self.byte((number & 0x7f) as u8);
     }
-    buffer.push((number & 0x7f) as u8);
-}
 
-/// Small numbers of either sign are small: 0, -1, 1, -2 become 0, 1, 2, 3.
-fn put_difference(buffer: &mut Buffer, difference: i64) {
-    put_number(buffer, ((difference << 1) ^ (difference >> 63)).cast_unsigned());
+    /// Small numbers of either sign are small: 0, -1, 1, -2 become 0, 1, 2, 3.
+    #[inline]
+    fn difference(&mut self, difference: i64) {
+        self.number(((difference << 1) ^ (difference >> 63)).cast_unsigned());
+    }
+
+    fn packed(&self) -> &[u8] {
+        self.room.get(..self.len).unwrap_or_default()
+    }
+
+    #[cold]
+    fn put_away(&mut self) {
+        let mut done = std::mem::take(&mut self.done);
+        done.extend_from_slice(self.packed());
+        (self.done, self.len) = (done, 0);
+    }
+
+    fn finish(mut self) -> Box<[u8]> {
+        if self.done.is_empty() {
+            return self.packed().into();
+        }
+        self.put_away();
+        self.done.into()
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_back(all in prop::collection::vec(message(), 0..20)) {
+        fn what_is_packed_comes_back(all in prop::collection::vec(message(), 0..2 * ROOM + 3)) {
             let packed: Messages = all.iter().copied().collect();
             prop_assert_eq!(packed.iter().collect::<Vec<_>>(), &all[..]);
             prop_assert_eq!(packed.is_empty(), all.is_empty());

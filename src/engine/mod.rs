@@ -80,6 +80,11 @@ pub trait Watcher: Send {
     /// How far it is. Called between batches, ten times a second at most.
     fn progress(&mut self, progress: &Progress, frames: u64, hosts: &LiveHosts);
 
+    /// Whether it looks at the hosts; if not, none are noted.
+    fn looks_at_hosts(&self) -> bool {
+        true
+    }
+
     /// Something could not be read; the run goes on.
     fn error(&mut self, error: &CaptureError);
 }
@@ -134,7 +139,7 @@ fn analyze_all(
         stores: store.into_iter().collect(),
     };
     if settings.workers <= 1 {
-        let mut worker = Worker::new(settings, hosts).with_store(feed.store());
+        let mut worker = Worker::new(settings, feed.watched_hosts()).with_store(feed.store());
         while let Some(batch) = feed.next() {
             worker.take(&batch);
             feed.source.recycle(batch);
@@ -161,7 +166,12 @@ struct Feed<'a> {
     stores: Vec<FactsStore>,
 }
 
-impl Feed<'_> {
+impl<'a> Feed<'a> {
+    /// The hosts, if anybody looks at them.
+    fn watched_hosts(&self) -> Option<&'a LiveHosts> {
+        self.watcher.looks_at_hosts().then_some(self.hosts)
+    }
+
     /// A store for a worker's connections.
     fn store(&self) -> Option<FactsStore> {
         self.stores.first().map(FactsStore::sibling)
@@ -218,7 +228,7 @@ struct Seen<'a> {
     learned: Learned,
     /// Where connections go, if not there.
     store: Option<FactsStore>,
-    hosts: &'a LiveHosts,
+    hosts: Option<&'a LiveHosts>,
     keeps_decided: bool,
     /// Bytes that the connections take which were reported and stay until the end.
     kept_bytes: usize,
@@ -242,7 +252,7 @@ struct Learned {
 }
 
 impl<'a> Worker<'a> {
-    fn new(settings: &Settings, hosts: &'a LiveHosts) -> Self {
+    fn new(settings: &Settings, hosts: Option<&'a LiveHosts>) -> Self {
         let mut limits = settings.limits.clone();
         // UDP takes its part of the ceiling.
         limits.memory_max -= limits.udp_memory_max.min(limits.memory_max / 8);
@@ -274,7 +284,7 @@ impl<'a> Worker<'a> {
 
     /// A worker that tells of connections as soon as they are decided, too.
     fn live(settings: &Settings, hosts: &'a LiveHosts) -> Self {
-        let mut worker = Self::new(settings, hosts);
+        let mut worker = Self::new(settings, Some(hosts));
         worker.seen.keeps_decided = true;
         worker
     }
@@ -341,7 +351,9 @@ impl Observer for Seen<'_> {
         if self.keeps_decided && seen.from == Side::Client {
             self.learned.hellos.push(seen);
         }
-        self.hosts.note(&seen);
+        if let Some(hosts) = self.hosts {
+            hosts.note(&seen);
+        }
     }
 }
 

@@ -56,7 +56,7 @@ struct Runner<'t, 'f, 'h> {
 
 /// Reads and dissects in as many threads as there are workers.
 pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
-    let hosts = feed.hosts;
+    let hosts = feed.watched_hosts();
     let loads: Arc<[AtomicUsize]> = (0..settings.workers).map(|_| AtomicUsize::new(0)).collect();
     let (used, returned) = unbounded();
     let mut learned = Vec::new();

@@ -200,6 +200,34 @@ fn harvests_add_up_to_one_analysis() {
     }
 }
 
+/// Looks at no hosts.
+struct Blind;
+
+impl Watcher for Blind {
+    fn progress(&mut self, _: &Progress, _: u64, _: &LiveHosts) {}
+
+    fn looks_at_hosts(&self) -> bool {
+        false
+    }
+
+    fn error(&mut self, _: &CaptureError) {}
+}
+
+#[test]
+fn hosts_are_noted_for_those_who_look_at_them() {
+    let noted = |watcher: &mut dyn Watcher, workers| {
+        let hosts = LiveHosts::default();
+        let mut source = Steps(frames_of("demo").into_iter().map(Ok).collect());
+        let analysis = analyze(&mut source, &settings(workers), &hosts, watcher);
+        (hosts.len(), told(&analysis.flows))
+    };
+    for workers in [1, 2] {
+        let (seen, unseen) = (noted(&mut Notes::default(), workers), noted(&mut Blind, workers));
+        assert!(seen.0 > 0 && unseen.0 == 0, "{} and {}", seen.0, unseen.0);
+        assert_eq!(seen.1, unseen.1);
+    }
+}
+
 /// The frames of a connection, of another client and at another time.
 fn again(frames: &[Batch], client: u16, at_ns: i64) -> impl Iterator<Item = Batch> {
     let begin = frames[0].descs()[0].time.as_nanos();

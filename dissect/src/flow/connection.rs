@@ -145,11 +145,16 @@ impl State {
 }
 
 impl Flow {
-    /// A connection whose first payload is at hand.
-    pub(super) fn new(key: Key, hash: KeyHash, attempt: &Attempt, at: Mark) -> Self {
+    /// A connection whose first payload is at hand; `conversation` is one that is over, or new.
+    pub(super) fn new(
+        (key, hash): (Key, KeyHash),
+        attempt: &Attempt,
+        at: Mark,
+        mut conversation: Box<Conversation>,
+    ) -> Self {
         let starts = attempt.starts();
         let watch = Watch::new(attempt.dial, attempt.late_ns(), starts);
-        let mut conversation = Box::new(Conversation::new(watch));
+        conversation.begin(watch);
         let endings = attempt.endings();
         for way in Way::BOTH {
             if let Some(start) = starts[way.index()] {

@@ -5,7 +5,7 @@ use super::reader::{Feed, Reader};
 use super::side::SideFacts;
 use super::watch::Watch;
 use super::{Context, Segment, Way};
-use crate::tcp::{Assembler, Piece, Seq};
+use crate::tcp::{Assembler, Buffers, Piece, Seq};
 use crate::{Counters, EndKind, Version};
 
 /// How far before a hello the bytes lie that lead to it, when no SYN tells the beginning.
@@ -25,9 +25,27 @@ struct Direction {
 }
 
 impl Conversation {
-    /// Nothing read yet, of a connection whose dialling was watched.
-    pub(super) fn new(watch: Watch) -> Self {
-        Self { watch, ..Self::default() }
+    /// Begins anew with a connection whose dialling was watched.
+    pub(super) fn begin(&mut self, watch: Watch) {
+        *self = Self { watch, ..Self::default() };
+    }
+
+    /// Gives back the room that was taken: there is nothing more to read.
+    pub(super) fn give_back(&mut self, buffers: &mut Buffers) {
+        self.directions.iter_mut().for_each(|direction| direction.assembler.reset(buffers));
+    }
+
+    /// Looks at what a segment meets, so that it is at hand by then.
+    #[inline]
+    pub(super) fn look(&self, segment: &Segment<'_>) {
+        let mut met = self.watch.look(segment.way);
+        if segment.has_payload() {
+            let Direction { assembler, reader } = &self.directions[segment.way.index()];
+            met ^= reader.look();
+            met ^= assembler.next().map_or(0, |next| next.0);
+        }
+        // Nothing comes of it, which the compiler must not know.
+        std::hint::black_box(met);
     }
 
     /// Notes a segment, with payload or without.
@@ -72,6 +90,7 @@ impl Conversation {
         segment: &Segment<'_>,
         counters: &mut Counters,
         context: &mut Context<'_>,
+        buffers: &mut Buffers,
     ) {
         if let Some(ack) = segment.acked() {
             self.note_ack(way, ack);
@@ -85,15 +104,15 @@ impl Conversation {
         }
         let limits = context.limits;
         let is_anchored = assembler.next().is_some();
-        assembler.push(piece, limits, counters, &mut Feed { reader, context });
+        assembler.push(piece, limits, counters, &mut Feed { reader, context, buffers });
         if !is_anchored {
             if !self.find_beginning(way, piece, context) {
                 return;
             }
             let Direction { assembler, reader } = self.direction_mut(way);
-            assembler.drain(limits, &mut Feed { reader, context });
+            assembler.drain(limits, &mut Feed { reader, context, buffers });
         }
-        self.settle_directions();
+        self.settle_directions(buffers);
     }
 
     /// Begins the other direction, if nothing else tells its beginning, where the client's hello
@@ -124,9 +143,14 @@ impl Conversation {
     }
 
     /// Ends both directions: what waits is read, holes become gaps.
-    pub(crate) fn finish(&mut self, counters: &mut Counters, context: &mut Context<'_>) {
+    pub(crate) fn finish(
+        &mut self,
+        counters: &mut Counters,
+        context: &mut Context<'_>,
+        buffers: &mut Buffers,
+    ) {
         for Direction { assembler, reader } in &mut self.directions {
-            assembler.flush(context.limits, counters, &mut Feed { reader, context });
+            assembler.flush(context.limits, counters, &mut Feed { reader, context, buffers });
             reader.finish(context);
         }
     }
@@ -177,7 +201,7 @@ impl Conversation {
 
     /// Stops reading a direction when nothing that follows can change the facts: both hellos and
     /// the proof that both sides went over to encryption.
-    fn settle_directions(&mut self) {
+    fn settle_directions(&mut self, buffers: &mut Buffers) {
         let facts = Way::BOTH.map(|way| &self.reader(way).facts);
         let answer = facts.iter().find(|side| side.server_hello.is_some());
         let negotiated = answer
@@ -207,7 +231,7 @@ impl Conversation {
         for (direction, is_done) in self.directions.iter_mut().zip(is_done) {
             if is_done && !direction.reader.is_over() {
                 direction.reader.stop();
-                direction.assembler = Assembler::default();
+                direction.assembler.reset(buffers);
             }
         }
     }

@@ -96,6 +96,13 @@ impl Key {
         (Self::V4(key), way)
     }
 
+    /// The same of two IPv6 addresses as words, the first one first.
+    #[inline]
+    pub(crate) fn v6(source: ([u32; 4], u16), target: ([u32; 4], u16)) -> (Self, Way) {
+        let (key, way) = KeyOf::new(source.0, source.1, target.0, target.1);
+        (Self::V6(key), way)
+    }
+
     /// The endpoint that sends in this direction.
     pub(crate) fn sender(self, way: Way) -> Endpoint {
         match self {
@@ -165,6 +172,13 @@ mod tests {
             let (same, other) = Key::new(end(b), end(a));
             assert_eq!((key, way), (same, other.reverse()));
             assert_eq!((key.sender(way), key.sender(other)), (end(a), end(b)));
+            let by_words = match (end(a).addr, end(b).addr) {
+                (IpAddr::V4(from), IpAddr::V4(to)) => {
+                    Key::v4((from.to_bits(), end(a).port), (to.to_bits(), end(b).port))
+                }
+                (from, to) => Key::v6((words(from), end(a).port), (words(to), end(b).port)),
+            };
+            assert_eq!(by_words, (key, way));
         };
         check("10.0.0.1:5061", "10.0.0.2:443");
         check("10.0.0.1:5061", "10.0.0.1:443");

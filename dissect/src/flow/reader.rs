@@ -12,7 +12,7 @@ mod tests;
 use self::shape::{HELLO_HEAD_LEN, begins_hello, find_data_header, is_alert, is_hello, may_begin};
 use super::Context;
 use super::side::SideFacts;
-use crate::tcp::{GapCause, Place, Sink};
+use crate::tcp::{Buffers, GapCause, Place, Sink};
 use crate::tls::{
     ContentType, Joined, Joiner, RecordEvent, RecordReader, Sslv2Hello, header_chain,
     sslv2_client_hello_len, sslv2_server_hello,
@@ -85,6 +85,7 @@ enum Content {
 pub(crate) struct Feed<'a, 'b> {
     pub(crate) reader: &'a mut Reader,
     pub(crate) context: &'a mut Context<'b>,
+    pub(crate) buffers: &'a mut Buffers,
 }
 
 impl Sink for Feed<'_, '_> {
@@ -95,6 +96,10 @@ impl Sink for Feed<'_, '_> {
 
     fn gap(&mut self, len: u32, cause: GapCause) {
         self.reader.gap(Some(len), cause, self.context);
+    }
+
+    fn buffers(&mut self) -> &mut Buffers {
+        self.buffers
     }
 }
 
@@ -128,6 +133,14 @@ impl Reader {
         self.prelude = Prelude::default();
         self.unwrap = None;
         self.joiner = Joiner::default();
+    }
+
+    /// Something of what bytes meet.
+    #[inline]
+    pub(super) fn look(&self) -> u32 {
+        u32::from(self.record_version)
+            ^ self.facts.application_records
+            ^ u32::from(self.facts.saw_payload)
     }
 
     /// Bytes that are held.

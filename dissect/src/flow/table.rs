@@ -11,10 +11,11 @@
 use super::Context;
 use super::attempts::{Attempt, Attempts};
 use super::connection::{Flow, Segment, State};
+use super::conversation::Conversation;
 use super::index::{Index, KeyHash, KeyHasher};
 use super::key::{Key, Way};
 use super::reader::Reader;
-use crate::tcp::Place;
+use crate::tcp::{Buffers, Place};
 use crate::tls::Interner;
 use crate::{Counters, Coverage, HelloSeen, Limits, Mark, Observer, Side, Transport};
 
@@ -36,6 +37,7 @@ pub(crate) struct FlowTable {
     /// Bytes that are taken from the ceiling for what is kept elsewhere.
     pub(super) reserved_bytes: usize,
     interner: Interner,
+    spare: Spare,
 }
 
 /// Where a segment's connection may be found.
@@ -44,6 +46,32 @@ pub(crate) struct Located {
     hash: KeyHash,
     /// The slot that its flow had when it was looked at, if there was one.
     slot: Option<u32>,
+}
+
+/// What connections that are over leave to later ones, so that it need not be allocated for each.
+#[derive(Debug, Default)]
+struct Spare {
+    #[expect(clippy::vec_box, reason = "flows hold them by pointer, and so they come and go")]
+    conversations: Vec<Box<Conversation>>,
+    buffers: Buffers,
+}
+
+/// Conversations that are kept for later: an eighth of a megabyte.
+const SPARE_MAX: usize = 64;
+
+impl Spare {
+    /// One that is over, or new.
+    fn conversation(&mut self) -> Box<Conversation> {
+        self.conversations.pop().unwrap_or_default()
+    }
+
+    /// Takes one back that is over.
+    fn take_back(&mut self, mut conversation: Box<Conversation>) {
+        conversation.give_back(&mut self.buffers);
+        if self.conversations.len() < SPARE_MAX {
+            self.conversations.push(conversation);
+        }
+    }
 }
 
 /// Whose a segment is.
@@ -70,14 +98,20 @@ impl FlowTable {
             held_bytes: 0,
             reserved_bytes: 0,
             interner: Interner::new(seed),
+            spare: Spare::default(),
         }
     }
 
-    /// Where to look for a segment's connection.
+    /// What tells where to look for a segment's connection.
     #[inline]
     pub(crate) fn locate(&self, segment: &Segment<'_>) -> Located {
-        let hash = self.hasher.hash(&segment.key);
-        Located { hash, slot: self.index.find(hash, |_| true) }
+        Located { hash: self.hasher.hash(&segment.key), slot: None }
+    }
+
+    /// Looks where a segment's connection lies. Changes nothing.
+    #[inline]
+    pub(crate) fn find(&self, located: &mut Located) {
+        located.slot = self.index.find(located.hash, |_| true);
     }
 
     /// Looks at what is known of a segment's connection, so that it is at hand when the segment is
@@ -90,6 +124,15 @@ impl FlowTable {
             }
             None if segment.is_syn() => self.attempts.look(&segment.key, located.hash),
             None => {}
+        }
+    }
+
+    /// Looks at what a segment meets in a connection that is being read. Changes nothing.
+    #[inline]
+    pub(crate) fn meet(&self, segment: &Segment<'_>, located: &Located) {
+        let flow = located.slot.and_then(|slot| self.flows.get(slot as usize));
+        if let Some(State::Open(conversation)) = flow.map(|flow| &flow.state) {
+            conversation.look(segment);
         }
     }
 
@@ -181,7 +224,8 @@ impl FlowTable {
     /// Makes a flow for a first payload.
     fn open(&mut self, key: Key, hash: KeyHash, segment: &Segment<'_>) -> u32 {
         let attempt = self.attempts.take(&key, hash).unwrap_or_else(|| Attempt::unseen(segment.at));
-        let flow = Flow::new(key, hash, &attempt, segment.at);
+        let conversation = self.spare.conversation();
+        let flow = Flow::new((key, hash), &attempt, segment.at, conversation);
         self.held_bytes += flow.held_bytes;
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -226,11 +270,11 @@ impl FlowTable {
             interner: &mut self.interner,
         };
         let had_hello = conversation.reader(way).facts.has_hello();
-        conversation.push(way, segment, counters, &mut context);
+        conversation.push(way, segment, counters, &mut context, &mut self.spare.buffers);
         if !had_hello && conversation.reader(way).facts.has_hello() {
             report_hello(flow.key, way, conversation.reader(way), segment.at, seen);
         }
-        Self::settle(flow, seen);
+        Self::settle(flow, &mut self.spare, seen);
         let held = flow.state.held_bytes();
         let held_before = std::mem::replace(&mut flow.held_bytes, held);
         self.held_bytes = self.held_bytes + held - held_before;
@@ -240,21 +284,25 @@ impl FlowTable {
     }
 
     /// Stops reading a flow that is decided.
-    fn settle(flow: &mut Flow, seen: &mut impl Observer) {
-        let State::Open(conversation) = &mut flow.state else { return };
-        if conversation.is_plain() {
-            flow.state = State::Plain;
-        } else if conversation.is_settled() {
-            let State::Open(mut read) = std::mem::replace(&mut flow.state, State::Plain) else {
-                return;
-            };
-            let facts = flow.join(&mut read, Coverage::COMPLETE);
-            flow.state = facts.map_or(State::Plain, |mut facts| {
-                flow.complete(&mut facts);
-                seen.decided(&facts);
-                State::Settled(facts)
-            });
+    fn settle(flow: &mut Flow, spare: &mut Spare, seen: &mut impl Observer) {
+        let State::Open(conversation) = &flow.state else { return };
+        let (is_plain, is_settled) = (conversation.is_plain(), conversation.is_settled());
+        if !is_plain && !is_settled {
+            return;
         }
+        let State::Open(mut read) = std::mem::replace(&mut flow.state, State::Plain) else {
+            return;
+        };
+        let joined = match is_plain {
+            true => None,
+            false => flow.join(&mut read, Coverage::COMPLETE),
+        };
+        if let Some(mut facts) = joined {
+            flow.complete(&mut facts);
+            seen.decided(&facts);
+            flow.state = State::Settled(facts);
+        }
+        spare.take_back(read);
     }
 
     /// Ends a flow, reports it and frees its slot.
@@ -295,7 +343,7 @@ impl FlowTable {
                     limits: &self.limits,
                     interner: &mut self.interner,
                 };
-                conversation.finish(counters, &mut context);
+                conversation.finish(counters, &mut context, &mut self.spare.buffers);
                 let mut facts = flow.join(&mut conversation, missing);
                 match &mut facts {
                     Some(facts) => {
@@ -307,6 +355,7 @@ impl FlowTable {
                     }
                     None => {}
                 }
+                self.spare.take_back(conversation);
                 facts
             }
         };

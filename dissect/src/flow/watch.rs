@@ -134,6 +134,13 @@ impl Watch {
         self.saw_syn
     }
 
+    /// Something of what a segment of a direction meets.
+    #[inline]
+    pub(super) fn look(&self, way: Way) -> u32 {
+        let trail = &self.trails[way.index()];
+        trail.frames ^ trail.prints.look() ^ self.trails[way.reverse().index()].frames
+    }
+
     /// Notes a segment.
     pub(super) fn note(&mut self, way: Way, segment: &Segment<'_>) {
         let is_syn = segment.is_syn();
@@ -142,7 +149,7 @@ impl Watch {
         if let Some(ack) = segment.acked() {
             peer.note_sent(ack, segment.at.time);
         }
-        let mss_max = peer.mss;
+        let (mss_max, has_peer_sums) = (peer.mss, peer.right_sums > 0);
         let trail = &mut self.trails[way.index()];
         trail.frames = trail.frames.saturating_add(1);
         if is_syn {
@@ -162,7 +169,10 @@ impl Watch {
         // What came in fragments says nothing of tags and checksums.
         if !segment.header.is_empty() {
             trail.note_tag(segment.vlan);
-            if trail.right_sums + trail.wrong_sums < CHECKED_MAX && segment.cut == 0 {
+            // Two directions with a right one each are settled: neither can be the one without.
+            let is_settled = trail.right_sums > 0 && has_peer_sums;
+            let is_wanted = trail.right_sums + trail.wrong_sums < CHECKED_MAX && !is_settled;
+            if is_wanted && segment.cut == 0 {
                 match checksum::is_right(segment) {
                     true => trail.right_sums += 1,
                     false => trail.wrong_sums += 1,
@@ -307,7 +317,72 @@ fn mss(header: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::Mark;
+    use crate::flow::Key;
+
+    /// A segment between two hosts, its checksum right or not.
+    fn segment(way: Way, header: &[u8]) -> Segment<'_> {
+        Segment {
+            key: Key::v4((1, 5000), (2, 443)).0,
+            way,
+            seq: Seq(1),
+            ack: Seq(1),
+            flags: flags::ACK,
+            header,
+            payload: &[],
+            cut: 0,
+            at: Mark::default(),
+            frame_len: 60,
+            id: 0,
+            ttl: 64,
+            vlan: None,
+        }
+    }
+
+    /// A header with the checksum that it must have.
+    fn header() -> [u8; 20] {
+        let mut header = [0; 20];
+        let is_right = |header: &[u8]| checksum::is_right(&segment(Way::Up, header));
+        for sum in 0..=u16::MAX {
+            header[16..18].copy_from_slice(&sum.to_be_bytes());
+            if is_right(&header) {
+                return header;
+            }
+        }
+        panic!("there is one");
+    }
+
+    proptest! {
+        /// Sums that are passed over would have changed nothing.
+        #[test]
+        fn checksums_tell_the_same_whoever_speaks_first(
+            segments in prop::collection::vec((any::<bool>(), any::<bool>()), 0..12),
+        ) {
+            let right = header();
+            let mut wrong = right;
+            wrong[17] ^= 1;
+            let mut watch = Watch::default();
+            let mut sums = [[0, 0]; 2];
+            for (is_up, is_right) in segments {
+                let way = if is_up { Way::Up } else { Way::Down };
+                watch.note(way, &segment(way, if is_right { &right } else { &wrong }));
+                let sums = &mut sums[way.index()];
+                if sums[0] + sums[1] < CHECKED_MAX {
+                    sums[usize::from(is_right)] += 1;
+                }
+            }
+            let unsummed = |at: usize| {
+                let ([wrong, right], [peer_wrong, peer_right]) = (sums[at], sums[1 - at]);
+                wrong >= WRONG_MIN && right == 0 && peer_right > 0 && peer_wrong == 0
+            };
+            let quality = watch.quality([false; 2], [false; 2]);
+            let found = quality.map(|quality| quality.faults.contains(Faults::UNSUMMED));
+            prop_assert_eq!(found, [unsummed(0), unsummed(1)]);
+        }
+    }
 
     #[test]
     fn the_longest_segment_is_read_from_the_options() {

@@ -40,7 +40,7 @@ pub use self::glance::{Glance, Packet as GlancedPacket, glance};
 pub use self::pair::{Pair, Pairing};
 pub use self::place::{Placement, Placer, Wrap};
 pub use self::steer::{Steer, Steering};
-pub(crate) use self::swift::{Swift, swift};
+pub(crate) use self::swift::{Swift, swift, swift_v6};
 
 /// Most headers below IP that are followed in one frame, tags and labels included. Provider
 /// networks stack about ten; a frame made of nothing but tags is somebody's attack.

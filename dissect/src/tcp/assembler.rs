@@ -7,7 +7,7 @@
 //!
 //! Invariant: `parked` is sorted, its entries don't overlap, and all lie behind `next`.
 
-use super::Seq;
+use super::{Buffers, Seq};
 use crate::{Counters, Limits};
 
 /// Takes a direction's bytes in order.
@@ -17,6 +17,8 @@ pub(crate) trait Sink {
     fn data(&mut self, bytes: &[u8], place: Place);
     /// `len` bytes are missing here.
     fn gap(&mut self, len: u32, cause: GapCause);
+    /// Where the room comes from for what is kept.
+    fn buffers(&mut self) -> &mut Buffers;
 }
 
 /// Where bytes lie between the two streams.
@@ -273,9 +275,9 @@ impl Assembler {
         let room = limits.history_bytes_max.saturating_sub(self.history.len());
         if room > 0 && (self.history_end == Some(next) || self.history.is_empty()) {
             let kept = bytes.get(..room).unwrap_or(bytes);
-            if self.history.is_empty() {
-                // A flight is a few segments; growing by and by would copy them each time.
-                self.history.reserve_exact((kept.len() * 4).min(room));
+            let needed = self.history.len() + kept.len();
+            if needed > self.history.capacity() {
+                self.widen_history(needed, limits, sink.buffers());
             }
             self.history.extend_from_slice(kept);
             self.history_end = Some(next.plus(len_u32(kept)));
@@ -287,6 +289,19 @@ impl Assembler {
             sink.gap(cut, GapCause::Cut);
         }
         self.next = Some(end.plus(cut));
+    }
+
+    /// Makes room for so many bytes of history, and some that may follow.
+    fn widen_history(&mut self, needed: usize, limits: &Limits, buffers: &mut Buffers) {
+        const MORE: usize = 256;
+        let mut wide = buffers.take((needed + MORE).min(limits.history_bytes_max).max(needed));
+        wide.extend_from_slice(&self.history);
+        buffers.give(std::mem::replace(&mut self.history, wide));
+    }
+
+    /// Begins anew; room that was taken is given back.
+    pub(crate) fn reset(&mut self, buffers: &mut Buffers) {
+        buffers.give(std::mem::take(self).history);
     }
 
     fn skip_hole(&mut self, limits: &Limits, counters: &mut Counters, sink: &mut impl Sink) {

@@ -1,6 +1,5 @@
 //! The ClientHello (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2), whole or cut anywhere.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use tls_parser::parse_tls_handshake_client_hello;
@@ -134,7 +133,10 @@ impl ClientHelloParts {
     fn read_extension(&mut self, number: u16, mut content: Cursor<'_>) -> Option<()> {
         let offer = &mut self.offer;
         match number {
-            extension::SERVER_NAME => self.server_name = server_name(content).map(Arc::from),
+            extension::SERVER_NAME => {
+                self.server_name =
+                    server_name(content).map(|name| String::from_utf8_lossy(name).into());
+            }
             extension::SUPPORTED_GROUPS => offer.groups = Some(content.vec16()?.u16_list()),
             extension::EC_POINT_FORMATS => {
                 offer.ec_point_formats = Some(content.vec8()?.0.to_vec())
@@ -174,14 +176,14 @@ pub(super) fn plausible(version: u16) -> bool {
     matches!(version >> 8, 0x03 | 0x7e | 0x7f | 0xfb | 0xfe)
 }
 
-/// The first name of type `host_name` (RFC 6066 §3).
-pub(super) fn server_name(mut content: Cursor<'_>) -> Option<Cow<'_, str>> {
+/// The bytes of the first name of type `host_name` (RFC 6066 §3).
+pub(super) fn server_name(mut content: Cursor<'_>) -> Option<&[u8]> {
     let mut list = content.vec16()?;
     while let Some(kind) = list.u8() {
         let name = list.vec16()?;
         if kind == 0 {
             let name = name.0.get(..SERVER_NAME_BYTES_MAX).unwrap_or(name.0);
-            return (!name.is_empty()).then(|| String::from_utf8_lossy(name));
+            return (!name.is_empty()).then_some(name);
         }
     }
     None

@@ -7,13 +7,15 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::certificate::leaf;
-use super::imprint::Face;
+use super::imprint::{Draft, Face};
 use super::{ClientHelloParts, fingerprint, leaf_names};
 use crate::{CertificateNames, HelloExtent, HelloFormat, Offer, Transport};
 
 /// Offers and certificates that are remembered for sharing. Past this, each connection gets its
 /// own copy: correct, only larger. Programs that shuffle their extensions fill it first.
 const ENTRIES_MAX: usize = 1 << 16;
+/// Certificates that are remembered, likewise: whole, a kilobyte or two each.
+const CERTIFICATES_MAX: usize = ENTRIES_MAX / 16;
 /// Imprints that are remembered: 16 MiB at the very most, 4 as programs are. Past this, hellos are
 /// read field by field.
 const IMPRINTS_MAX: usize = 1 << 14;
@@ -22,6 +24,9 @@ const IMPRINTS_MAX: usize = 1 << 14;
 /// connections ask for are there, and the others cost a comparison.
 const NAMES_COUNT: usize = 1 << 10;
 
+/// Places for certificates by what costs little to look at: servers of a network have a few.
+const RECENT_COUNT: usize = 1 << 8;
+
 /// The offers, certificates and names seen so far.
 #[derive(Debug)]
 pub(crate) struct Interner {
@@ -29,8 +34,13 @@ pub(crate) struct Interner {
     offers: HashTable<(u64, Arc<Offer>)>,
     imprints: HashTable<Imprint>,
     /// The imprint at hand; kept to save an allocation a hello.
-    draft: Vec<u8>,
-    certificates: HashTable<Certificate>,
+    draft: Draft,
+    certificates: Vec<Certificate>,
+    /// Where in `certificates`, by hash.
+    certificate_places: HashTable<u32>,
+    /// Where in `certificates`, by [`glance`]: the one that was seen last of those that fall to a
+    /// place.
+    recent: Box<[u32]>,
     names: Box<[Option<Arc<str>>]>,
 }
 
@@ -67,8 +77,10 @@ impl Interner {
             hasher: FixedState::with_seed(seed),
             offers: HashTable::new(),
             imprints: HashTable::new(),
-            draft: Vec::new(),
-            certificates: HashTable::new(),
+            draft: Draft::default(),
+            certificates: Vec::new(),
+            certificate_places: HashTable::new(),
+            recent: vec![0; RECENT_COUNT].into(),
             names: vec![None; NAMES_COUNT].into(),
         }
     }
@@ -79,16 +91,18 @@ impl Interner {
             let parts = ClientHelloParts::read(body, true)?;
             return Some(self.share(parts, transport));
         };
-        let hash = self.hasher.hash_one((self.draft.as_slice(), transport));
+        let hash = self.hasher.hash_one((self.draft.imprint(), transport));
         let is_same = |known: &Imprint| {
-            known.hash == hash && known.transport == transport && *known.bytes == *self.draft
+            known.hash == hash
+                && known.transport == transport
+                && *known.bytes == *self.draft.imprint()
         };
         let offer = match self.imprints.find(hash, is_same) {
             Some(known) => Arc::clone(&known.offer),
             None => {
                 let offer = self.offer(ClientHelloParts::read(body, true)?.offer, transport);
                 if self.imprints.len() < IMPRINTS_MAX {
-                    let (bytes, offer) = (self.draft.as_slice().into(), Arc::clone(&offer));
+                    let (bytes, offer) = (self.draft.imprint().into(), Arc::clone(&offer));
                     let entry = Imprint { hash, bytes, transport, offer };
                     self.imprints.insert_unique(hash, entry, |known| known.hash);
                 }
@@ -100,7 +114,7 @@ impl Interner {
             random: *face.random,
             session_id_len: face.session_id_len,
             offers_ticket: face.offers_ticket,
-            server_name: face.server_name().map(|name| self.name(&name)),
+            server_name: face.server_name().map(|name| self.name(name)),
         })
     }
 
@@ -115,15 +129,15 @@ impl Interner {
         }
     }
 
-    /// The shared form of a name.
-    fn name(&mut self, name: &str) -> Arc<str> {
+    /// The shared form of a name, which is text that stands there as it is, if it is text.
+    fn name(&mut self, name: &[u8]) -> Arc<str> {
         // A remainder is below the number of places.
         let place = self.hasher.hash_one(name) % NAMES_COUNT as u64;
         let place = usize::try_from(place).unwrap_or(0);
         match self.names.get_mut(place) {
-            Some(Some(known)) if **known == *name => Arc::clone(known),
-            Some(other) => Arc::clone(other.insert(name.into())),
-            None => name.into(),
+            Some(Some(known)) if *known.as_bytes() == *name => Arc::clone(known),
+            Some(other) => Arc::clone(other.insert(text(name))),
+            None => text(name),
         }
     }
 
@@ -136,8 +150,9 @@ impl Interner {
         if self.imprints.len() > IMPRINTS_MAX / 2 {
             self.imprints = HashTable::new();
         }
-        if self.certificates.len() > ENTRIES_MAX / 2 {
-            self.certificates = HashTable::new();
+        if self.certificates.len() > CERTIFICATES_MAX / 2 {
+            self.certificates = Vec::new();
+            self.certificate_places = HashTable::new();
         }
     }
 
@@ -165,18 +180,44 @@ impl Interner {
     /// The names of the first certificate in a Certificate message.
     pub(crate) fn certificate(&mut self, body: &[u8]) -> Option<Arc<CertificateNames>> {
         let der = leaf(body)?;
-        let hash = self.hasher.hash_one(der);
-        let is_same = |other: &Certificate| other.hash == hash && *other.der == *der;
-        if let Some(known) = self.certificates.find(hash, is_same) {
+        let recent = self.recent.get_mut(glance(der))?;
+        let known = |at: u32| self.certificates.get(at as usize);
+        if let Some(known) = known(*recent).filter(|known| *known.der == *der) {
             return known.names.clone();
         }
+        let hash = self.hasher.hash_one(der);
+        let is_same = |at: &u32| known(*at).is_some_and(|it| it.hash == hash && *it.der == *der);
+        if let Some(&at) = self.certificate_places.find(hash, is_same) {
+            *recent = at;
+            return known(at)?.names.clone();
+        }
         let names = leaf_names(body).map(Arc::new);
-        if self.certificates.len() < ENTRIES_MAX / 16 {
-            let entry = Certificate { hash, der: der.into(), names: names.clone() };
-            self.certificates.insert_unique(hash, entry, |other| other.hash);
+        if self.certificates.len() < CERTIFICATES_MAX {
+            // Below the bound.
+            let at = u32::try_from(self.certificates.len()).unwrap_or(u32::MAX);
+            *recent = at;
+            self.certificates.push(Certificate { hash, der: der.into(), names: names.clone() });
+            let hash_of = |at: &u32| self.certificates.get(*at as usize).map_or(0, |it| it.hash);
+            self.certificate_places.insert_unique(hash, at, hash_of);
         }
         names
     }
+}
+
+/// A name as text; what is none in UTF-8 is replaced.
+fn text(name: &[u8]) -> Arc<str> {
+    match std::str::from_utf8(name) {
+        Ok(name) => name.into(),
+        Err(_) => String::from_utf8_lossy(name).into(),
+    }
+}
+
+/// A certificate's place among those seen lately, by its last bytes, which are the signature's.
+/// Who makes certificates of one place gains that they are hashed.
+fn glance(der: &[u8]) -> usize {
+    let last = der.last_chunk().copied().map_or(0, u64::from_le_bytes);
+    // A remainder is below the number of places.
+    usize::try_from((last ^ der.len() as u64) % RECENT_COUNT as u64).unwrap_or(0)
 }
 
 /// Whether two offers are equal but for the fingerprints, which `new` does not have.
@@ -291,6 +332,62 @@ mod tests {
         let long: Vec<_> = (0..200).map(|_| (10, vec![0; 9])).collect();
         assert!(interner.client_hello(&hello(&[], &[], Some(&long)), Transport::Tcp).is_some());
         assert_eq!(interner.imprints.len(), IMPRINTS_MAX);
+    }
+
+    /// A Certificate message with this for a certificate.
+    fn certificate(der: &[u8]) -> Vec<u8> {
+        let vec24 = |bytes: &[u8]| {
+            [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[1..], bytes].concat()
+        };
+        vec24(&vec24(der))
+    }
+
+    #[test]
+    fn certificates_of_one_place_are_told_apart() {
+        let mut interner = Interner::new(1);
+        let bodies = ["a, signed", "b, signed", "c, longer, signed"].map(|it| it.as_bytes());
+        assert_eq!(glance(bodies[0]), glance(bodies[1]));
+        for (at, body) in bodies.iter().enumerate() {
+            assert_eq!(interner.certificate(&certificate(body)), None, "no certificate at all");
+            let names = CertificateNames {
+                alternative_names: Vec::new(),
+                common_name: Some(at.to_string().into()),
+                issuer: None,
+            };
+            interner.certificates[at].names = Some(Arc::new(names));
+        }
+        for at in [0, 1, 1, 0, 2, 0, 2, 1] {
+            let names = interner.certificate(&certificate(bodies[at])).unwrap();
+            assert_eq!(names.common_name, Some(at.to_string().into()));
+        }
+        assert_eq!(interner.certificates.len(), 3);
+    }
+
+    #[test]
+    fn certificates_are_bounded_and_forgotten_in_time() {
+        let mut interner = Interner::new(1);
+        let mut push = |count: usize| {
+            for number in 0..count {
+                interner.certificate(&certificate(format!("{number}, signed").as_bytes()));
+            }
+            let known = interner.certificates.len();
+            interner.refresh();
+            (known, interner.certificates.len(), interner.certificate_places.len())
+        };
+        assert_eq!(
+            push(CERTIFICATES_MAX / 2),
+            (CERTIFICATES_MAX / 2, CERTIFICATES_MAX / 2, CERTIFICATES_MAX / 2)
+        );
+        assert_eq!(push(CERTIFICATES_MAX + 1), (CERTIFICATES_MAX, 0, 0));
+        assert_eq!(push(1), (1, 1, 1), "after it was forgotten it is known again");
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_read_like_others() {
+        let mut interner = Interner::new(1);
+        for name in [&b"ab"[..], b"a\xff", b"ab", "a\u{fffd}".as_bytes(), b"a\xff"] {
+            assert_eq!(*interner.name(name), *String::from_utf8_lossy(name));
+        }
     }
 
     #[test]

@@ -41,6 +41,12 @@ struct Print {
 }
 
 impl Prints {
+    /// Something of the packet that is forgotten next.
+    #[inline]
+    pub(super) fn look(&self) -> u32 {
+        self.last.get(self.next).map_or(0, |print| print.seq)
+    }
+
     /// Whether a segment was captured shortly before. It is remembered.
     pub(super) fn is_copy(&mut self, segment: &Segment<'_>) -> bool {
         let print = Print {

@@ -3,8 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
-#[derive(Debug, Default, PartialEq)]
-struct Stream(Vec<Option<u8>>);
+#[derive(Debug, Default)]
+struct Stream(Vec<Option<u8>>, Buffers);
 
 impl Sink for Stream {
     fn data(&mut self, bytes: &[u8], _: Place) {
@@ -12,6 +12,9 @@ impl Sink for Stream {
     }
     fn gap(&mut self, len: u32, _: GapCause) {
         self.0.extend(std::iter::repeat_n(None, len as usize));
+    }
+    fn buffers(&mut self) -> &mut Buffers {
+        &mut self.1
     }
 }
 
@@ -151,14 +154,17 @@ fn a_known_end_tells_what_is_missing() {
 
 #[test]
 fn parked_bytes_keep_their_acknowledgements() {
-    struct Acks(Vec<(u32, u32)>);
+    struct Acks(Vec<(u32, u32)>, Buffers);
     impl Sink for Acks {
         fn data(&mut self, _: &[u8], place: Place) {
             self.0.push((place.seq.0, place.ack.unwrap().0));
         }
         fn gap(&mut self, _: u32, _: GapCause) {}
+        fn buffers(&mut self) -> &mut Buffers {
+            &mut self.1
+        }
     }
-    let (mut assembler, mut acks) = (Assembler::default(), Acks(Vec::new()));
+    let (mut assembler, mut acks) = (Assembler::default(), Acks(Vec::new(), Buffers::default()));
     let (limits, mut counters) = (Limits::default(), Counters::default());
     assembler.anchor(Seq(0));
     for (seq, ack) in [(4, 40), (2, 20), (0, 10)] {
