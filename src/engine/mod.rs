@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
 use dissect::{
-    Counters, Dissector, FlowFacts, Held, HelloSeen, Limits, NameSeen, Observer, Side, Sweep,
-    Timestamp,
+    Counters, Dissector, FlowFacts, Frame, Held, HelloSeen, Limits, NameSeen, Observer, Side,
+    Sweep, Timestamp,
 };
 
 use clock::Clock;
@@ -174,8 +174,8 @@ struct Worker<'a> {
 
 struct Seen<'a> {
     learned: Learned,
-    hosts: &'a LiveHosts,
-    keeps_decided: bool,
+    /// Who watches the hosts, and not the hellos and decided connections themselves.
+    hosts: Option<&'a LiveHosts>,
     /// Bytes that the connections take which were reported and stay until the end.
     kept_bytes: usize,
 }
@@ -201,6 +201,15 @@ struct Learned {
 
 impl<'a> Worker<'a> {
     fn new(settings: &Settings, hosts: &'a LiveHosts) -> Self {
+        Self::with_hosts(settings, Some(hosts))
+    }
+
+    /// A worker that tells of connections as soon as they are decided, too.
+    fn live(settings: &Settings) -> Self {
+        Self::with_hosts(settings, None)
+    }
+
+    fn with_hosts(settings: &Settings, hosts: Option<&'a LiveHosts>) -> Self {
         let mut limits = settings.limits.clone();
         // UDP takes its part of the ceiling.
         limits.memory_max -= limits.udp_memory_max.min(limits.memory_max / 8);
@@ -210,15 +219,8 @@ impl<'a> Worker<'a> {
         Self {
             kept_bytes_max: limits.memory_max,
             dissector: Dissector::new(limits, settings.seed),
-            seen: Seen { learned: Learned::default(), hosts, keeps_decided: false, kept_bytes: 0 },
+            seen: Seen { learned: Learned::default(), hosts, kept_bytes: 0 },
         }
-    }
-
-    /// A worker that tells of connections as soon as they are decided, too.
-    fn live(settings: &Settings, hosts: &'a LiveHosts) -> Self {
-        let mut worker = Self::new(settings, hosts);
-        worker.seen.keeps_decided = true;
-        worker
     }
 
     /// What was learned since the last call, as of a time.
@@ -232,9 +234,14 @@ impl<'a> Worker<'a> {
     fn take(&mut self, batch: &Batch) {
         self.dissector.push_all(batch.frames(), &mut self.seen);
         // While a run is watched, what was reported is taken away, and bounded there.
-        if !self.seen.keeps_decided {
+        if self.seen.hosts.is_some() {
             self.dissector.reserve(self.seen.kept_bytes.saturating_sub(self.kept_bytes_max));
         }
+    }
+
+    /// Takes a frame of a run that is watched.
+    fn take_frame(&mut self, frame: &Frame<'_>) {
+        self.dissector.push(frame, &mut self.seen);
     }
 
     fn take_datagram(&mut self, packet: &Batch) {
@@ -264,7 +271,7 @@ impl Observer for Seen<'_> {
     }
 
     fn decided(&mut self, facts: &FlowFacts) {
-        if self.keeps_decided {
+        if self.hosts.is_none() {
             self.learned.decided.push(Box::new(facts.clone()));
         }
     }
@@ -274,10 +281,11 @@ impl Observer for Seen<'_> {
     }
 
     fn hello(&mut self, seen: HelloSeen) {
-        if self.keeps_decided && seen.from == Side::Client {
-            self.learned.hellos.push(seen);
+        match self.hosts {
+            Some(hosts) => hosts.note(&seen),
+            None if seen.from == Side::Client => self.learned.hellos.push(seen),
+            None => {}
         }
-        self.hosts.note(&seen);
     }
 }
 
