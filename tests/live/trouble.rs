@@ -50,9 +50,11 @@ fn an_interface_that_is_gone_and_comes_back_is_listened_on_again() {
         let out = Folder::new("gone");
         let path = out.path().to_str().unwrap();
         let listener = net.listen(&["-i", "v1", "--threads", threads, "--out", path]);
-        net.replay(&sample("tls11-client"));
-        // The kernel has not handed these frames over yet.
+        listener.signal("STOP");
+        // It takes longer than the program goes without a look at the interface.
+        net.replay_on("v0", &sample("tls11-client"), "--pps=40");
         net.ip("link del v1");
+        listener.signal("CONT");
         listener.waits_for("v1 is gone; waiting for it");
         net.cable("v0", "v1");
         listener.waits_for("listening on v1 again");
