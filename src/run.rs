@@ -18,6 +18,7 @@ mod merge;
 mod outputs;
 mod policies;
 mod proof;
+mod reporting;
 mod review;
 mod saved;
 

@@ -14,10 +14,9 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dissect::{CertificateNames, Endpoint, FlowFacts, Upgrade};
 
@@ -41,7 +40,7 @@ pub struct Anonymizer {
     pan: CryptoPan,
     ranges: Ranges,
     names: Names,
-    addresses: RefCell<HashMap<IpAddr, IpAddr>>,
+    addresses: Mutex<HashMap<IpAddr, IpAddr>>,
 }
 
 impl Anonymizer {
@@ -52,19 +51,25 @@ impl Anonymizer {
             pan: CryptoPan::new(&key),
             ranges: Ranges::new(endpoints, home),
             names: Names::new(&key, endpoints),
-            addresses: RefCell::default(),
+            addresses: Mutex::default(),
             key,
         }
+    }
+
+    /// The pseudonyms that are known.
+    fn addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, IpAddr>> {
+        // A pseudonym is whole or not there, whoever panicked.
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pseudonym of an address.
     #[must_use]
     pub fn address(&self, addr: IpAddr) -> IpAddr {
-        if let Some(known) = self.addresses.borrow().get(&addr) {
+        if let Some(known) = self.addresses().get(&addr) {
             return *known;
         }
         let pseudonym = self.ranges.pseudonym(addr, &self.pan);
-        let mut addresses = self.addresses.borrow_mut();
+        let mut addresses = self.addresses();
         if addresses.len() < REMEMBERED_MAX {
             addresses.insert(addr, pseudonym);
         }

@@ -91,10 +91,13 @@ impl CoverageLedger {
 
     fn count_up<'a>(flows: impl Iterator<Item = &'a JudgedFlow>) -> Self {
         let mut ledger = Self::default();
-        for flow in flows {
-            ledger.counts[Bucket::of(flow.facts.coverage) as usize] += 1;
-        }
+        flows.for_each(|flow| ledger.count_flow(flow));
         ledger
+    }
+
+    /// Counts a connection.
+    pub(crate) fn count_flow(&mut self, flow: &JudgedFlow) {
+        self.counts[Bucket::of(flow.facts.coverage) as usize] += 1;
     }
 
     /// How many connections are in a bucket.

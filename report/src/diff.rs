@@ -5,11 +5,12 @@
 //! Invariant: nothing is called fixed that was not seen to pass after it broke.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 
 use dissect::{Side, Timestamp, Version};
 
-use crate::{Cause, Direction, Report, Verdict, client_of, concerns};
+use crate::{Cause, Direction, JudgedFlow, Report, Verdict, client_of, concerns};
 
 /// What became of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,8 +121,11 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// What a report says.
-    #[must_use]
-    pub fn of(label: &str, report: &Report<'_>) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When its connections can't be read.
+    pub fn of(label: &str, report: &Report<'_>) -> io::Result<Self> {
         let mut hosts = BTreeMap::new();
         for row in report.hosts().rows() {
             for outcome in &row.outcomes {
@@ -135,20 +139,22 @@ impl Snapshot {
                     last_seen: row.last_seen,
                     services: BTreeMap::new(),
                 };
-                hosts.insert((outcome.policy.to_owned(), row.addr, row.side), observation);
+                hosts.insert((outcome.policy.to_string(), row.addr, row.side), observation);
             }
         }
-        add_services(&mut hosts, report);
-        let first_flow = || report.flows().iter().map(|flow| flow.facts.first.time).min();
+        report.flows().each_part(|flows| {
+            add_services(&mut hosts, flows);
+            Ok(())
+        })?;
         let counts = report.tallies().iter().map(|tally| {
             (tally.policy.clone(), (tally.hosts(Verdict::Breaks), tally.unseen_max()))
         });
-        Self {
+        Ok(Self {
             label: label.to_owned(),
-            first_time: report.run().first_time.or_else(first_flow),
+            first_time: report.run().first_time.or_else(|| report.first_seen()),
             counts: counts.collect(),
             hosts,
-        }
+        })
     }
 
     fn standing(&self, subject: &Subject) -> Standing {
@@ -161,8 +167,8 @@ impl Snapshot {
     }
 }
 
-fn add_services(hosts: &mut BTreeMap<Subject, Observation>, report: &Report<'_>) {
-    for flow in report.flows() {
+fn add_services(hosts: &mut BTreeMap<Subject, Observation>, flows: &[JudgedFlow]) {
+    for flow in flows {
         let service = match &flow.service {
             Some((service, _)) if flow.direction != Direction::Other => service,
             _ => "other",

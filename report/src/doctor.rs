@@ -6,11 +6,13 @@
 
 mod cures;
 mod hosts;
+mod signs;
 
-use dissect::{Coverage, Faults, LinkType, SideQuality};
+use dissect::LinkType;
 
 use crate::{JudgedFlow, RunInfo};
-use hosts::Hosts;
+pub(crate) use signs::Signs;
+use signs::Tally;
 
 /// A fault is named when this many connections in a hundred have it, and one at least.
 const PERCENT_MIN: u64 = 1;
@@ -33,7 +35,14 @@ pub struct Finding {
 /// Everything that is wrong with the capture of these connections, the worst first.
 #[must_use]
 pub fn findings(flows: &[JudgedFlow], run: &RunInfo) -> Vec<Finding> {
-    let doctor = Doctor { flows, run };
+    let mut signs = Signs::new(&run.clock);
+    flows.iter().for_each(|flow| signs.note(flow));
+    findings_of(&signs, run)
+}
+
+/// Everything that is wrong with a capture by the signs of its connections, the worst first.
+pub(crate) fn findings_of(signs: &Signs, run: &RunInfo) -> Vec<Finding> {
+    let doctor = Doctor { signs, run };
     let mut findings: Vec<Finding> = [
         doctor.drops(),
         doctor.outages(),
@@ -58,66 +67,30 @@ pub fn findings(flows: &[JudgedFlow], run: &RunInfo) -> Vec<Finding> {
 }
 
 struct Doctor<'a> {
-    flows: &'a [JudgedFlow],
+    signs: &'a Signs,
     run: &'a RunInfo,
 }
 
-/// What the sides with a fault have in common.
-#[derive(Debug, Default)]
-struct Tally {
-    flows: u64,
-    clients: u64,
-    servers: u64,
-    hosts: Hosts,
-}
-
 impl Doctor<'_> {
-    /// The sides that `is_hurt`, unless they are too few.
-    fn tally(&self, is_hurt: impl Fn(&SideQuality) -> bool) -> Option<Tally> {
-        let mut tally = Tally::default();
-        for flow in self.flows {
-            let facts = &flow.facts;
-            let client = is_hurt(&facts.quality.client);
-            let server = is_hurt(&facts.quality.server);
-            tally.flows += u64::from(client || server);
-            tally.clients += u64::from(client);
-            tally.servers += u64::from(server);
-            if client {
-                tally.hosts.add(facts.client.addr);
-            }
-            if server {
-                tally.hosts.add(facts.server.addr);
-            }
-        }
+    /// What a fault hit, unless that is too little.
+    fn worth_a_word<'t>(&self, tally: &'t Tally) -> Option<&'t Tally> {
         self.is_worth_a_word(tally.flows).then_some(tally)
     }
 
     fn is_worth_a_word(&self, flows: u64) -> bool {
-        flows > 0 && flows * 100 >= PERCENT_MIN * self.flows.len() as u64
-    }
-
-    fn with_fault(&self, fault: Faults) -> Option<Tally> {
-        self.tally(|side| side.faults.contains(fault))
+        flows > 0 && flows * 100 >= PERCENT_MIN * self.signs.flows
     }
 
     /// Of the connections that a fault concerns, so many of all.
     fn share(&self, flows: u64) -> String {
-        format!("{flows} of {} connections", self.flows.len())
+        format!("{flows} of {} connections", self.signs.flows)
     }
 
     fn one_direction(&self) -> Option<Finding> {
-        let unseen = self.with_fault(Faults::UNSEEN)?;
-        let frames = self.flows.iter().map(|flow| flow.facts.quality).map(|quality| {
-            let [(_, client), (_, server)] = quality.sides();
-            match (client.faults.contains(Faults::UNSEEN), server.faults.contains(Faults::UNSEEN)) {
-                (true, _) => u64::from(server.frames),
-                (_, true) => u64::from(client.frames),
-                _ => 0,
-            }
-        });
+        let unseen = self.worth_a_word(&self.signs.unseen)?;
         Some(Finding {
             finding: "one-direction",
-            count: frames.sum(),
+            count: self.signs.frames_of_lone_sides,
             flows: unseen.flows,
             message: format!(
                 "only one direction of {} was captured: the server's side is missing in {}, the \
@@ -132,7 +105,7 @@ impl Doctor<'_> {
     }
 
     fn loss(&self) -> Option<Finding> {
-        let lost = self.with_fault(Faults::LOST)?;
+        let lost = self.worth_a_word(&self.signs.lost)?;
         Some(Finding {
             finding: "loss",
             count: self.run.counters.gaps.max(lost.flows),
@@ -141,7 +114,7 @@ impl Doctor<'_> {
                 "packets are missing from {}, {} of them undecided for it; most of what was \
                  sent by {}",
                 self.share(lost.flows),
-                self.lacking(Coverage::GAP),
+                self.signs.lacking_gap,
                 lost.hosts,
             ),
             fix: cures::LOSS.to_owned(),
@@ -150,10 +123,7 @@ impl Doctor<'_> {
 
     fn snap_length(&self) -> Option<Finding> {
         let frames = self.run.counters.cut_frames;
-        let cut = self.flows.iter().filter(|flow| {
-            flow.facts.quality.sides().iter().any(|(_, side)| side.faults.contains(Faults::CUT))
-        });
-        let flows = cut.count() as u64;
+        let flows = self.signs.cut;
         (frames > 0).then(|| Finding {
             finding: "snap-length",
             count: frames,
@@ -162,14 +132,14 @@ impl Doctor<'_> {
                 "{frames} frames were cut by the snap length, in handshakes of {}, {} of them \
                  undecided for it",
                 self.share(flows),
-                self.lacking(Coverage::TRUNCATED),
+                self.signs.lacking_truncated,
             ),
             fix: cures::SNAP_LENGTH.to_owned(),
         })
     }
 
     fn late_start(&self) -> Option<Finding> {
-        let flows = self.lacking(Coverage::MIDSTREAM);
+        let flows = self.signs.lacking_start;
         self.is_worth_a_word(flows).then(|| Finding {
             finding: "late-start",
             count: flows,
@@ -228,11 +198,8 @@ impl Doctor<'_> {
     }
 
     fn direction_skew(&self) -> Option<Finding> {
-        let late = self.tally(|side| side.late_ms > 0)?;
-        let late_ms = |flow: &JudgedFlow| {
-            flow.facts.quality.client.late_ms.max(flow.facts.quality.server.late_ms)
-        };
-        let ms_max = self.flows.iter().map(late_ms).max().unwrap_or(0);
+        let late = self.worth_a_word(&self.signs.late)?;
+        let ms_max = self.signs.late_ms_max;
         let side = if late.clients > late.servers { "the client's" } else { "the server's" };
         Some(Finding {
             finding: "direction-skew",
@@ -252,26 +219,19 @@ impl Doctor<'_> {
     /// some connection goes on across it.
     fn clock_steps(&self) -> Option<Finding> {
         let clock = &self.run.clock;
-        let across = |frame: u64| {
-            self.flows.iter().filter(move |flow| {
-                (flow.facts.first.frame + 1..=flow.facts.last.frame).contains(&frame)
-            })
+        let is_fault = |(index, step): &(usize, &crate::ClockStep)| {
+            step.to < step.from || self.signs.is_crossed(*index)
         };
-        let is_fault =
-            |step: &&crate::ClockStep| step.to < step.from || across(step.frame).next().is_some();
-        let faults: Vec<_> = clock.steps.iter().filter(is_fault).collect();
+        let faults: Vec<_> =
+            clock.steps.iter().enumerate().filter(is_fault).map(|(_, step)| step).collect();
         let first = faults.first()?;
         let ahead = faults.iter().filter(|step| step.to > step.from).count() as u64;
-        let is_hurt = |flow: &&JudgedFlow| {
-            let frames = flow.facts.first.frame + 1..=flow.facts.last.frame;
-            faults.iter().any(|step| frames.contains(&step.frame))
-        };
         let seconds_max =
             faults.iter().map(|step| step.to.nanos_since(step.from).unsigned_abs()).max();
         Some(Finding {
             finding: "clock-steps",
             count: clock.steps_back + ahead,
-            flows: self.flows.iter().filter(is_hurt).count() as u64,
+            flows: self.signs.crossing,
             message: format!(
                 "the capture's clock went back {} times and leapt ahead {ahead} times, by up to \
                  {} s; first at frame {}, from {} to {}",
@@ -286,12 +246,8 @@ impl Doctor<'_> {
     }
 
     fn mirror_duplicates(&self) -> Option<Finding> {
-        let copied = self.tally(|side| side.copies > 0)?;
-        let copies = self.flows.iter().map(|flow| {
-            u64::from(flow.facts.quality.client.copies)
-                + u64::from(flow.facts.quality.server.copies)
-        });
-        let copies: u64 = copies.sum();
+        let copied = self.worth_a_word(&self.signs.copied)?;
+        let copies = self.signs.copies;
         Some(Finding {
             finding: "mirror-duplicates",
             count: copies,
@@ -307,7 +263,7 @@ impl Doctor<'_> {
     }
 
     fn vlan_one_direction(&self) -> Option<Finding> {
-        let tagged = self.with_fault(Faults::TAGGED)?;
+        let tagged = self.worth_a_word(&self.signs.tagged)?;
         Some(Finding {
             finding: "vlan-one-direction",
             count: tagged.flows,
@@ -324,7 +280,7 @@ impl Doctor<'_> {
     }
 
     fn segmentation_offload(&self) -> Option<Finding> {
-        let oversized = self.with_fault(Faults::OVERSIZED)?;
+        let oversized = self.worth_a_word(&self.signs.oversized)?;
         Some(Finding {
             finding: "segmentation-offload",
             count: oversized.flows,
@@ -340,7 +296,7 @@ impl Doctor<'_> {
     }
 
     fn checksum_offload(&self) -> Option<Finding> {
-        let unsummed = self.with_fault(Faults::UNSUMMED)?;
+        let unsummed = self.worth_a_word(&self.signs.unsummed)?;
         Some(Finding {
             finding: "checksum-offload",
             count: unsummed.flows,
@@ -376,11 +332,6 @@ impl Doctor<'_> {
             message: format!("{count} frames are of {}, which is not decoded", LinkType(*link)),
             fix: cures::UNKNOWN_LINK_TYPE.to_owned(),
         })
-    }
-
-    /// Connections that lack this.
-    fn lacking(&self, part: Coverage) -> u64 {
-        self.flows.iter().filter(|flow| flow.facts.coverage.contains(part)).count() as u64
     }
 }
 

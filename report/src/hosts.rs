@@ -20,46 +20,82 @@ use crate::{Cause, Direction, JudgedFlow, Judgement, Verdict};
 
 pub use join::{Contradiction, SilentHost};
 pub use names::NameSet;
+pub(crate) use row::SHOWN_MAX;
 pub use row::{HostOutcome, HostRow};
 pub use tally::HostTally;
 
 /// The hosts of a report.
 ///
 /// Those inside, when any is; else all that were seen, as with a capture of public addresses.
-#[derive(Debug)]
-pub struct HostTable<'a> {
-    rows: Vec<HostRow<'a>>,
+#[derive(Debug, Default)]
+pub struct HostTable {
+    rows: Vec<HostRow>,
     silent: Vec<SilentHost>,
     contradictions: Vec<Contradiction>,
 }
 
-impl<'a> HostTable<'a> {
-    /// Puts connections together by host, where `inside` tells what counts as ours.
-    #[must_use]
-    pub fn new(flows: &'a [JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
-        let sides = |flow| [Side::Client, Side::Server].map(|side| (listed_addr(flow, side), side));
-        // What is outside gets no row to be thrown away again.
-        let any_inside = flows.iter().flat_map(sides).any(|(addr, _)| addr.is_some_and(&inside));
-        let mut places: HashMap<(IpAddr, Side), Option<usize>> = HashMap::default();
-        let mut rows: Vec<HostRow<'a>> = Vec::new();
-        for flow in flows {
-            for (addr, side) in sides(flow) {
-                let Some(addr) = addr else { continue };
-                let place = *places.entry((addr, side)).or_insert_with(|| {
-                    let is_inside = inside(addr);
-                    (is_inside || !any_inside).then(|| {
-                        rows.push(HostRow::new(flow, addr, side, is_inside));
-                        rows.len() - 1
-                    })
-                });
-                if let Some(row) = place.and_then(|place| rows.get_mut(place)) {
-                    row.absorb(flow);
-                }
+/// Puts connections together by host, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct HostCollector {
+    rows: Vec<HostRow>,
+    /// The rows of hosts; `None` for one outside when others are inside.
+    places: HashMap<(IpAddr, Side), Option<usize>>,
+    any_inside: bool,
+}
+
+impl HostCollector {
+    /// Adds the connection at a place among all, where `inside` tells what counts as ours.
+    pub(crate) fn absorb(
+        &mut self,
+        flow: &JudgedFlow,
+        place_of_flow: u64,
+        inside: impl Fn(IpAddr) -> bool,
+    ) {
+        for side in [Side::Client, Side::Server] {
+            let Some(addr) = listed_addr(flow, side) else { continue };
+            let place = match self.places.get(&(addr, side)) {
+                Some(place) => *place,
+                None => self.add(flow, addr, side, inside(addr)),
+            };
+            if let Some(row) = place.and_then(|place| self.rows.get_mut(place)) {
+                row.absorb(flow, place_of_flow);
             }
         }
-        rows.iter_mut().for_each(HostRow::settle);
-        rows.sort_unstable_by_key(|row| (row.addr, row.side));
-        Self { rows, silent: Vec::new(), contradictions: Vec::new() }
+    }
+
+    /// A row for a new host, where it gets one.
+    fn add(&mut self, flow: &JudgedFlow, addr: IpAddr, side: Side, inside: bool) -> Option<usize> {
+        if inside && !self.any_inside {
+            // Those so far are outside, all of them.
+            self.any_inside = true;
+            self.rows.clear();
+            self.places.values_mut().for_each(|place| *place = None);
+        }
+        let place = (inside || !self.any_inside).then(|| {
+            self.rows.push(HostRow::new(flow, addr, side, inside));
+            self.rows.len() - 1
+        });
+        self.places.insert((addr, side), place);
+        place
+    }
+
+    /// The hosts, in order.
+    pub(crate) fn finish(mut self) -> HostTable {
+        self.rows.iter_mut().for_each(HostRow::settle);
+        self.rows.sort_unstable_by_key(|row| (row.addr, row.side));
+        HostTable { rows: self.rows, ..HostTable::default() }
+    }
+}
+
+impl HostTable {
+    /// Puts connections together by host, where `inside` tells what counts as ours.
+    #[must_use]
+    pub fn new(flows: &[JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
+        let mut hosts = HostCollector::default();
+        for (flow, place) in flows.iter().zip(0..) {
+            hosts.absorb(flow, place, &inside);
+        }
+        hosts.finish()
     }
 
     /// Hosts that break by the inventory alone, by address and name.
@@ -76,7 +112,7 @@ impl<'a> HostTable<'a> {
 
     /// The rows by address, the client's before the server's.
     #[must_use]
-    pub fn rows(&self) -> &[HostRow<'a>] {
+    pub fn rows(&self) -> &[HostRow] {
         &self.rows
     }
 }

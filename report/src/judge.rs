@@ -26,7 +26,7 @@ use dissect::{Endpoint, FlowFacts, Protocol, Timestamp, Transport, Upgrade};
 use smallvec::SmallVec;
 
 use self::gist::{Circumstances, Gist, Key, Under, Verdicts, proven};
-use self::history::History;
+pub(crate) use self::history::History;
 use self::rules::Case;
 use self::words::Words;
 use crate::endpoints::{Endpoints, Home, Prefix};
@@ -146,8 +146,18 @@ impl Judge {
     ) -> Vec<JudgedFlow> {
         let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
+        self.judge_sorted(flows, &history, names)
+    }
+
+    /// Judges some connections of a run, which are in order, by what is known of all.
+    pub(crate) fn judge_sorted(
+        &self,
+        flows: Vec<Box<FlowFacts>>,
+        history: &History,
+        names: &NameBook,
+    ) -> Vec<JudgedFlow> {
         let mut flows = self.unjudged(flows);
-        self.judge_each(&mut flows, &history, |_| Told::ByBook(names));
+        self.judge_each(&mut flows, history, |_| Told::ByBook(names));
         flows
     }
 

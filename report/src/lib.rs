@@ -5,8 +5,10 @@
 
 mod anonymize;
 mod base64;
+mod connections;
 mod coverage;
 pub mod diff;
+mod digest;
 mod doctor;
 mod endpoints;
 #[cfg(any(test, fuzzing))]
@@ -31,10 +33,12 @@ mod services;
 mod sources;
 mod stack;
 pub mod state;
+mod store;
 #[cfg(test)]
 mod testkit;
 
 pub use anonymize::{AnonymizeKey, AnonymizeKeyError, Anonymizer};
+pub use connections::Connections;
 pub use coverage::{Bucket, CoverageLedger};
 pub use doctor::{Finding, findings};
 pub use endpoints::{
@@ -59,3 +63,4 @@ pub use products::{PRODUCTS, Product, ProductKind, Requirement, Standing};
 pub use run::{CaptureCounts, ClockInfo, ClockStep, InterfaceCounts, RunInfo};
 pub use services::Service;
 pub use stack::{Family, Setting, Stack, UNKNOWN_STACK};
+pub use store::{FactsStore, JUDGED_BYTES, SortedFacts, StoredFacts, StoredFlows};

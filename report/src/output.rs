@@ -29,9 +29,10 @@ mod zeek;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use crate::digest::Digest;
 use crate::{
-    CoverageLedger, Finding, HostTable, HostTally, Inventory, JudgedFlow, PathTable, Policy,
-    RunInfo,
+    Connections, CoverageLedger, Finding, HostTable, HostTally, Inventory, JudgedFlow, PathTable,
+    Policy, RunInfo,
 };
 
 pub use diff::{BURN_DOWN_COLUMNS, DIFF_COLUMNS};
@@ -82,12 +83,11 @@ impl FlowsFormat {
 /// Connections and run, put together for every output.
 #[derive(Debug)]
 pub struct Report<'a> {
-    flows: &'a [JudgedFlow],
+    flows: Connections<'a>,
     run: &'a RunInfo,
-    hosts: HostTable<'a>,
+    hosts: HostTable,
     tallies: Vec<HostTally>,
-    coverage: CoverageLedger,
-    paths: Vec<PathTable>,
+    digest: Digest,
     /// Rows of the inventory that was joined.
     inventory_rows: Option<usize>,
     findings: Vec<Finding>,
@@ -102,18 +102,41 @@ impl<'a> Report<'a> {
     /// the run, in the same order.
     #[must_use]
     pub fn new(flows: &'a [JudgedFlow], run: &'a RunInfo, inside: impl Fn(IpAddr) -> bool) -> Self {
-        let hosts = HostTable::new(flows, inside);
+        let mut digest = Digest::new(run);
+        digest.absorb(flows, inside);
+        Self::of_digest(Connections::Held(flows), run, digest)
+    }
+
+    /// A report of connections wherever they are; otherwise as [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// When the connections can't be read.
+    pub fn of(
+        flows: Connections<'a>,
+        run: &'a RunInfo,
+        inside: impl Fn(IpAddr) -> bool,
+    ) -> io::Result<Self> {
+        let mut digest = Digest::new(run);
+        flows.each_part(|part| {
+            digest.absorb(part, &inside);
+            Ok(())
+        })?;
+        Ok(Self::of_digest(flows, run, digest))
+    }
+
+    fn of_digest(flows: Connections<'a>, run: &'a RunInfo, mut digest: Digest) -> Self {
+        let hosts = digest.take_hosts();
         let tallies = tallies(&hosts, run);
-        let paths = (0..run.policies.len()).map(|policy| PathTable::of(flows, policy)).collect();
+        let findings = crate::doctor::findings_of(&digest.signs, run);
         Self {
             flows,
             run,
             hosts,
             tallies,
-            coverage: CoverageLedger::of_watched(flows),
-            paths,
+            digest,
             inventory_rows: None,
-            findings: crate::findings(flows, run),
+            findings,
             policies: Vec::new(),
         }
     }
@@ -136,8 +159,14 @@ impl<'a> Report<'a> {
 
     /// The connections.
     #[must_use]
-    pub const fn flows(&self) -> &'a [JudgedFlow] {
+    pub const fn flows(&self) -> Connections<'a> {
         self.flows
+    }
+
+    /// When the first of the connections began.
+    #[must_use]
+    pub const fn first_seen(&self) -> Option<dissect::Timestamp> {
+        self.digest.first
     }
 
     /// The run.
@@ -148,7 +177,7 @@ impl<'a> Report<'a> {
 
     /// The hosts.
     #[must_use]
-    pub const fn hosts(&self) -> &HostTable<'a> {
+    pub const fn hosts(&self) -> &HostTable {
         &self.hosts
     }
 
@@ -161,13 +190,13 @@ impl<'a> Report<'a> {
     /// Access paths and scenarios, for each policy in the order given.
     #[must_use]
     pub fn paths(&self) -> &[PathTable] {
-        &self.paths
+        &self.digest.paths
     }
 
     /// The ledger of what was seen.
     #[must_use]
     pub const fn coverage(&self) -> &CoverageLedger {
-        &self.coverage
+        &self.digest.coverage
     }
 
     /// What is wrong with the capture.
@@ -193,10 +222,11 @@ impl<'a> Report<'a> {
     /// Whatever the writer fails with.
     pub fn write_flows_as<W: Write>(&self, out: W, format: FlowsFormat) -> io::Result<()> {
         let (flows, version) = (self.flows, &*self.run.version);
+        let span = self.digest.first.zip(self.digest.last).unwrap_or_default();
         match format {
             FlowsFormat::Csv => flows::write_csv(out, flows),
             FlowsFormat::JsonLines => flows::write_json_lines(out, flows),
-            FlowsFormat::Zeek => zeek::write_tsv(out, flows),
+            FlowsFormat::Zeek => zeek::write_tsv(out, flows, span),
             FlowsFormat::ZeekJson => zeek::write_json(out, flows),
             FlowsFormat::Eve => eve::write(out, flows),
             FlowsFormat::Ecs => ecs::write(out, flows, version),
@@ -219,8 +249,7 @@ impl<'a> Report<'a> {
     ///
     /// Whatever the writer fails with.
     pub fn write_handshakes<W: Write>(&self, out: W) -> io::Result<()> {
-        let first_flow = || self.flows.iter().map(|flow| flow.facts.first.time).min();
-        let first_time = self.run.first_time.or_else(first_flow).unwrap_or_default();
+        let first_time = self.run.first_time.or(self.digest.first).unwrap_or_default();
         handshakes::write_handshakes(out, self.flows, first_time)
     }
 
@@ -257,7 +286,21 @@ impl<'a> Report<'a> {
     ///
     /// Whatever the writer fails with.
     pub fn write_state<W: Write>(&self, out: W) -> io::Result<()> {
-        crate::state::write(out, self.run, self.flows, &[])
+        self.write_state_with(out, &[])
+    }
+
+    /// Writes `state.tlsunset` with what ended without a word
+    /// ([`dissect::Observer::silent`]).
+    ///
+    /// # Errors
+    ///
+    /// Whatever the writer fails with.
+    pub fn write_state_with<W: Write>(
+        &self,
+        out: W,
+        silent: &[Box<dissect::FlowFacts>],
+    ) -> io::Result<()> {
+        crate::state::write(out, self.run, self.flows, silent)
     }
 
     /// Whether any host breaks under any policy, as `--check` asks.
@@ -267,7 +310,7 @@ impl<'a> Report<'a> {
     }
 }
 
-fn tallies(hosts: &HostTable<'_>, run: &RunInfo) -> Vec<HostTally> {
+fn tallies(hosts: &HostTable, run: &RunInfo) -> Vec<HostTally> {
     let drops = run.capture.as_ref().map_or(0, crate::CaptureCounts::drops);
     let tallies = HostTally::of(hosts, &run.policies).into_iter();
     tallies.map(|tally| tally.with_drops(drops)).collect()

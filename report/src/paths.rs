@@ -282,15 +282,23 @@ impl PathTable {
     #[must_use]
     pub fn of(flows: &[JudgedFlow], policy: usize) -> Self {
         let mut table = Self::default();
-        for flow in flows {
-            if let Some(path) = flow.path {
-                table.paths[path as usize].absorb(flow, policy);
-            }
-            if let Some(scenario) = flow.scenario {
-                table.scenarios[scenario as usize].absorb(flow, policy);
-            }
-        }
+        flows.iter().for_each(|flow| table.count(flow, policy));
         table
+    }
+
+    /// Counts a connection under the policy at this place among its judgements.
+    pub(crate) fn count(&mut self, flow: &JudgedFlow, policy: usize) {
+        if let Some(path) = flow.path {
+            self.paths[path as usize].absorb(flow, policy);
+        }
+        if let Some(scenario) = flow.scenario {
+            self.scenarios[scenario as usize].absorb(flow, policy);
+        }
+    }
+
+    /// Whether any connection was on a path or belongs to a scenario.
+    pub(crate) fn is_any(&self) -> bool {
+        self.paths.iter().chain(&self.scenarios).any(|passage| passage.flows() > 0)
     }
 
     /// What was seen of a path.

@@ -35,6 +35,7 @@ use dissect::{Counters, Endpoint, FlowFacts, Timestamp};
 #[cfg(any(test, fuzzing))]
 pub(crate) use read::survive;
 
+use crate::FactsStore;
 pub use info::{Reason, ReviewInfo, SourceKind};
 use table::Table;
 
@@ -130,9 +131,24 @@ impl Reviewer {
         }
     }
 
+    /// The reviewer with a store for connections that are over, which takes them also when they are
+    /// too many for memory.
+    #[must_use]
+    pub fn with_store(mut self, store: FactsStore) -> Self {
+        self.table.store = Some(store);
+        self
+    }
+
     /// The connections, and what was counted.
     #[must_use]
-    pub fn finish(mut self) -> Reviewed {
+    pub fn finish(self) -> Reviewed {
+        self.finish_into().0
+    }
+
+    /// What was counted, and the store with the connections; they are in [`Reviewed::flows`] without
+    /// one.
+    #[must_use]
+    pub fn finish_into(mut self) -> (Reviewed, Option<FactsStore>) {
         self.table.flush();
         let mut reviewed = self.reviewed;
         reviewed.flows = self.table.done;
@@ -140,6 +156,6 @@ impl Reviewer {
         reviewed.info.ambiguous_rows = self.table.ambiguous_rows;
         reviewed.info.grouped_flows = self.table.grouped_flows;
         debug_assert!(reviewed.counters.balances(), "{:?}", reviewed.counters);
-        reviewed
+        (reviewed, self.table.store)
     }
 }

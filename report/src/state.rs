@@ -27,10 +27,11 @@ use std::sync::Arc;
 use dissect::{CertificateNames, FlowFacts, Offer};
 use serde::{Deserialize, Serialize};
 
-use crate::{JudgedFlow, NameSource, RunInfo, judge};
-use frames::{FrameReader, FrameWriter};
-use half_row::HalfRow;
-use rows::{CertificateRow, FactsRow, OfferRow};
+use crate::{Connections, NameSource, RunInfo, judge};
+pub(crate) use frames::{FrameReader, FrameWriter};
+pub(crate) use half_row::HalfRow;
+pub(crate) use rows::FactsRow;
+use rows::{CertificateRow, OfferRow};
 pub(crate) use run_row::bytes_of;
 use run_row::{InterfaceRow, ReviewRow, RunRow};
 
@@ -119,32 +120,35 @@ enum Item {
     Half(Box<HalfRow>),
 }
 
-/// A connection to be written: sensor, DNS name, part and facts.
-type ToWrite<'a> = (&'a str, Option<&'a str>, usize, &'a FlowFacts);
-
 /// Writes a run and its connections, and what ended without a word ([`dissect::Observer::silent`]).
 ///
 /// # Errors
 ///
-/// Whatever the writer fails with.
+/// Whatever the writer fails with, and when the connections can't be read.
 pub fn write<W: Write>(
     out: W,
     run: &RunInfo,
-    flows: &[JudgedFlow],
+    flows: Connections<'_>,
     silent: &[Box<FlowFacts>],
 ) -> io::Result<()> {
-    let saved = flows.iter().map(|flow| {
-        let dns_name = match &flow.server_name {
-            Some((name, NameSource::Dns)) => Some(&**name),
-            _ => None,
-        };
-        (&*flow.sensor, dns_name, 0, &*flow.facts)
-    });
+    let mut writer = Writer::new(out, run)?;
+    flows.each_part(|flows| {
+        flows.iter().try_for_each(|flow| {
+            let dns_name = match &flow.server_name {
+                Some((name, NameSource::Dns)) => Some(&**name),
+                _ => None,
+            };
+            writer.push(&flow.sensor, dns_name, &flow.facts)
+        })
+    })?;
     // Workers find them in any order.
     let mut silent: Vec<&FlowFacts> = silent.iter().map(|facts| &**facts).collect();
     silent.sort_by(|one, other| judge::compare(one, other));
-    let silent = silent.into_iter().map(|facts| (run.sensor.as_str(), None, 0, facts));
-    write_items(out, run, &[], saved.chain(silent))
+    let sensor = Arc::from(run.sensor.as_str());
+    for facts in silent {
+        writer.push(&sensor, None, facts)?;
+    }
+    writer.finish()
 }
 
 impl State {
@@ -154,11 +158,18 @@ impl State {
     ///
     /// Whatever the writer fails with.
     pub fn write<W: Write>(&self, out: W) -> io::Result<()> {
-        let saved = self
-            .flows
-            .iter()
-            .map(|flow| (&*flow.sensor, flow.dns_name.as_deref(), flow.part, &*flow.facts));
-        write_items(out, &self.run, &self.parts, saved)
+        let mut writer = Writer::new(out, &self.run)?;
+        let mut parts = self.parts.iter().enumerate().peekable();
+        for flow in &self.flows {
+            while let Some((_, run)) = parts.next_if(|(index, _)| *index <= flow.part) {
+                writer.push_part(run)?;
+            }
+            writer.push(&flow.sensor, flow.dns_name.as_deref(), &flow.facts)?;
+        }
+        for (_, run) in parts {
+            writer.push_part(run)?;
+        }
+        writer.finish()
     }
 
     /// Reads a run.
@@ -186,55 +197,74 @@ impl State {
     }
 }
 
-fn write_items<'a, W: Write>(
-    mut out: W,
-    run: &RunInfo,
-    parts: &[RunInfo],
-    flows: impl Iterator<Item = ToWrite<'a>>,
-) -> io::Result<()> {
-    writeln!(out, "{}{VERSION}", String::from_utf8_lossy(MAGIC))?;
-    let mut frames = FrameWriter::new(out);
-    frames.push(&Item::Run(Box::new(RunRow::of(run))))?;
-    push_interfaces(&mut frames, run)?;
-    push_review(&mut frames, run)?;
-    let (mut sensors, mut offers, mut certificates) =
-        (Numbers::default(), Numbers::default(), Numbers::default());
-    let mut count = 0;
-    let mut parts = parts.iter().enumerate().peekable();
-    for (sensor, dns_name, part, facts) in flows {
-        while let Some((_, run)) = parts.next_if(|(index, _)| *index <= part) {
-            frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
-            push_interfaces(&mut frames, run)?;
-            push_review(&mut frames, run)?;
-        }
+/// Writes a run piece by piece.
+struct Writer<W: Write> {
+    frames: FrameWriter<W>,
+    sensors: Numbers<str>,
+    offers: Numbers<Offer>,
+    certificates: Numbers<CertificateNames>,
+    flows: u64,
+}
+
+impl<W: Write> Writer<W> {
+    fn new(mut out: W, run: &RunInfo) -> io::Result<Self> {
+        writeln!(out, "{}{VERSION}", String::from_utf8_lossy(MAGIC))?;
+        let mut frames = FrameWriter::new(out);
+        frames.push(&Item::Run(Box::new(RunRow::of(run))))?;
+        push_interfaces(&mut frames, run)?;
+        push_review(&mut frames, run)?;
+        Ok(Self {
+            frames,
+            sensors: Numbers::default(),
+            offers: Numbers::default(),
+            certificates: Numbers::default(),
+            flows: 0,
+        })
+    }
+
+    /// Begins one of several runs: the connections that follow are its own.
+    fn push_part(&mut self, run: &RunInfo) -> io::Result<()> {
+        self.frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
+        push_interfaces(&mut self.frames, run)?;
+        push_review(&mut self.frames, run)
+    }
+
+    /// Adds a connection, behind what it shares with those before.
+    fn push(
+        &mut self,
+        sensor: &Arc<str>,
+        dns_name: Option<&str>,
+        facts: &FlowFacts,
+    ) -> io::Result<()> {
+        let frames = &mut self.frames;
         let sensor =
-            sensors.of(sensor, |sensor| frames.push(&Item::Sensor((*sensor).to_owned())))?;
+            self.sensors.of(sensor, |sensor| frames.push(&Item::Sensor(sensor.to_owned())))?;
         let offer = match &facts.client_hello {
-            Some(hello) => Some(offers.of(&*hello.offer, |offer| {
+            Some(hello) => Some(self.offers.of(&hello.offer, |offer| {
                 frames.push(&Item::Offer(Box::new(OfferRow::of(offer))))
             })?),
             None => None,
         };
-        let certificate = match &facts.certificate {
-            Some(names) => Some(certificates.of(&**names, |names| {
-                frames.push(&Item::Certificate(CertificateRow::of(names)))
-            })?),
-            None => None,
-        };
+        let certificate =
+            match &facts.certificate {
+                Some(names) => Some(self.certificates.of(names, |names| {
+                    frames.push(&Item::Certificate(CertificateRow::of(names)))
+                })?),
+                None => None,
+            };
         if let Some(half) = &facts.half {
             frames.push(&Item::Half(Box::new(HalfRow::of(half, facts.first))))?;
         }
         let row = FactsRow::of(facts, sensor, dns_name, offer, certificate);
         frames.push(&Item::Flow(Box::new(row)))?;
-        count += 1;
+        self.flows += 1;
+        Ok(())
     }
-    for (_, run) in parts {
-        frames.push(&Item::Part(Box::new(RunRow::of(run))))?;
-        push_interfaces(&mut frames, run)?;
-        push_review(&mut frames, run)?;
+
+    fn finish(mut self) -> io::Result<()> {
+        self.frames.push(&Item::End { flows: self.flows })?;
+        self.frames.finish()
     }
-    frames.push(&Item::End { flows: count })?;
-    frames.finish()
 }
 
 /// What interfaces counted stands behind the run that it is of.
@@ -257,28 +287,28 @@ fn push_review<W: Write>(frames: &mut FrameWriter<W>, run: &RunInfo) -> io::Resu
 }
 
 /// Numbers given to things in the order in which they are first met.
-struct Numbers<'a, T: ?Sized> {
-    by_value: HashMap<&'a T, u32>,
-    /// By address and length: connections share what they have in common, so that most are found
-    /// without looking at the thing itself.
-    by_place: foldhash::HashMap<(usize, usize), u32>,
+struct Numbers<T: ?Sized> {
+    by_value: HashMap<Arc<T>, u32>,
+    /// By where they lie: connections share what they have in common, so that most are found without
+    /// looking at the thing itself. Each is kept, so that nothing else comes to lie there.
+    by_place: foldhash::HashMap<usize, (Arc<T>, u32)>,
 }
 
-impl<T: ?Sized> Default for Numbers<'_, T> {
+impl<T: ?Sized> Default for Numbers<T> {
     fn default() -> Self {
         Self { by_value: HashMap::new(), by_place: foldhash::HashMap::default() }
     }
 }
 
-impl<'a, T: ?Sized + Eq + std::hash::Hash> Numbers<'a, T> {
+impl<T: ?Sized + Eq + std::hash::Hash> Numbers<T> {
     /// The number of a thing; one that is new is first introduced.
     fn of(
         &mut self,
-        thing: &'a T,
-        introduce: impl FnOnce(&'a T) -> io::Result<()>,
+        thing: &Arc<T>,
+        introduce: impl FnOnce(&T) -> io::Result<()>,
     ) -> io::Result<u32> {
-        let place = (std::ptr::from_ref(thing).cast::<()>().addr(), size_of_val(thing));
-        if let Some(number) = self.by_place.get(&place) {
+        let place = Arc::as_ptr(thing).cast::<()>().addr();
+        if let Some((_, number)) = self.by_place.get(&place) {
             return Ok(*number);
         }
         let number = match self.by_value.get(thing) {
@@ -286,11 +316,11 @@ impl<'a, T: ?Sized + Eq + std::hash::Hash> Numbers<'a, T> {
             None => {
                 introduce(thing)?;
                 let number = u32::try_from(self.by_value.len()).map_err(io::Error::other)?;
-                self.by_value.insert(thing, number);
+                self.by_value.insert(Arc::clone(thing), number);
                 number
             }
         };
-        self.by_place.insert(place, number);
+        self.by_place.insert(place, (Arc::clone(thing), number));
         Ok(number)
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn merged(harvests: Vec<Harvest>) -> Harvest {
 /// What a worker learned, without what whoever reads notes.
 impl From<Learned> for Harvest {
     fn from(learned: Learned) -> Self {
-        let Learned { flows, silent, decided, hellos, names, counters, held } = learned;
+        let Learned { flows, silent, decided, hellos, names, counters, held, store: _ } = learned;
         Self { flows, silent, decided, hellos, names, counters, held, ..Self::default() }
     }
 }

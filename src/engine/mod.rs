@@ -25,7 +25,7 @@ use dissect::{
 };
 
 use clock::Clock;
-use report::ClockInfo;
+use report::{ClockInfo, FactsStore, JUDGED_BYTES};
 
 pub use hosts::{LiveHost, LiveHosts};
 pub use live::{Director, Harvest, Step, watch};
@@ -95,6 +95,34 @@ pub fn analyze(
     hosts: &LiveHosts,
     watcher: &mut dyn Watcher,
 ) -> Analysis {
+    analyze_all(source, settings, None, hosts, watcher).0
+}
+
+/// Takes all frames of a source, and puts the connections into a store, which takes them also when
+/// they are too many for memory. [`Analysis::flows`] stays empty.
+///
+/// Gives the stores that [`FactsStore::finish`] makes one of.
+///
+/// # Panics
+///
+/// As [`analyze`] does.
+pub fn analyze_into(
+    store: FactsStore,
+    source: &mut dyn Source,
+    settings: &Settings,
+    hosts: &LiveHosts,
+    watcher: &mut dyn Watcher,
+) -> (Analysis, Vec<FactsStore>) {
+    analyze_all(source, settings, Some(store), hosts, watcher)
+}
+
+fn analyze_all(
+    source: &mut dyn Source,
+    settings: &Settings,
+    store: Option<FactsStore>,
+    hosts: &LiveHosts,
+    watcher: &mut dyn Watcher,
+) -> (Analysis, Vec<FactsStore>) {
     let mut feed = Feed {
         source,
         hosts,
@@ -103,20 +131,21 @@ pub fn analyze(
         frames: 0,
         clock: Clock::default(),
         analysis: Analysis::default(),
+        stores: store.into_iter().collect(),
     };
     if settings.workers <= 1 {
-        let mut worker = Worker::new(settings, hosts);
+        let mut worker = Worker::new(settings, hosts).with_store(feed.store());
         while let Some(batch) = feed.next() {
             worker.take(&batch);
             feed.source.recycle(batch);
         }
-        feed.analysis.absorb(worker.finish());
+        feed.absorb(worker.finish());
     } else {
         relay::run(&mut feed, settings);
     }
     assert!(feed.analysis.counters.balances(), "every frame is dissected or skipped for a reason");
     feed.analysis.clock = feed.clock.into_info();
-    feed.analysis
+    (feed.analysis, feed.stores)
 }
 
 /// The source with what is noted on the way: errors, times, progress.
@@ -128,9 +157,22 @@ struct Feed<'a> {
     frames: u64,
     clock: Clock,
     analysis: Analysis,
+    /// Where connections go beside the analysis, the first of them empty; none when there they stay.
+    stores: Vec<FactsStore>,
 }
 
 impl Feed<'_> {
+    /// A store for a worker's connections.
+    fn store(&self) -> Option<FactsStore> {
+        self.stores.first().map(FactsStore::sibling)
+    }
+
+    /// Takes what a worker brings home.
+    fn absorb(&mut self, mut learned: Learned) {
+        self.stores.extend(learned.store.take());
+        self.analysis.absorb(learned);
+    }
+
     /// The next batch with frames; errors are noted and passed over.
     fn next(&mut self) -> Option<Batch> {
         const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -174,20 +216,20 @@ struct Worker<'a> {
 
 struct Seen<'a> {
     learned: Learned,
+    /// Where connections go, if not there.
+    store: Option<FactsStore>,
     /// Who watches the hosts, and not the hellos and decided connections themselves.
     hosts: Option<&'a LiveHosts>,
     /// Bytes that the connections take which were reported and stay until the end.
     kept_bytes: usize,
 }
 
-/// Bytes that a connection takes in the report beside its facts: the judgement, its place in the
-/// lists, its part of the hosts.
-pub(crate) const JUDGED_BYTES: usize = 512;
-
 /// What one worker brings home.
 #[derive(Default)]
 struct Learned {
     flows: Vec<Box<FlowFacts>>,
+    /// Where the connections are instead, of a worker that is done and had a store.
+    store: Option<FactsStore>,
     silent: Vec<Box<FlowFacts>>,
     /// Copies of what was decided, for those who watch.
     decided: Vec<Box<FlowFacts>>,
@@ -219,8 +261,18 @@ impl<'a> Worker<'a> {
         Self {
             kept_bytes_max: limits.memory_max,
             dissector: Dissector::new(limits, settings.seed),
-            seen: Seen { learned: Learned::default(), hosts, kept_bytes: 0 },
+            seen: Seen { learned: Learned::default(), store: None, hosts, kept_bytes: 0 },
         }
+    }
+
+    /// The worker with a store for its connections.
+    fn with_store(mut self, store: Option<FactsStore>) -> Self {
+        if store.is_some() {
+            // What should be elsewhere and is not takes room from the connections at hand.
+            self.kept_bytes_max = 0;
+        }
+        self.seen.store = store;
+        self
     }
 
     /// What was learned since the last call, as of a time.
@@ -252,7 +304,8 @@ impl<'a> Worker<'a> {
 
     fn finish(mut self) -> Learned {
         self.dissector.finish(&mut self.seen);
-        Learned { counters: self.dissector.counters().clone(), ..self.seen.learned }
+        let counters = self.dissector.counters().clone();
+        Learned { counters, store: self.seen.store, ..self.seen.learned }
     }
 }
 
@@ -262,8 +315,13 @@ impl Observer for Seen<'_> {
     }
 
     fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
-        self.kept_bytes += facts.held_bytes() + JUDGED_BYTES;
-        self.learned.flows.push(facts);
+        if let Some(store) = &mut self.store {
+            store.push(facts);
+            self.kept_bytes = store.overdue_bytes();
+        } else {
+            self.kept_bytes += facts.held_bytes() + JUDGED_BYTES;
+            self.learned.flows.push(facts);
+        }
     }
 
     fn silent(&mut self, facts: Box<FlowFacts>) {

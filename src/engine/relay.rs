@@ -60,6 +60,7 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
     let loads: Arc<[AtomicUsize]> = (0..settings.workers).map(|_| AtomicUsize::new(0)).collect();
     let (used, returned) = unbounded();
     let mut learned = Vec::new();
+    let stores: Vec<_> = (0..settings.workers).map(|_| feed.store()).collect();
     thread::scope(|scope| {
         let (queues, works): (Vec<_>, Vec<_>) =
             (0..settings.workers).map(|_| bounded(QUEUED_BATCHES_MAX)).unzip();
@@ -74,13 +75,13 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
         };
         // It finds room and a receiver: the channel is new.
         let _ = first.map(|first| first.send(Box::new(turn)));
-        let runners: Vec<_> = works.into_iter().zip(waiting).enumerate().collect();
+        let runners: Vec<_> = works.into_iter().zip(waiting).zip(stores).enumerate().collect();
         let threads: Vec<_> = runners
             .into_iter()
-            .map(|(number, (queue, turns))| {
+            .map(|(number, ((queue, turns), store))| {
                 let runner = Runner {
                     number,
-                    worker: Worker::new(settings, hosts),
+                    worker: Worker::new(settings, hosts).with_store(store),
                     own: VecDeque::new(),
                     queue,
                     turns,
@@ -95,7 +96,7 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
         learned.extend(threads.into_iter().map(joined));
     });
     for learned in learned {
-        feed.analysis.absorb(learned);
+        feed.absorb(learned);
     }
 }
 

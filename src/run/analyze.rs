@@ -7,9 +7,10 @@ use capture::{Input, Options, Progress, Source as _};
 use report::{NameBook, OutputFolder, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, anonymizing, inventory, judging, outputs, settings};
+use super::reporting::{Reporting, Seen};
+use super::{Outcome, anonymizing, inventory, judging, outputs, reporting, settings};
 use crate::cli::RunConfig;
-use crate::engine::{LiveHosts, analyze as analyze_frames};
+use crate::engine::{LiveHosts, analyze_into};
 use crate::progress::{ProgressBar, say};
 
 /// Analyzes capture files.
@@ -42,7 +43,8 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let hosts = LiveHosts::default();
     let mut progress = ProgressBar::new(config.shows_progress);
     console.notices(&timeline.take_notices());
-    let analysis = analyze_frames(&mut timeline, &settings, &hosts, &mut progress);
+    let store = reporting::store(folder.as_ref(), config.memory_max, settings.workers);
+    let (analysis, stores) = analyze_into(store, &mut timeline, &settings, &hosts, &mut progress);
     progress.finish();
     console.notices(&timeline.take_notices());
     console.outcome.has_failed |= !analysis.errors.is_empty();
@@ -72,17 +74,16 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     // Workers finish in any order; past its bound the book keeps the earliest.
     answers.sort_by_key(|seen| seen.at);
     answers.iter().for_each(|seen| names.learn(seen));
-    let flows = judge.judge_all_named(analysis.flows, &names);
-    let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
-    let report = anonymizing::report(&judged, &judge, inventory.as_ref(), anonymizer.as_ref());
-    let silent = anonymizing::silent(anonymizer.as_ref(), analysis.silent);
-    let state: &outputs::Content<'_> =
-        &|out| report::state::write(out, &judged.run, &judged.flows, &silent);
-    outputs::write(console, &config.outputs, folder.as_ref(), &report, state, settings.workers);
-    // The process ends next: giving back what it holds, piece by piece, would be for nothing.
-    std::mem::forget(report);
-    std::mem::forget(judged);
-    Ok(())
+    let facts = reporting::collect(stores, console);
+    let reporting = Reporting {
+        outputs: &config.outputs,
+        folder: folder.as_ref(),
+        judge: &judge,
+        anonymizer: anonymizer.as_ref(),
+        inventory: inventory.as_ref(),
+        workers: settings.workers,
+    };
+    reporting.report(Seen { run, facts, names, silent: analysis.silent }, console)
 }
 
 fn shown(path: impl AsRef<Path>) -> String {

@@ -75,6 +75,16 @@ pub(super) fn report<'a>(
 ) -> Report<'a> {
     let Judged { run, flows, home } = judged;
     let report = Report::new(flows, run, |addr| home.contains(addr));
+    finished(report, judge, inventory, anonymizer)
+}
+
+/// A report with its policies, and with an inventory whose hosts are found among its own.
+pub(super) fn finished<'a>(
+    report: Report<'a>,
+    judge: &Judge,
+    inventory: Option<&Inventory>,
+    anonymizer: Option<&Anonymizer>,
+) -> Report<'a> {
     let report = report.with_policies(judge.policies());
     let Some(inventory) = inventory else { return report };
     let inventory = match anonymizer {

@@ -78,5 +78,5 @@ fn snapshot(
         .map_err(|error| format!("{label}: {error}"))?;
     let (run, flows) = saved::judged(state, &judge);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
-    Ok(Snapshot::of(label, &report))
+    Snapshot::of(label, &report).map_err(|error| format!("{label}: {error}"))
 }

@@ -27,7 +27,8 @@ fn run(arguments: ExplainArguments, console: &mut Console) -> Result<(), String>
     let (run, flows) = saved::judged(state, &judge);
     let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
     let policies = judge.policies();
-    let explanation = Explanation { report: &report, policies, host: &host, is_merged };
+    let explanation =
+        Explanation { report: &report, flows: &flows, policies, host: &host, is_merged };
     let found = explanation.flows();
     if found.is_empty() {
         let (host, dir) = (&arguments.host, arguments.run.display());

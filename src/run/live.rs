@@ -26,12 +26,12 @@ use std::thread;
 use capture::{LiveOptions, LiveReaders};
 use crossbeam_channel::bounded;
 use dissect::{FlowFacts, Pairing};
-use report::OutputFolder;
+use report::{JUDGED_BYTES, OutputFolder};
 
 use super::console::Console;
 use super::{Outcome, outputs, settings};
 use crate::cli::{LiveConfig, Target};
-use crate::engine::{JUDGED_BYTES, watch, watch_readers};
+use crate::engine::{watch, watch_readers};
 use crate::progress::say;
 
 use alarm::Alarm;

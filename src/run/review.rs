@@ -9,7 +9,8 @@ use report::review::{ReviewError, Reviewer};
 use report::{NameBook, OutputFolder, RunInfo};
 
 use super::console::Console;
-use super::{Outcome, anonymizing, inventory, judging, outputs, workers};
+use super::reporting::{Reporting, Seen};
+use super::{Outcome, anonymizing, inventory, judging, outputs, reporting, workers};
 use crate::cli::ReviewConfig;
 
 /// Reviews exports.
@@ -34,7 +35,9 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
     // An output folder that can't be made is said before hours of work, not after.
     let folder = config.outputs.out.as_deref().map(OutputFolder::create).transpose();
     let folder = folder.map_err(|error| error.to_string())?;
-    let mut reviewer = Reviewer::new(config.memory_max);
+    // Half for what is followed, half for what waits to be written.
+    let store = reporting::store(folder.as_ref(), config.memory_max, 1);
+    let mut reviewer = Reviewer::new(config.memory_max / 2).with_store(store);
     let mut errors = Vec::new();
     for path in &config.inputs {
         let shown = path.display();
@@ -59,7 +62,7 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
             }
         }
     }
-    let reviewed = reviewer.finish();
+    let (reviewed, store) = reviewer.finish_into();
     let mut run = RunInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sensor: config.sensor.clone(),
@@ -80,12 +83,16 @@ fn run(config: &ReviewConfig, console: &mut Console) -> Result<(), String> {
         ..RunInfo::default()
     };
     judge.sign(&mut run);
-    let flows = judge.judge_all_named(reviewed.flows, &NameBook::default());
-    let judged = anonymizing::judged(anonymizer.as_ref(), &judge, run, flows);
-    let report = anonymizing::report(&judged, &judge, inventory.as_ref(), anonymizer.as_ref());
-    let state: &outputs::Content<'_> = &|out| report.write_state(out);
-    outputs::write(console, &config.outputs, folder.as_ref(), &report, state, workers);
-    Ok(())
+    let reporting = Reporting {
+        outputs: &config.outputs,
+        folder: folder.as_ref(),
+        judge: &judge,
+        anonymizer: anonymizer.as_ref(),
+        inventory: inventory.as_ref(),
+        workers,
+    };
+    let facts = reporting::collect(store, console);
+    reporting.report(Seen { run, facts, names: NameBook::default(), silent: Vec::new() }, console)
 }
 
 fn open(path: &Path) -> io::Result<Unpacked> {

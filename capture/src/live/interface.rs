@@ -242,7 +242,7 @@ impl Interface {
     pub(super) fn look_after(&mut self, events: &mut Vec<LiveEvent>) {
         let state = system::link_state(&self.name);
         match (state, self.lost_at) {
-            (LinkState::Up(index), None) if index == self.index => self.note_drops(),
+            (LinkState::Up(index), None) if index == self.index => {}
             (LinkState::Up(index), None) => {
                 // It was replaced between two looks.
                 self.lose(LinkState::Gone, events);

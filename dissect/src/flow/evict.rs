@@ -9,8 +9,13 @@ use super::connection::State;
 use super::table::FlowTable;
 use crate::{Counters, Coverage, Observer};
 
-/// Connections that are looked at for one that can be given up without loss.
+/// Connections that are looked at for one that can be given up without loss, when one that loses
+/// little is found among them.
 const STEPS_MAX: usize = 64;
+
+/// Connections that are looked at while all of them are still being read; half as many each time
+/// that none else was found, down to `STEPS_MAX`, as a flood may be all that there is.
+pub(super) const PATIENCE: usize = 1 << 12;
 
 /// The part of the ceiling that is the table's, however much is reserved for others.
 const OWN_SHARE: usize = 4;
@@ -57,11 +62,19 @@ impl FlowTable {
             if victim.is_none_or(|(least, _)| loss < least) {
                 victim = Some((loss, slot));
             }
-            if loss == Loss::Name || (step >= STEPS_MAX && victim.is_some()) {
+            let steps_max = match victim {
+                Some((Loss::Rest, _)) => self.eviction_patience,
+                _ => STEPS_MAX,
+            };
+            if loss == Loss::Name || step >= steps_max {
                 break;
             }
         }
         let Some((loss, slot)) = victim else { return false };
+        self.eviction_patience = match loss {
+            Loss::Rest => (self.eviction_patience / 2).max(STEPS_MAX),
+            _ => PATIENCE,
+        };
         self.eviction_hand = slot + 1;
         // The table never holds more flows than a u32 counts.
         let slot = u32::try_from(slot).unwrap_or(u32::MAX);

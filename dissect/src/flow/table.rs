@@ -29,6 +29,8 @@ pub(crate) struct FlowTable {
     free: Vec<u32>,
     /// The next flow that is looked at when memory runs out.
     pub(super) eviction_hand: usize,
+    /// How far is looked for one that can be given up without loss.
+    pub(super) eviction_patience: usize,
     /// Bytes held by the flows' states, beside the fixed size of each flow.
     held_bytes: usize,
     /// Bytes that are taken from the ceiling for what is kept elsewhere.
@@ -64,6 +66,7 @@ impl FlowTable {
             flows: Vec::new(),
             free: Vec::new(),
             eviction_hand: 0,
+            eviction_patience: super::evict::PATIENCE,
             held_bytes: 0,
             reserved_bytes: 0,
             interner: Interner::new(seed),

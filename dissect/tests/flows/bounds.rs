@@ -109,6 +109,23 @@ fn eviction_keeps_what_is_decided_and_marks_the_rest() {
 }
 
 #[test]
+fn many_that_are_read_still_hide_none_that_is_decided() {
+    let hello = Hello::up_to(0x0301).record();
+    let start = |number| dialling(number).client(&hello);
+    let mut packets: Vec<Packet> = (0..200).flat_map(|number| start(number).packets).collect();
+    packets.extend(
+        (200..1_200).flat_map(|number| finish(start(number), &Reply::of(0x0301)).packets),
+    );
+    let room = see(&packets).held_bytes_max;
+    // What is read still takes far less than half.
+    let limits = Limits { memory_max: room / 2, ..Limits::default() };
+    let seen = lens(limits).see(&packets);
+    assert_eq!(seen.flows.len(), 1_200);
+    assert!(seen.held_bytes_max <= room / 2);
+    assert_eq!(seen.counters.evicted_flows, 0);
+}
+
+#[test]
 fn what_is_reserved_is_left_to_others_but_for_a_quarter() {
     let hello = Hello::up_to(0x0301).record();
     let packets: Vec<Packet> =

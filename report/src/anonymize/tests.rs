@@ -352,9 +352,9 @@ fn beyond_the_bound_addresses_are_not_remembered_and_stay_equal() {
         let addr = IpAddr::V6((index as u128).into());
         (addr, addr)
     });
-    anonymizer.addresses.borrow_mut().extend(filler);
+    anonymizer.addresses().extend(filler);
     let one = anonymizer.address(addr("10.20.1.11"));
-    assert_eq!(anonymizer.addresses.borrow().len(), REMEMBERED_MAX);
+    assert_eq!(anonymizer.addresses().len(), REMEMBERED_MAX);
     assert_eq!(
         (anonymizer.address(addr("10.20.1.11")), one),
         (one, self::anonymizer().address(addr("10.20.1.11")))

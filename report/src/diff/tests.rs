@@ -44,7 +44,7 @@ fn snapshot(label: &str, flows: &[JudgedFlow]) -> Snapshot {
     let policies = vec!["office365-tls12".to_owned()];
     let run = RunInfo { policies, ..RunInfo::default() };
     let report = Report::new(flows, &run, |addr| addr.to_string().starts_with("10."));
-    Snapshot::of(label, &report)
+    Snapshot::of(label, &report).unwrap()
 }
 
 fn diff(runs: &[&[JudgedFlow]]) -> Diff {

@@ -44,7 +44,7 @@ fn applies(policy: &Policy) -> bool {
         && policy.scope == Scope::default()
 }
 
-impl HostTable<'_> {
+impl HostTable {
     /// Joins an inventory.
     pub(crate) fn join(&mut self, inventory: &Inventory, policies: &[Policy]) {
         let mut silent: BTreeMap<(Option<IpAddr>, &str, Side), Vec<&InventoryItem>> =
@@ -91,14 +91,14 @@ struct Places {
 }
 
 impl Places {
-    fn of(rows: &[HostRow<'_>]) -> Self {
+    fn of(rows: &[HostRow]) -> Self {
         let mut by_addr: HashMap<IpAddr, Vec<usize>> = HashMap::new();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, row) in rows.iter().enumerate() {
             by_addr.entry(row.addr.to_canonical()).or_default().push(place);
             let names = row.server_names.iter().filter(|_| row.side == Side::Server);
             let names: BTreeSet<String> = names
-                .flat_map(|name| [Some(*name), name.split('.').next()])
+                .flat_map(|name| [Some(&**name), name.split('.').next()])
                 .flatten()
                 .map(str::to_ascii_lowercase)
                 .collect();
@@ -120,7 +120,7 @@ impl Places {
 }
 
 fn note(
-    row: &mut HostRow<'_>,
+    row: &mut HostRow,
     item: &InventoryItem,
     side: Side,
     contradictions: &mut Vec<Contradiction>,
@@ -169,7 +169,7 @@ fn note(
 }
 
 /// Where traffic could not decide, a version that is too old does.
-fn overrule(row: &mut HostRow<'_>, item: &InventoryItem, policies: &[Policy]) {
+fn overrule(row: &mut HostRow, item: &InventoryItem, policies: &[Policy]) {
     for (outcome, policy) in row.outcomes.iter_mut().zip(policies) {
         let is_open = matches!(
             outcome.seen().map_or(Verdict::OutOfScope, |judgement| judgement.verdict),

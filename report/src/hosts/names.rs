@@ -2,73 +2,26 @@
 
 use std::ops::Deref;
 
+use smallvec::SmallVec;
+
 /// Names, each once and sorted: what a host asked for, what told its stack.
 ///
 /// Collected as they come and put in order now and then, since thousands of hosts have two names
-/// and a proxy has thousands.
-#[derive(Debug, Clone, Default)]
-pub struct NameSet<'a> {
-    /// Sorted and each once, but while names are added.
-    names: Names<'a>,
+/// and a proxy has thousands. Names are shared with the connections, or live as long as the program.
+#[derive(Debug, Clone)]
+pub struct NameSet<T> {
+    /// Sorted and each once, but while names are added. Most sets of a report have one name or two,
+    /// and no memory of their own.
+    names: SmallVec<[T; FEW]>,
     /// How many names there are when they are put in order next.
     settle_at: usize,
 }
 
-/// Most sets of a report have one name or two, and no memory of their own.
-#[derive(Debug, Clone)]
-enum Names<'a> {
-    /// The names, and how many of them there are.
-    Few([&'a str; FEW], usize),
-    Many(Vec<&'a str>),
-}
-
 const FEW: usize = 2;
 
-impl Default for Names<'_> {
+impl<T> Default for NameSet<T> {
     fn default() -> Self {
-        Self::Few([""; FEW], 0)
-    }
-}
-
-impl<'a> Names<'a> {
-    fn push(&mut self, name: &'a str) {
-        match self {
-            Self::Few(names, count) => match names.get_mut(*count) {
-                Some(place) => {
-                    *place = name;
-                    *count += 1;
-                }
-                None => {
-                    let mut many = Vec::with_capacity(4 * FEW);
-                    many.extend_from_slice(names);
-                    many.push(name);
-                    *self = Self::Many(many);
-                }
-            },
-            Self::Many(names) => names.push(name),
-        }
-    }
-
-    fn as_slice(&self) -> &[&'a str] {
-        match self {
-            Self::Few(names, count) => names.get(..*count).unwrap_or_default(),
-            Self::Many(names) => names,
-        }
-    }
-
-    fn settle(&mut self) {
-        match self {
-            Self::Few(names, count) => {
-                names[..*count].sort_unstable();
-                if *count == FEW && names[0] == names[1] {
-                    *count = 1;
-                }
-            }
-            Self::Many(names) => {
-                names.sort_unstable();
-                names.dedup();
-            }
-        }
+        Self { names: SmallVec::new(), settle_at: 0 }
     }
 }
 
@@ -78,41 +31,40 @@ const LOOSE_MIN: usize = 16;
 /// are there already, at the same place.
 const LOOKED_AT: usize = 4;
 
-impl<'a> NameSet<'a> {
+impl<T: Deref<Target = str> + Clone + Ord> NameSet<T> {
     /// Adds a name. [`settle`](Self::settle) has to follow before the names are looked at.
-    pub(super) fn insert(&mut self, name: &'a str) {
-        let names = self.names.as_slice();
-        let last = &names[names.len().saturating_sub(LOOKED_AT)..];
-        if last.iter().rev().any(|known| std::ptr::eq(*known, name)) {
+    pub(super) fn insert(&mut self, name: &T) {
+        let last = &self.names[self.names.len().saturating_sub(LOOKED_AT)..];
+        if last.iter().rev().any(|known| std::ptr::eq(&raw const **known, &raw const **name)) {
             return;
         }
-        let count = names.len() + 1;
-        self.names.push(name);
-        if count >= self.settle_at.max(LOOSE_MIN) {
+        self.names.push(name.clone());
+        if self.names.len() >= self.settle_at.max(LOOSE_MIN) {
             self.settle();
-            self.settle_at = 2 * self.names.as_slice().len();
+            self.settle_at = 2 * self.names.len();
         }
     }
 
     /// Puts the names in order.
     pub(super) fn settle(&mut self) {
-        self.names.settle();
+        self.names.sort_unstable();
+        self.names.dedup();
     }
 }
 
-impl<'a> Deref for NameSet<'a> {
-    type Target = [&'a str];
+impl<T: Ord> Deref for NameSet<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[&'a str] {
-        let names = self.names.as_slice();
-        debug_assert!(names.is_sorted(), "names are settled before they are looked at");
-        names
+    fn deref(&self) -> &[T] {
+        debug_assert!(self.names.is_sorted(), "names are settled before they are looked at");
+        &self.names
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
@@ -121,17 +73,13 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_sorted_set(numbers in prop::collection::vec(0_u8..60, 0..200)) {
-            let names: Vec<String> = numbers.iter().map(u8::to_string).collect();
+            let names: Vec<Arc<str>> = numbers.iter().map(|it| it.to_string().into()).collect();
             let mut set = NameSet::default();
             names.iter().for_each(|name| set.insert(name));
             set.settle();
-            let expect: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            let expect: BTreeSet<Arc<str>> = names.iter().cloned().collect();
             prop_assert_eq!(set.to_vec(), expect.into_iter().collect::<Vec<_>>());
-            let is_small = match &set.names {
-                Names::Few(..) => true,
-                Names::Many(names) => names.capacity() <= 256,
-            };
-            prop_assert!(is_small);
+            prop_assert!(set.names.capacity() <= 256);
         }
     }
 }

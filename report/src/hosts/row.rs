@@ -2,17 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use dissect::{Side, Timestamp, Version};
+use dissect::{Endpoint, Mark, Offer, Side, Timestamp, Version};
 
 use super::NameSet;
+use smallvec::SmallVec;
+
+use crate::judged::Judgements;
 use crate::{Direction, JudgedFlow, Judgement, Stack, UNKNOWN_STACK, Verdict, rows};
 
 /// A host as client or as server.
 #[derive(Debug)]
-pub struct HostRow<'a> {
+pub struct HostRow {
     /// Names of the sensors that saw it, sorted.
-    pub sensors: NameSet<'a>,
+    pub sensors: NameSet<Arc<str>>,
     /// Its address.
     pub addr: IpAddr,
     /// Whether this row counts it as client or as server.
@@ -34,22 +38,40 @@ pub struct HostRow<'a> {
     /// The highest version that it offered in any connection; `None` for servers.
     pub offered_max: Option<Version>,
     /// Names of the services, sorted.
-    pub services: NameSet<'a>,
+    pub services: NameSet<Arc<str>>,
     /// Names of the servers, sorted: its own for a server, those it asked for as a client.
-    pub server_names: NameSet<'a>,
+    pub server_names: NameSet<Arc<str>>,
     /// Names of the stacks that its hellos tell, sorted; none for servers.
-    pub stacks: NameSet<'a>,
+    pub stacks: NameSet<&'static str>,
     /// Its name by an inventory.
     pub name: Option<String>,
     /// What an inventory says of it, and where its traffic contradicts that.
     pub inventory: BTreeSet<String>,
     /// What each policy makes of it, in the order the policies were given.
-    pub outcomes: Vec<HostOutcome<'a>>,
+    pub outcomes: Vec<HostOutcome>,
+    /// The places among all of the connections that tell most of it, the worst and earliest, with
+    /// what they say under any policy.
+    pub(crate) shown: Shown,
 }
 
-impl<'a> HostRow<'a> {
+/// Connections that are shown of a host at most.
+pub(crate) const SHOWN_MAX: usize = 5;
+
+/// Connections with the worst that they say of a host, the worst first.
+pub(crate) type Shown = SmallVec<[(Verdict, u64); SHOWN_MAX]>;
+
+/// Keeps the worst and earliest.
+fn show(shown: &mut Shown, new: (Verdict, u64)) {
+    let place = shown.partition_point(|known| *known <= new);
+    if place < SHOWN_MAX {
+        shown.truncate(SHOWN_MAX - 1);
+        shown.insert(place, new);
+    }
+}
+
+impl HostRow {
     /// An empty row, with the times and policies of a first connection.
-    pub(super) fn new(flow: &'a JudgedFlow, addr: IpAddr, side: Side, inside: bool) -> Self {
+    pub(super) fn new(flow: &JudgedFlow, addr: IpAddr, side: Side, inside: bool) -> Self {
         Self {
             sensors: NameSet::default(),
             addr,
@@ -68,20 +90,21 @@ impl<'a> HostRow<'a> {
             name: None,
             inventory: BTreeSet::new(),
             outcomes: flow.judgements.iter().map(HostOutcome::new).collect(),
+            shown: Shown::new(),
         }
     }
 
     /// Ends the adding of connections.
     pub(super) fn settle(&mut self) {
-        for names in
-            [&mut self.sensors, &mut self.services, &mut self.server_names, &mut self.stacks]
-        {
+        for names in [&mut self.sensors, &mut self.services, &mut self.server_names] {
             names.settle();
         }
+        self.stacks.settle();
     }
 
-    /// Adds a connection in which the host had this side.
-    pub(super) fn absorb(&mut self, flow: &'a JudgedFlow) {
+    /// Adds a connection in which the host had this side, which is at a place among all.
+    pub(super) fn absorb(&mut self, flow: &JudgedFlow, place_of_flow: u64) {
+        let mut worst = Verdict::OutOfScope;
         let facts = &flow.facts;
         self.first_seen = self.first_seen.min(facts.first.time);
         self.last_seen = self.last_seen.max(facts.last.time);
@@ -95,7 +118,7 @@ impl<'a> HostRow<'a> {
         if self.side == Side::Client {
             self.offered_max = better_offer(self.offered_max, rows::offered_max(facts));
             if let Some(stack) = &flow.stack {
-                self.stacks.insert(stack.name);
+                self.stacks.insert(&stack.name);
             }
         }
         self.sensors.insert(&flow.sensor);
@@ -105,19 +128,21 @@ impl<'a> HostRow<'a> {
         if let Some((name, _)) = &flow.server_name {
             self.server_names.insert(name);
         }
-        for (outcome, judgement) in self.outcomes.iter_mut().zip(&flow.judgements) {
+        for (place, (outcome, judgement)) in
+            self.outcomes.iter_mut().zip(&flow.judgements).enumerate()
+        {
             if super::concerns(flow, judgement, self.side) {
-                outcome.absorb(flow, judgement);
+                outcome.absorb(flow, place, judgement);
+                worst = worst.min(judgement.verdict);
             }
         }
+        show(&mut self.shown, (worst, place_of_flow));
     }
-}
 
-impl HostRow<'_> {
     /// What the host probably is, as far as the connection tells that decides under a policy; what
     /// its other connections tell where that one does not. Empty for servers.
     #[must_use]
-    pub fn stack(&self, outcome: &HostOutcome<'_>) -> String {
+    pub fn stack(&self, outcome: &HostOutcome) -> String {
         if self.stacks.is_empty() {
             return String::new();
         }
@@ -131,8 +156,16 @@ impl HostRow<'_> {
 
     /// The stack of the client of the connection that decides under a policy.
     #[must_use]
-    pub fn deciding_stack<'o>(&self, outcome: &HostOutcome<'o>) -> Option<&'o Stack> {
-        outcome.flow().filter(|_| self.side == Side::Client)?.stack.as_deref()
+    pub fn deciding_stack<'o>(&self, outcome: &'o HostOutcome) -> Option<&'o Stack> {
+        outcome.decider.as_ref().filter(|_| self.side == Side::Client)?.stack.as_deref()
+    }
+
+    /// What the client of the connection that decides under a policy offered, where its stack is told
+    /// from it.
+    #[must_use]
+    pub fn deciding_offer<'o>(&self, outcome: &'o HostOutcome) -> Option<&'o Offer> {
+        let decider = outcome.decider.as_ref().filter(|_| self.side == Side::Client)?;
+        decider.stack.as_ref().and(decider.offer.as_deref())
     }
 }
 
@@ -157,33 +190,70 @@ fn better_offer(one: Option<Version>, other: Option<Version>) -> Option<Version>
 
 /// What one policy makes of a host on one side.
 #[derive(Debug)]
-pub struct HostOutcome<'a> {
+pub struct HostOutcome {
     /// The policy's name.
-    pub policy: &'a str,
+    pub policy: Arc<str>,
     /// Connections that concern this side, by verdict in the order of [`Verdict::ALL`].
     counts: [u64; Verdict::ALL.len()],
-    /// The connection that decides and its judgement.
-    worst: Option<(&'a JudgedFlow, &'a Judgement)>,
+    /// The connection that decides.
+    decider: Option<Decider>,
     /// What an inventory says where the connections don't decide.
     pub(super) by_inventory: Option<Judgement>,
 }
 
-impl<'a> HostOutcome<'a> {
-    fn new(judgement: &'a Judgement) -> Self {
+/// What is kept of the connection that decides.
+#[derive(Debug)]
+struct Decider {
+    /// Its judgements, and the place of the one that decides.
+    judgements: Judgements,
+    place: usize,
+    first: Mark,
+    client: Endpoint,
+    server: Endpoint,
+    stack: Option<Arc<Stack>>,
+    offer: Option<Arc<Offer>>,
+}
+
+impl Decider {
+    fn new(flow: &JudgedFlow, place: usize) -> Self {
+        let facts = &flow.facts;
         Self {
-            policy: &judgement.policy,
+            judgements: flow.judgements.clone(),
+            place,
+            first: facts.first,
+            client: crate::client_of(facts),
+            server: facts.server,
+            stack: flow.stack.clone(),
+            offer: facts.client_hello.as_ref().map(|hello| Arc::clone(&hello.offer)),
+        }
+    }
+
+    fn judgement(&self) -> &Judgement {
+        &self.judgements[self.place]
+    }
+}
+
+impl HostOutcome {
+    fn new(judgement: &Judgement) -> Self {
+        Self {
+            policy: Arc::clone(&judgement.policy),
             counts: [0; Verdict::ALL.len()],
-            worst: None,
+            decider: None,
             by_inventory: None,
         }
     }
 
-    fn absorb(&mut self, flow: &'a JudgedFlow, judgement: &'a Judgement) {
+    /// Counts a connection with its judgement, which is at a place among its judgements.
+    fn absorb(&mut self, flow: &JudgedFlow, place: usize, judgement: &Judgement) {
         self.counts[judgement.verdict as usize] += 1;
-        let is_worse =
-            self.worst.is_none_or(|(known, its)| severity(flow, judgement) < severity(known, its));
+        let facts = &flow.facts;
+        let is_worse = self.decider.as_ref().is_none_or(|known| {
+            let client = crate::client_of(facts);
+            severity(judgement, facts.first, client, facts.server)
+                < severity(known.judgement(), known.first, known.client, known.server)
+        });
         if is_worse {
-            self.worst = Some((flow, judgement));
+            self.decider = Some(Decider::new(flow, place));
         }
     }
 
@@ -201,7 +271,7 @@ impl<'a> HostOutcome<'a> {
 
     /// The judgement of the connection that decides, whatever an inventory says.
     pub(super) fn seen(&self) -> Option<&Judgement> {
-        self.worst.map(|(_, judgement)| judgement)
+        self.decider.as_ref().map(Decider::judgement)
     }
 
     /// The judgement that decides.
@@ -215,25 +285,24 @@ impl<'a> HostOutcome<'a> {
     pub const fn is_by_inventory(&self) -> bool {
         self.by_inventory.is_some()
     }
-
-    /// The connection that decides.
-    #[must_use]
-    pub fn flow(&self) -> Option<&'a JudgedFlow> {
-        self.worst.map(|(flow, _)| flow)
-    }
 }
 
 /// What orders judgements from worst to best: the verdict, then the cause in the order that causes
 /// outrank each other, then the earliest connection. Total, so that the order of input is nothing.
-fn severity<'a>(flow: &'a JudgedFlow, judgement: &'a Judgement) -> impl Ord + use<'a> {
+fn severity(
+    judgement: &Judgement,
+    first: Mark,
+    client: Endpoint,
+    server: Endpoint,
+) -> impl Ord + use<'_> {
     (
         judgement.verdict,
         judgement.cause.is_none(),
         judgement.cause,
-        flow.facts.first.time,
-        flow.facts.first,
-        crate::client_of(&flow.facts),
-        flow.facts.server,
+        first.time,
+        first,
+        client,
+        server,
         &judgement.reason,
         &judgement.fix,
     )

@@ -25,7 +25,7 @@ pub struct HostTally {
 impl HostTally {
     /// One tally for each policy, in the order of `policies`.
     #[must_use]
-    pub fn of(table: &HostTable<'_>, policies: &[String]) -> Vec<Self> {
+    pub fn of(table: &HostTable, policies: &[String]) -> Vec<Self> {
         let mut tallies: Vec<Self> = policies.iter().map(|name| Self::empty(name)).collect();
         for rows in table.rows().chunk_by(|one, next| one.addr == next.addr) {
             for (index, tally) in tallies.iter_mut().enumerate() {
@@ -74,7 +74,7 @@ impl HostTally {
     }
 
     /// Counts a host by the outcomes of its rows.
-    fn count<'a>(&mut self, outcomes: impl Iterator<Item = &'a HostOutcome<'a>>) {
+    fn count<'a>(&mut self, outcomes: impl Iterator<Item = &'a HostOutcome>) {
         let mut flows = [0; Verdict::ALL.len()];
         let mut is_by_inventory = false;
         for outcome in outcomes {

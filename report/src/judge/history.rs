@@ -24,7 +24,7 @@ const RETRY_NS_MAX: i64 = 60 * 1_000_000_000;
 
 /// Knowledge across connections.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     /// The highest version that a client certainly offers anywhere.
     offers: HashMap<IpAddr, Version>,
     certificates: HashMap<Endpoint, Remembered>,
@@ -67,23 +67,35 @@ struct Remembered {
 
 impl History {
     pub(super) fn of(flows: &[Box<FlowFacts>], policies: &[Policy]) -> Self {
-        let mut history =
-            Self { failures: vec![HashMap::default(); policies.len()], ..Self::default() };
-        for facts in flows {
-            history.note_offer(facts);
-            history.note_certificate(facts);
-            if facts.server.port == SIP_TLS && facts.protocol == Protocol::Tls {
-                history.sip_servers.insert(facts.server.addr);
-            }
-            for (policy, failures) in policies.iter().zip(&mut history.failures) {
-                note_failure(policy, facts, failures);
-            }
+        let mut history = Self::new(policies);
+        flows.iter().for_each(|facts| history.note(facts, policies));
+        history.settle();
+        history
+    }
+
+    /// Knows nothing yet.
+    pub(crate) fn new(policies: &[Policy]) -> Self {
+        Self { failures: vec![HashMap::default(); policies.len()], ..Self::default() }
+    }
+
+    /// Learns from a connection; they come in order. [`settle`](Self::settle) follows the last.
+    pub(crate) fn note(&mut self, facts: &FlowFacts, policies: &[Policy]) {
+        self.note_offer(facts);
+        self.note_certificate(facts);
+        if facts.server.port == SIP_TLS && facts.protocol == Protocol::Tls {
+            self.sip_servers.insert(facts.server.addr);
         }
-        for failures in &mut history.failures {
+        for (policy, failures) in policies.iter().zip(&mut self.failures) {
+            note_failure(policy, facts, failures);
+        }
+    }
+
+    /// Ends learning.
+    pub(crate) fn settle(&mut self) {
+        for failures in &mut self.failures {
             // Connections come by their first frame; their hellos may be later and cross.
             failures.values_mut().for_each(|times| times.sort_unstable());
         }
-        history
     }
 
     fn note_offer(&mut self, facts: &FlowFacts) {

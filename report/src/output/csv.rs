@@ -218,6 +218,15 @@ impl<W: Write> CsvTable<W> {
     }
 }
 
+impl CsvTable<Vec<u8>> {
+    /// What was put together since the last call, for a place of its own.
+    pub(crate) fn take_written(&mut self) -> Vec<u8> {
+        self.out.extend_from_slice(&self.written);
+        self.written.clear();
+        std::mem::take(&mut self.out)
+    }
+}
+
 /// Puts a text defused and quoted, where it needs that.
 fn put_text(out: &mut Vec<u8>, text: &str) {
     match look(text) {

@@ -9,7 +9,7 @@ use dissect::Version;
 use serde::Serialize;
 
 use super::interop::{Event, Own, put_json, write_lines};
-use crate::{Direction, JudgedFlow};
+use crate::{Connections, Direction};
 
 /// The version of the schema that the names are of.
 const ECS_VERSION: &str = "9.0.0";
@@ -119,7 +119,7 @@ struct Related<'a> {
 }
 
 /// Writes the documents, a line each; `version` is that of the program.
-pub(super) fn write<W: Write>(out: W, flows: &[JudgedFlow], version: &str) -> io::Result<()> {
+pub(super) fn write<W: Write>(out: W, flows: Connections<'_>, version: &str) -> io::Result<()> {
     write_lines(out, flows, |written, event| put_json(written, &Document::of(event, version)))
 }
 

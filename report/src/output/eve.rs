@@ -10,7 +10,7 @@ use dissect::{Timestamp, Upgrade, Version, is_grease};
 use serde::Serialize;
 
 use super::interop::{Event, Own, put_json, write_lines};
-use crate::JudgedFlow;
+use crate::Connections;
 use crate::rows::Alpn;
 
 #[derive(Serialize)]
@@ -86,7 +86,7 @@ struct ServerHandshake {
 }
 
 /// Writes the events, a line each.
-pub(super) fn write<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+pub(super) fn write<W: Write>(out: W, flows: Connections<'_>) -> io::Result<()> {
     write_lines(out, flows, |written, event| put_json(written, &EveEvent::of(event)))
 }
 

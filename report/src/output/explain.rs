@@ -66,6 +66,8 @@ impl HostQuery {
 pub struct Explanation<'a> {
     /// The report of the run.
     pub report: &'a Report<'a>,
+    /// The connections that it is a report of.
+    pub flows: &'a [JudgedFlow],
     /// The policies that judged, in the order of judgements.
     pub policies: &'a [Policy],
     /// Whose connections.
@@ -78,7 +80,7 @@ impl<'a> Explanation<'a> {
     /// The host's connections, in the order of the report.
     #[must_use]
     pub fn flows(&self) -> Vec<&'a JudgedFlow> {
-        self.report.flows().iter().filter(|flow| self.host.matches(flow)).collect()
+        self.flows.iter().filter(|flow| self.host.matches(flow)).collect()
     }
 
     /// Writes it for people.
@@ -190,7 +192,7 @@ fn socket(end: dissect::Endpoint) -> String {
     std::net::SocketAddr::new(end.addr, end.port).to_string()
 }
 
-fn host_row(page: &mut Page, row: &HostRow<'_>) {
+fn host_row(page: &mut Page, row: &HostRow) {
     for outcome in &row.outcomes {
         let cause = outcome.judgement().and_then(|judgement| judgement.cause);
         page.paragraph(

@@ -12,7 +12,7 @@ use crate::iana::{CipherSuite, Group};
 use crate::rows::{
     AlertCell, CommunityId, CoverageCell, FlowKind, protocol_name, transport_name, upgrade_name,
 };
-use crate::{AccessPath, Cause, JudgedFlow, NameSource, Scenario, client_of};
+use crate::{AccessPath, Cause, Connections, JudgedFlow, NameSource, Scenario, client_of};
 
 /// The columns of `flows.csv`, in their order.
 pub const FLOW_COLUMNS: [&str; 35] = [
@@ -54,16 +54,21 @@ pub const FLOW_COLUMNS: [&str; 35] = [
 ];
 
 /// Writes the connections in the order given, a row for each policy in its order.
-pub(super) fn write_csv<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+pub(super) fn write_csv<W: Write>(out: W, flows: Connections<'_>) -> io::Result<()> {
     write_table(CsvTable::new(out, &FLOW_COLUMNS)?, flows)
 }
 
 /// Writes the same rows as JSON Lines.
-pub(super) fn write_json_lines<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+pub(super) fn write_json_lines<W: Write>(out: W, flows: Connections<'_>) -> io::Result<()> {
     write_table(JsonLines::new(out, &FLOW_COLUMNS), flows)
 }
 
-fn write_table(mut table: impl Cells, flows: &[JudgedFlow]) -> io::Result<()> {
+fn write_table(mut table: impl Cells, flows: Connections<'_>) -> io::Result<()> {
+    flows.each_part(|flows| write_part(&mut table, flows))?;
+    table.finish()
+}
+
+fn write_part(table: &mut impl Cells, flows: &[JudgedFlow]) -> io::Result<()> {
     let mut kinds = Memo::new();
     for flow in flows {
         let facts = &flow.facts;
@@ -86,7 +91,7 @@ fn write_table(mut table: impl Cells, flows: &[JudgedFlow]) -> io::Result<()> {
             table.end_record()?;
         }
     }
-    table.finish()
+    Ok(())
 }
 
 /// The cells behind the server's name.
@@ -126,7 +131,7 @@ mod tests {
 
     fn csv(flows: &[JudgedFlow]) -> String {
         let mut out = Vec::new();
-        write_csv(&mut out, flows).unwrap();
+        write_csv(&mut out, Connections::Held(flows)).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -157,7 +162,7 @@ mod tests {
         let mut out = Vec::new();
         let mut flow = testkit::old_client();
         flow.server_name.as_mut().unwrap().0 = "=1\n\"x".into();
-        write_json_lines(&mut out, &[flow]).unwrap();
+        write_json_lines(&mut out, Connections::Held(&[flow])).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("{\"sensor\":\"lab\",\"community_id\":\"1:TOxG"), "{text}");
         assert_eq!((text.lines().count(), text.ends_with("}\n")), (1, true));
@@ -178,7 +183,7 @@ mod tests {
             let mut reader = ::csv::Reader::from_reader(text.as_bytes());
             let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
             let mut out = Vec::new();
-            write_json_lines(&mut out, &flows).unwrap();
+            write_json_lines(&mut out, Connections::Held(&flows)).unwrap();
             let text = String::from_utf8(out).unwrap();
             prop_assert_eq!(text.lines().count(), rows.len());
             // Names from the wire differ: in CSV they are defused.

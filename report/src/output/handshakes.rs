@@ -15,8 +15,8 @@ use dissect::{
 use smallvec::{SmallVec, smallvec};
 
 use super::csv::CsvTable;
-use crate::JudgedFlow;
-use crate::iana;
+use crate::store::{Line, StoredFlows, end_of};
+use crate::{Connections, JudgedFlow, iana};
 
 /// The columns of `handshakes.csv`, in their order.
 pub const HANDSHAKE_COLUMNS: [&str; 9] = [
@@ -34,9 +34,17 @@ pub const HANDSHAKE_COLUMNS: [&str; 9] = [
 /// Writes `handshakes.csv`, sorted by frame, with times that count from the capture's first frame.
 pub(super) fn write_handshakes<W: Write>(
     out: W,
-    flows: &[JudgedFlow],
+    flows: Connections<'_>,
     first_time: Timestamp,
 ) -> io::Result<()> {
+    match flows {
+        Connections::Held(flows) => write_held(out, flows, first_time),
+        Connections::Stored(stored) => write_stored(out, stored, first_time),
+    }
+}
+
+/// Connections in memory: what is sorted is where their rows are.
+fn write_held<W: Write>(out: W, flows: &[JudgedFlow], first_time: Timestamp) -> io::Result<()> {
     let mut table = CsvTable::new(out, &HANDSHAKE_COLUMNS)?;
     let mut places: Vec<Place> = Vec::new();
     for (flow, judged) in (0..).zip(flows) {
@@ -57,6 +65,36 @@ pub(super) fn write_handshakes<W: Write>(
         }
     }
     table.finish()
+}
+
+/// Connections in a file: what is sorted is the rows as they are written, in a file too.
+fn write_stored<W: Write>(
+    mut out: W,
+    stored: &StoredFlows<'_>,
+    first_time: Timestamp,
+) -> io::Result<()> {
+    let mut table = CsvTable::new(Vec::new(), &HANDSHAKE_COLUMNS)?;
+    out.write_all(&table.take_written())?;
+    let mut lines = stored.lines();
+    let mut index = 0_u64;
+    stored.each_facts(&mut |facts| {
+        for (frame, message) in rows_of(facts) {
+            let Some(row) = Row::of(facts, message as usize) else { continue };
+            row.write(&mut table, first_time)?;
+            lines.push(Line {
+                frame,
+                time: row.first.at.time.as_nanos(),
+                client: end_of(facts.client),
+                server: end_of(facts.server),
+                place: (index, message),
+                bytes: table.take_written(),
+            });
+        }
+        index += 1;
+        Ok(())
+    })?;
+    lines.each(|line| out.write_all(line))?;
+    out.flush()
 }
 
 /// Where a row comes from: small, as all of them are sorted at once.
@@ -279,7 +317,8 @@ mod tests {
 
     fn csv(flows: &[JudgedFlow]) -> Vec<String> {
         let mut out = Vec::new();
-        write_handshakes(&mut out, flows, Timestamp::from_nanos(testkit::START_NS)).unwrap();
+        let first_time = Timestamp::from_nanos(testkit::START_NS);
+        write_handshakes(&mut out, Connections::Held(flows), first_time).unwrap();
         String::from_utf8(out).unwrap().lines().skip(1).map(str::to_owned).collect()
     }
 

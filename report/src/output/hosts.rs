@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-
-use dissect::Side;
+use std::sync::Arc;
 
 use super::csv::CsvTable;
 use crate::rows::side_name;
@@ -49,7 +48,7 @@ pub const HOST_COLUMNS: [&str; 34] = [
 
 /// Writes `hosts.csv`: hosts by address, the client's row before the server's, policies in their
 /// order.
-pub(super) fn write_hosts<W: Write>(out: W, hosts: &HostTable<'_>) -> io::Result<()> {
+pub(super) fn write_hosts<W: Write>(out: W, hosts: &HostTable) -> io::Result<()> {
     let mut table = CsvTable::new(out, &HOST_COLUMNS)?;
     for host in hosts.rows() {
         for outcome in &host.outcomes {
@@ -110,10 +109,10 @@ fn joined(findings: &BTreeSet<String>) -> String {
 
 fn write_row<W: Write>(
     table: &mut CsvTable<W>,
-    host: &HostRow<'_>,
-    outcome: &HostOutcome<'_>,
+    host: &HostRow,
+    outcome: &HostOutcome,
 ) -> io::Result<()> {
-    table.text_of(|cell| list(cell, host.sensors.iter()));
+    table.text_of(|cell| list(cell, &host.sensors));
     table.address(host.addr);
     table.text(host.name.as_deref().unwrap_or(""));
     table.word(side_name(host.side));
@@ -126,10 +125,10 @@ fn write_row<W: Write>(
     table.number(host.undetermined);
     table.number(host.office365_flows);
     table.word(host.offered_max.map_or("", |version| version.name()));
-    table.text_of(|cell| list(cell, host.services.iter()));
-    table.text_of(|cell| list(cell, host.server_names.iter()));
+    table.text_of(|cell| list(cell, &host.services));
+    table.text_of(|cell| list(cell, &host.server_names));
     table.text(&host.stack(outcome));
-    table.text(outcome.policy);
+    table.text(&outcome.policy);
     for verdict in COUNTED {
         table.number(outcome.count(verdict));
     }
@@ -138,14 +137,10 @@ fn write_row<W: Write>(
     table.word(judgement.and_then(|judgement| judgement.cause).map_or("", Cause::name));
     table.text(judgement.map_or("", |judgement| &judgement.reason));
     table.text(judgement.map_or("", |judgement| &judgement.fix));
-    let is_client = host.side == Side::Client;
-    let hello = outcome
-        .flow()
-        .filter(|_| is_client)
-        .and_then(|flow| flow.facts.client_hello.as_ref().filter(|_| flow.stack.is_some()));
+    let offer = host.deciding_offer(outcome);
     table.text(host.deciding_stack(outcome).map_or("", |stack| &stack.evidence));
-    table.hex(hello.and_then(|hello| hello.offer.ja3.as_ref()));
-    table.text(hello.and_then(|hello| hello.offer.ja4.as_deref()).unwrap_or(""));
+    table.hex(offer.and_then(|offer| offer.ja3.as_ref()));
+    table.text(offer.and_then(|offer| offer.ja4.as_deref()).unwrap_or(""));
     table.text(&joined(&host.inventory));
     table.end_record()
 }
@@ -165,9 +160,9 @@ const COUNTED: [Verdict; 6] = [
 const LISTED_MAX: usize = 100;
 
 /// Puts sorted names into one cell, joined by `;`.
-fn list<'a>(cell: &mut String, names: impl ExactSizeIterator<Item = &'a &'a str>) {
+fn list(cell: &mut String, names: &[Arc<str>]) {
     let more = names.len().saturating_sub(LISTED_MAX);
-    for (index, name) in names.take(LISTED_MAX).enumerate() {
+    for (index, name) in names.iter().take(LISTED_MAX).enumerate() {
         if index > 0 {
             cell.push(';');
         }
@@ -247,11 +242,11 @@ mod tests {
 
     #[test]
     fn long_lists_are_cut() {
-        let names: Vec<String> = (0..=LISTED_MAX).map(|index| format!("n{index}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let check = |names: &[&str], expect: &str| {
+        let names: Vec<Arc<str>> =
+            (0..=LISTED_MAX).map(|index| format!("n{index}").into()).collect();
+        let check = |names: &[Arc<str>], expect: &str| {
             let mut cell = String::new();
-            list(&mut cell, names.iter());
+            list(&mut cell, names);
             assert!(cell.ends_with(expect), "{cell}");
         };
         check(&names[..LISTED_MAX], ";n99");

@@ -24,6 +24,7 @@ use std::io::{self, BufWriter, Write};
 use sha2::{Digest as _, Sha256};
 
 use self::entries::{Entry, FixGroup, groups};
+use self::picked::Picked;
 use super::Report;
 use crate::base64;
 
@@ -44,6 +45,7 @@ struct View<'r> {
     /// Hosts, the worst first.
     entries: Vec<Entry<'r>>,
     groups: Vec<FixGroup<'r>>,
+    picked: Picked<'r>,
 }
 
 impl View<'_> {
@@ -61,7 +63,8 @@ impl View<'_> {
 pub(super) fn write_html<W: Write>(out: W, report: &Report<'_>) -> io::Result<()> {
     let entries = Entry::all(report);
     let groups = groups(&entries, report.tallies().len());
-    let view = View { report, entries, groups };
+    let picked = Picked::of(report.flows(), &entries)?;
+    let view = View { report, entries, groups, picked };
     let mut writer = BufWriter::with_capacity(1 << 16, out);
     let out: &mut dyn Write = &mut writer;
     let (style, script) = (asset(STYLE), asset(SCRIPT));

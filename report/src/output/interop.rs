@@ -13,7 +13,7 @@ use serde::Serialize;
 use sha1::{Digest, Sha1};
 
 use crate::rows::{AlertCell, Alpn, CoverageCell, FlowRow, Hex};
-use crate::{AccessPath, Cause, JudgedFlow, Scenario, iana};
+use crate::{AccessPath, Cause, Connections, JudgedFlow, Scenario, iana};
 
 /// A connection, ready to be written as an event.
 pub(super) struct Event<'a> {
@@ -174,18 +174,21 @@ const BUFFER_LEN: usize = 1 << 16;
 /// Writes each connection by `put`, which appends a whole line without its end.
 pub(super) fn write_lines<W: Write>(
     mut out: W,
-    flows: &[JudgedFlow],
+    flows: Connections<'_>,
     mut put: impl FnMut(&mut Vec<u8>, &Event<'_>),
 ) -> io::Result<()> {
     let mut written = Vec::new();
-    for event in Event::all(flows) {
-        put(&mut written, &event);
-        written.push(b'\n');
-        if written.len() >= BUFFER_LEN {
-            out.write_all(&written)?;
-            written.clear();
+    flows.each_part(|flows| {
+        for event in Event::all(flows) {
+            put(&mut written, &event);
+            written.push(b'\n');
+            if written.len() >= BUFFER_LEN {
+                out.write_all(&written)?;
+                written.clear();
+            }
         }
-    }
+        Ok(())
+    })?;
     out.write_all(&written)?;
     out.flush()
 }

@@ -9,7 +9,7 @@ use dissect::{RefusalKind, RoleFrom};
 use serde::Serialize;
 
 use super::interop::{Event, Own, millis, put_json, write_lines};
-use crate::{Direction, JudgedFlow, Verdict};
+use crate::{Connections, Direction, Verdict};
 
 /// The version of the schema that the names are of: the first that has all of them, as
 /// `is_src_dst_assignment_known` came with it and `ja4_fingerprint_list` with 1.3.
@@ -119,7 +119,7 @@ struct Unmapped<'a> {
 }
 
 /// Writes the events, a line each; `version` is that of the program.
-pub(super) fn write<W: Write>(out: W, flows: &[JudgedFlow], version: &str) -> io::Result<()> {
+pub(super) fn write<W: Write>(out: W, flows: Connections<'_>, version: &str) -> io::Result<()> {
     write_lines(out, flows, |written, event| {
         put_json(written, &NetworkActivity::of(event, version));
     })

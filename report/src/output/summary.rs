@@ -12,10 +12,11 @@ use dissect::SkipReason;
 use serde::Serialize;
 
 use super::Report;
+use crate::digest::Digest;
 use crate::review::{Reason, ReviewInfo, SourceKind};
 use crate::{
     AccessPath, Bucket, CaptureCounts, CoverageLedger, Finding, HostTally, InterfaceCounts,
-    JudgedFlow, Passage, PathTable, RunInfo, Scenario, Verdict,
+    Passage, PathTable, RunInfo, Scenario, Verdict,
 };
 
 /// Writes `summary.json`.
@@ -38,9 +39,9 @@ struct Summary<'a> {
     frames_dissected: u64,
     skipped: BTreeMap<&'static str, u64>,
     bytes_read: u64,
-    flows: usize,
+    flows: u64,
     flows_watched: u64,
-    flows_ech_offered: usize,
+    flows_ech_offered: u64,
     hosts: u64,
     hosts_judged: u64,
     hosts_break: u64,
@@ -65,7 +66,7 @@ impl<'a> Summary<'a> {
     fn of(report: &'a Report<'_>) -> Self {
         let run = report.run();
         let watched = report.coverage();
-        let all = CoverageLedger::of(report.flows());
+        let digest = &report.digest;
         let first = report.tallies().first();
         let of_first = |count: fn(&HostTally) -> u64| first.map_or(0, count);
         Self {
@@ -84,18 +85,18 @@ impl<'a> Summary<'a> {
                 .map(|reason| (reason.name(), run.counters.skipped_for(reason)))
                 .collect(),
             bytes_read: run.bytes_read,
-            flows: report.flows().len(),
+            flows: digest.flows,
             flows_watched: watched.total(),
-            flows_ech_offered: report.flows().iter().filter(|flow| offers_ech(flow)).count(),
+            flows_ech_offered: digest.ech_offered,
             hosts: of_first(|tally| tally.total),
             hosts_judged: of_first(|tally| tally.judged),
             hosts_break: of_first(|tally| tally.hosts(Verdict::Breaks)),
             hosts_hidden_max: of_first(HostTally::unseen_max),
             hosts_by_policy: hosts_by_policy(report.tallies()),
-            coverage: buckets(&all),
+            coverage: buckets(&digest.coverage_all),
             coverage_watched: buckets(watched),
             capture_health: findings(report),
-            verdicts: verdicts(report.flows()),
+            verdicts: verdicts(digest),
             paths: ways(report, |table| {
                 AccessPath::ALL.map(|path| (path.name(), Way::of(table.path(path)))).into()
             }),
@@ -169,12 +170,6 @@ impl<'a> CapturePart<'a> {
             interfaces: capture.interfaces.iter().map(part).collect(),
         }
     }
-}
-
-/// Whether the name that the client sent may be the one of a front.
-fn offers_ech(flow: &JudgedFlow) -> bool {
-    let hello = flow.facts.client_hello.as_ref();
-    hello.is_some_and(|hello| hello.offer.offers_ech() == Some(true))
 }
 
 /// Hosts by fate under one policy.
@@ -302,17 +297,16 @@ fn findings<'a>(report: &'a Report<'_>) -> Vec<FindingRow<'a>> {
 }
 
 /// Connections by policy, service and verdict. Those of no service are under `other`.
-fn verdicts(flows: &[JudgedFlow]) -> BTreeMap<&str, BTreeMap<&str, Ordered<8>>> {
+fn verdicts(digest: &Digest) -> BTreeMap<&str, BTreeMap<&str, Ordered<8>>> {
     let mut policies: BTreeMap<&str, BTreeMap<&str, Ordered<8>>> = BTreeMap::new();
-    for flow in flows {
-        let service = flow.service.as_ref().map_or("other", |(name, _)| &**name);
-        for judgement in &flow.judgements {
+    for (service, counted) in &digest.services {
+        for (policy, verdicts) in &counted.verdicts {
             let counts = policies
-                .entry(&judgement.policy)
+                .entry(policy)
                 .or_default()
-                .entry(service)
+                .entry(service.as_deref().unwrap_or("other"))
                 .or_insert_with(|| Ordered(Verdict::ALL.map(|verdict| (verdict.name(), 0))));
-            counts.0[judgement.verdict as usize].1 += 1;
+            counts.0.iter_mut().zip(verdicts).for_each(|((_, sum), count)| *sum += count);
         }
     }
     policies

@@ -12,8 +12,9 @@ use dissect::{LinkType, SkipReason, Version};
 
 use super::Report;
 use super::layout::{Ink, Page, count_of};
-use crate::rows::{self, side_name};
-use crate::{AccessPath, Direction, HostOutcome, HostRow, HostTally, Passage, Scenario, Verdict};
+use crate::digest::{ByVersion, VERSIONS};
+use crate::rows::side_name;
+use crate::{AccessPath, HostOutcome, HostRow, HostTally, Passage, PathTable, Scenario, Verdict};
 
 /// How the summary for people is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +132,7 @@ fn hosts<'a>(
     policy_name: &str,
     fixes: &mut BTreeMap<&'a str, (IpAddr, String)>,
 ) {
-    let mut rows: Vec<(&HostRow<'_>, &HostOutcome<'_>)> = report
+    let mut rows: Vec<(&HostRow, &HostOutcome)> = report
         .hosts()
         .rows()
         .iter()
@@ -177,12 +178,12 @@ fn named(report: &Report<'_>, policy: &str) -> String {
 }
 
 /// Hosts that one measure mends.
-fn host_group(page: &mut Page, rows: &[(&HostRow<'_>, &HostOutcome<'_>)], verdict: Verdict) {
+fn host_group(page: &mut Page, rows: &[(&HostRow, &HostOutcome)], verdict: Verdict) {
     let listed = || rows.iter().take(LISTED_MAX);
     let addr_width = listed().map(|(row, _)| row.addr.to_string().len()).max().unwrap_or(0).max(4);
     page.line(&format!("  {:addr_width$}  SIDE    OFFERS    FLOWS  SERVICES", "HOST"));
     for (row, outcome) in listed() {
-        let services: Vec<&str> = row.services.iter().copied().collect();
+        let services: Vec<&str> = row.services.iter().map(|name| &**name).collect();
         page.line(&format!(
             "  {:addr_width$}  {:6}  {:8}  {:>5}  {}",
             row.addr.to_string(),
@@ -234,7 +235,8 @@ fn inventory(page: &mut Page, report: &Report<'_>) {
 
 /// Access paths and scenarios: what was seen of each, and which were never seen.
 fn paths(page: &mut Page, report: &Report<'_>) {
-    if report.flows().iter().all(|flow| flow.path.is_none() && flow.scenario.is_none()) {
+    // Which connections are on which path does not depend on the policy.
+    if !report.paths().first().is_some_and(PathTable::is_any) {
         return;
     }
     for (tally, table) in report.tallies().iter().zip(report.paths()) {
@@ -270,23 +272,24 @@ fn passages<const N: usize>(page: &mut Page, passages: [(&str, &Passage); N]) {
 
 /// Connections to and from watched services, by what was negotiated.
 fn services(page: &mut Page, report: &Report<'_>) {
-    let mut services: BTreeMap<&str, BTreeMap<Option<Version>, u64>> = BTreeMap::new();
-    for flow in report.flows().iter().filter(|flow| flow.direction != Direction::Other) {
-        let name = flow.service.as_ref().map_or("(no service)", |(name, _)| &**name);
-        let versions = services.entry(name).or_default();
-        *versions.entry(rows::negotiated(&flow.facts)).or_default() += 1;
-    }
+    let watched =
+        report.digest.services.iter().filter(|(_, it)| it.watched != ByVersion::default());
+    let mut services: Vec<(&str, &ByVersion)> = watched
+        .map(|(name, counted)| (name.as_deref().unwrap_or("(no service)"), &counted.watched))
+        .collect();
+    services.sort_unstable();
     if services.is_empty() {
         return;
     }
     page.gap();
     page.title("Connections by service and negotiated version", Ink::Plain);
     for (name, versions) in services.iter().take(LISTED_MAX) {
-        let seen = versions
-            .iter()
-            .filter_map(|(version, count)| Some(format!("{} {count}", version.as_ref()?.name())));
-        let unseen = versions.get(&None).map(|count| format!("not seen {count}"));
-        let counts: Vec<String> = seen.chain(unseen).collect();
+        let counts = VERSIONS.iter().zip(versions.iter()).filter(|(_, count)| **count > 0);
+        let counts: Vec<String> = counts
+            .map(|(version, count)| {
+                format!("{} {count}", version.map_or("not seen", |version| version.name()))
+            })
+            .collect();
         page.paragraph(2, &format!("{name}: {}", counts.join(", ")));
     }
     page.more(services.len().saturating_sub(LISTED_MAX), "summary.json");
@@ -294,17 +297,12 @@ fn services(page: &mut Page, report: &Report<'_>) {
 
 /// Connections that stay unknown, by the reason why.
 fn not_judged(page: &mut Page, report: &Report<'_>) {
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for flow in report.flows() {
-        let first = flow.judgements.first();
-        for judgement in first.iter().filter(|judgement| judgement.verdict == Verdict::Unknown) {
-            *reasons.entry(&judgement.reason).or_default() += 1;
-        }
-    }
+    let reasons = &report.digest.unknown_first;
     if reasons.is_empty() {
         return;
     }
-    let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
+    let mut reasons: Vec<(&str, u64)> =
+        reasons.iter().map(|(reason, count)| (&**reason, *count)).collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     page.gap();
     let named = report.tallies().first().map_or_else(String::new, |it| named(report, &it.policy));

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use dissect::{Mark, Timestamp, Version};
 
 use super::interop::{Event, put_json, write_lines};
-use crate::{JudgedFlow, iana};
+use crate::{Connections, iana};
 
 /// Names and types of the columns, in their order.
 const FIELDS: [(&str, &str); 40] = [
@@ -152,12 +152,14 @@ fn first_message(event: &Event<'_>) -> Timestamp {
 
 /// Writes `ssl.log` as tab-separated text. Its `#open` and `#close` are the first and last times of
 /// the traffic, as Zeek has it for a capture file, and not those of writing.
-pub(super) fn write_tsv<W: Write>(mut out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+pub(super) fn write_tsv<W: Write>(
+    mut out: W,
+    flows: Connections<'_>,
+    (first, last): (Timestamp, Timestamp),
+) -> io::Result<()> {
     let joined = |pick: fn(&(&'static str, &'static str)) -> &'static str| {
         FIELDS.iter().map(pick).collect::<Vec<_>>().join("\t")
     };
-    let first = flows.iter().map(|flow| flow.facts.first.time).min().unwrap_or_default();
-    let last = flows.iter().map(|flow| flow.facts.last.time).max().unwrap_or(first);
     write!(
         out,
         "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tssl\n\
@@ -183,7 +185,7 @@ pub(super) fn write_tsv<W: Write>(mut out: W, flows: &[JudgedFlow]) -> io::Resul
 
 /// Writes `ssl.log` as JSON, a line each, as Zeek's JSON writer does: names with dots, times in
 /// seconds since 1970, and nothing where a column is unset.
-pub(super) fn write_json<W: Write>(out: W, flows: &[JudgedFlow]) -> io::Result<()> {
+pub(super) fn write_json<W: Write>(out: W, flows: Connections<'_>) -> io::Result<()> {
     let mut draft = String::new();
     write_lines(out, flows, |written, event| {
         let mut begin = b'{';

@@ -12,6 +12,7 @@ use dissect::{Coverage, Endpoint, FlowFacts, Mark, MessageKind, Timestamp, Trans
 use super::packet::{Packet, Speech};
 use super::shared::Shared;
 use super::talk::{Sight, Talk, without_imitation};
+use crate::FactsStore;
 
 /// Bytes of a connection that is followed, with its places in the tables; what it holds outside is
 /// counted by itself.
@@ -52,6 +53,8 @@ pub(super) struct Table {
     /// Texts that have rows of ServerHellos.
     answering: HashSet<u32>,
     pub(super) done: Vec<Box<FlowFacts>>,
+    /// Where they are instead, where they may be too many.
+    pub(super) store: Option<FactsStore>,
     /// Connections given up to stay below the ceiling.
     pub(super) evicted: u64,
     /// Rows without ports that may be of several connections, and connections put together of
@@ -95,6 +98,7 @@ impl Table {
             shared: Shared::default(),
             answering: HashSet::new(),
             done: Vec::new(),
+            store: None,
             evicted: 0,
             ambiguous_rows: 0,
             grouped_flows: 0,
@@ -289,7 +293,11 @@ impl Table {
         if let Some(certificate) = &mut facts.certificate {
             self.shared.certificate(certificate);
         }
-        self.done.push(Box::new(facts));
+        let facts = Box::new(facts);
+        match &mut self.store {
+            Some(store) => store.push(facts),
+            None => self.done.push(facts),
+        }
     }
 
     /// Ends every connection.

@@ -18,9 +18,11 @@ const FRAME_LEN_MAX: u32 = 32 << 20;
 const FRAME_HEADER_LEN: u64 = 8;
 
 /// Collects items and writes them in frames.
-pub(super) struct FrameWriter<W> {
+pub(crate) struct FrameWriter<W> {
     out: W,
     payload: Vec<u8>,
+    /// Payload at which a frame is closed.
+    frame_len: usize,
 }
 
 /// Where postcard puts an item: in half the steps of its own way into any collection.
@@ -48,18 +50,23 @@ impl Flavor for Payload<'_> {
 
 impl<W: Write> FrameWriter<W> {
     pub(super) const fn new(out: W) -> Self {
-        Self { out, payload: Vec::new() }
+        Self::with_frame_len(out, FRAME_LEN)
+    }
+
+    /// A writer of frames of so many bytes, or longer by an item.
+    pub(crate) const fn with_frame_len(out: W, frame_len: usize) -> Self {
+        Self { out, payload: Vec::new(), frame_len }
     }
 
     /// Adds an item, and writes the frame when it is full.
-    pub(super) fn push(&mut self, item: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn push(&mut self, item: &impl Serialize) -> io::Result<()> {
         postcard::serialize_with_flavor(item, Payload(&mut self.payload))
             .map_err(io::Error::other)?;
-        if self.payload.len() >= FRAME_LEN { self.flush() } else { Ok(()) }
+        if self.payload.len() >= self.frame_len { self.flush() } else { Ok(()) }
     }
 
     /// Writes what is left.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         self.out.flush()
     }
@@ -81,7 +88,7 @@ impl<W: Write> FrameWriter<W> {
 }
 
 /// Reads frames and checks them.
-pub(super) struct FrameReader<R> {
+pub(crate) struct FrameReader<R> {
     input: R,
     offset: u64,
     payload: Vec<u8>,
@@ -89,7 +96,7 @@ pub(super) struct FrameReader<R> {
 
 impl<R: Read> FrameReader<R> {
     /// Reads from an input that stands at `offset`.
-    pub(super) const fn new(input: R, offset: u64) -> Self {
+    pub(crate) const fn new(input: R, offset: u64) -> Self {
         Self { input, offset, payload: Vec::new() }
     }
 
@@ -116,6 +123,18 @@ impl<R: Read> FrameReader<R> {
             return Err(StateError::Damaged { offset, what: "a checksum does not match" });
         }
         Ok(&self.payload)
+    }
+
+    /// What frames are read from.
+    pub(crate) const fn get_ref(&self) -> &R {
+        &self.input
+    }
+
+    /// Takes the payload of the next frame in exchange for bytes that are not needed any more.
+    pub(crate) fn swap_next_frame(&mut self, payload: &mut Vec<u8>) -> Result<(), StateError> {
+        self.next_frame()?;
+        std::mem::swap(&mut self.payload, payload);
+        Ok(())
     }
 
     /// Makes sure that nothing follows.

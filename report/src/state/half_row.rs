@@ -10,7 +10,7 @@ use super::rows::{Malformed, MarkRow};
 type EndingRow = (u32, Option<u32>, u8, MarkRow);
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct HalfRow {
+pub(crate) struct HalfRow {
     flags: u32,
     application_records: u32,
     tls_seq: Option<u32>,
@@ -26,7 +26,7 @@ pub(super) struct HalfRow {
 }
 
 impl HalfRow {
-    pub(super) fn of(half: &Half, base: Mark) -> Self {
+    pub(crate) fn of(half: &Half, base: Mark) -> Self {
         let ending =
             |(seq, ack, kind, at)| (seq, ack, code(&END_KINDS, kind), MarkRow::of(at, base));
         Self {
@@ -45,7 +45,7 @@ impl HalfRow {
         }
     }
 
-    pub(super) fn into_half(self, base: Mark) -> Result<Half, Malformed> {
+    pub(crate) fn into_half(self, base: Mark) -> Result<Half, Malformed> {
         let ending = |(seq, ack, kind, at): EndingRow| {
             Ok::<_, Malformed>((seq, ack, coded(&END_KINDS, kind)?, at.into_mark(base)))
         };

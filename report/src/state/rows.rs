@@ -323,7 +323,7 @@ impl MessageRow {
 
 /// A connection; sensor, offer and certificate by their numbers.
 #[derive(Serialize, Deserialize)]
-pub(super) struct FactsRow {
+pub(crate) struct FactsRow {
     pub(super) sensor: u32,
     pub(super) dns_name: Option<Box<str>>,
     first_frame: u64,
@@ -357,7 +357,7 @@ pub(super) struct FactsRow {
 type QualityRow = (u32, u32, u32, u8);
 
 impl FactsRow {
-    pub(super) fn of(
+    pub(crate) fn of(
         facts: &FlowFacts,
         sensor: u32,
         dns_name: Option<&str>,
@@ -401,20 +401,20 @@ impl FactsRow {
     }
 
     /// The number of its offer.
-    pub(super) fn offer(&self) -> Option<u32> {
+    pub(crate) fn offer(&self) -> Option<u32> {
         self.client_hello.as_ref().map(|hello| hello.offer)
     }
 
     /// The number of its certificate.
-    pub(super) const fn certificate(&self) -> Option<u32> {
+    pub(crate) const fn certificate(&self) -> Option<u32> {
         self.certificate
     }
 
-    pub(super) fn into_facts(
+    pub(crate) fn into_facts(
         self,
         offer: Option<Arc<Offer>>,
         certificate: Option<Arc<CertificateNames>>,
-    ) -> Result<FlowFacts, Malformed> {
+    ) -> Result<FlowFacts, &'static str> {
         let [client, server] = self.quality;
         let base = Mark { frame: self.first_frame, time: Timestamp::from_nanos(self.first_ns) };
         let endpoint = |(addr, port)| Endpoint { addr, port };

@@ -29,7 +29,8 @@ fn a_judged_run_is_saved_with_its_names() {
     let mut flow = old_client();
     flow.server_name = Some(("mail.contoso.com".into(), NameSource::Dns));
     let mut out = Vec::new();
-    write(&mut out, &RunInfo::default(), std::slice::from_ref(&flow), &[]).unwrap();
+    let flows = Connections::Held(std::slice::from_ref(&flow));
+    write(&mut out, &RunInfo::default(), flows, &[]).unwrap();
     let state = State::read(&*out).unwrap();
     assert_eq!(state.flows[0].dns_name.as_deref(), Some("mail.contoso.com"));
     assert_eq!(state.flows[0].facts, flow.facts);
@@ -72,7 +73,9 @@ fn what_ended_without_a_word_is_saved_and_is_no_connection() {
     let mut silent = old_client().facts;
     silent.half = Some(Box::new(dissect::Half { flags: 1 << 26, ..Default::default() }));
     let mut out = Vec::new();
-    write(&mut out, &RunInfo::default(), &[old_client()], &[silent.clone()]).unwrap();
+    let flows = [old_client()];
+    let flows = Connections::Held(&flows);
+    write(&mut out, &RunInfo::default(), flows, &[silent.clone()]).unwrap();
     let state = State::read(&*out).unwrap();
     assert_eq!((state.flows.len(), &state.flows[1].facts), (2, &silent));
     assert_eq!(state.connections(&crate::Home::default()).len(), 1);

@@ -320,7 +320,7 @@ impl Recorder {
                 if let Some(last) = self.pending.pop_front() {
                     let report = report(&last, self.inventory.as_ref());
                     let state: &outputs::Content<'_> =
-                        &|out| report::state::write(out, &last.run, &last.flows, &last.silent);
+                        &|out| report.write_state_with(out, &last.silent);
                     let outputs = &self.config.outputs;
                     outputs::write(
                         &mut console,
@@ -380,8 +380,7 @@ fn write_interval(
     config: &LiveConfig,
 ) -> Result<bool, OutputError> {
     let report = report(interval, inventory);
-    let state: &outputs::Content<'_> =
-        &|out| report::state::write(out, &interval.run, &interval.flows, &interval.silent);
+    let state: &outputs::Content<'_> = &|out| report.write_state_with(out, &interval.silent);
     archive.write(interval.start, |folder| {
         outputs::fill(folder, &config.outputs, &report, state, workers(None)).into_iter().collect()
     })?;

@@ -12,7 +12,7 @@ fn explained(flows: &[JudgedFlow], host: &str, style: TextStyle) -> String {
     let policies = [Policy::builtin("office365-tls12").unwrap()];
     let host = HostQuery::parse(host);
     let explanation =
-        Explanation { report: &report, policies: &policies, host: &host, is_merged: false };
+        Explanation { report: &report, flows, policies: &policies, host: &host, is_merged: false };
     let mut out = Vec::new();
     explanation.write(&mut out, style).unwrap();
     String::from_utf8(out).unwrap()

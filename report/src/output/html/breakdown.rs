@@ -7,11 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dissect::Version;
-use foldhash::HashMap;
-
 use super::entries::Entry;
-use crate::{Direction, JudgedFlow, Verdict, rows};
+use crate::Verdict;
+use crate::digest::{ByVersion, Digest, ServiceDigest};
 
 /// What was negotiated, the oldest first; then what is no TLS, and what was not seen.
 pub(super) const VERSION_NAMES: [&str; 8] =
@@ -29,17 +27,10 @@ const WIDTHS: [i64; 21] = [
     604_800, 2_419_200, 7_257_600, 31_449_600,
 ];
 
-const fn version_place(version: Option<Version>) -> usize {
-    match version {
-        Some(Version::Ssl2) => 0,
-        Some(Version::Ssl3) => 1,
-        Some(Version::Tls10) => 2,
-        Some(Version::Tls11) => 3,
-        Some(Version::Tls12) => 4,
-        Some(Version::Tls13) => 5,
-        Some(Version::Dtls10 | Version::Dtls12 | Version::Dtls13) => 6,
-        None => 7,
-    }
+/// Versions as they are shown: DTLS of any version is one.
+fn shown(counts: &ByVersion) -> Versions {
+    let [ssl2, ssl3, tls10, tls11, tls12, tls13, dtls10, dtls12, dtls13, unseen] = *counts;
+    [ssl2, ssl3, tls10, tls11, tls12, tls13, dtls10 + dtls12 + dtls13, unseen]
 }
 
 /// Connections by what was negotiated.
@@ -62,36 +53,27 @@ pub(super) struct OverTime {
 }
 
 impl<'r> Breakdown<'r> {
-    pub(super) fn of(flows: &'r [JudgedFlow]) -> Self {
-        let is_watched = flows.iter().any(|flow| flow.direction != Direction::Other);
-        let counted =
-            || flows.iter().filter(move |flow| !is_watched || flow.direction != Direction::Other);
-        let mut total = Versions::default();
-        // By where their names lie, which connections share; put together by name below.
-        let mut parts: HashMap<(usize, usize), (&str, Versions)> = HashMap::default();
-        let mut span: Option<(i64, i64)> = None;
-        for flow in counted() {
-            let place = version_place(rows::negotiated(&flow.facts));
-            total[place] += 1;
-            let service = flow.service.as_ref().map_or("no service of Office 365", |it| &*it.0);
-            let lies_at = (service.as_ptr().addr(), service.len());
-            parts.entry(lies_at).or_insert_with(|| (service, Versions::default())).1[place] += 1;
-            let second = second_of(flow);
-            let (first, last) = span.unwrap_or((second, second));
-            span = Some((first.min(second), last.max(second)));
-        }
-        let over_time = span.map(|(first, last)| {
+    pub(super) fn of(digest: &'r Digest) -> Self {
+        let is_watched = digest.timeline_watched.span().is_some();
+        let timeline = if is_watched { &digest.timeline_watched } else { &digest.timeline_others };
+        let over_time = timeline.span().map(|(first, last)| {
             let mut over_time = OverTime::between(first, last);
-            counted().for_each(|flow| over_time.count(flow));
+            timeline.columns().for_each(|(second, counts)| over_time.add(second, counts));
             over_time
         });
-        let mut services: BTreeMap<&str, Versions> = BTreeMap::new();
-        for (service, versions) in parts.into_values() {
-            let sum = services.entry(service).or_default();
-            sum.iter_mut().zip(versions).for_each(|(sum, count)| *sum += count);
+        let counts = |it: &ServiceDigest| shown(if is_watched { &it.watched } else { &it.others });
+        let services = digest.services.iter().map(|(name, counted)| {
+            (name.as_deref().unwrap_or("no service of Office 365"), counts(counted))
+        });
+        let mut services: Vec<_> =
+            services.filter(|(_, versions)| *versions != Versions::default()).collect();
+        services.sort_unstable_by_key(|(name, versions)| {
+            (std::cmp::Reverse(versions.iter().sum::<u64>()), *name)
+        });
+        let mut total = Versions::default();
+        for (_, versions) in &services {
+            total.iter_mut().zip(versions).for_each(|(sum, count)| *sum += count);
         }
-        let mut services: Vec<_> = services.into_iter().collect();
-        services.sort_by_key(|(_, versions)| std::cmp::Reverse(versions.iter().sum::<u64>()));
         Self { is_watched, total, services, over_time }
     }
 }
@@ -112,17 +94,15 @@ impl OverTime {
         Self { start, width, buckets: vec![Versions::default(); count] }
     }
 
-    fn count(&mut self, flow: &JudgedFlow) {
-        let place = usize::try_from((second_of(flow) - self.start) / self.width).unwrap_or(0);
-        if let Some(bucket) = self.buckets.get_mut(place) {
-            bucket[version_place(rows::negotiated(&flow.facts))] += 1;
+    /// Adds connections that began at a second, or from it on in a part of a column.
+    fn add(&mut self, second: i64, counts: &ByVersion) {
+        // A part may begin before the first column does, never by a column.
+        let place = second.div_euclid(self.width) - self.start.div_euclid(self.width);
+        let bucket = usize::try_from(place).ok().and_then(|place| self.buckets.get_mut(place));
+        if let Some(bucket) = bucket {
+            bucket.iter_mut().zip(shown(counts)).for_each(|(sum, count)| *sum += count);
         }
     }
-}
-
-/// When a connection began, in seconds since the Unix epoch.
-fn second_of(flow: &JudgedFlow) -> i64 {
-    flow.facts.first.time.as_nanos().div_euclid(1_000_000_000)
 }
 
 /// Addresses that a site gives out together.
@@ -187,7 +167,7 @@ mod tests {
 
     use super::super::super::Report;
     use super::*;
-    use crate::{RunInfo, testkit};
+    use crate::{Direction, RunInfo, testkit};
 
     #[test]
     fn columns_are_round_and_few() {
@@ -217,7 +197,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_parts_add_up(flows in prop::collection::vec(testkit::any_judged_flow(), 0..40)) {
-            let breakdown = Breakdown::of(&flows);
+            let run = RunInfo {
+                policies: vec!["office365-tls12".to_owned()],
+                ..RunInfo::default()
+            };
+            let report = Report::new(&flows, &run, |_| true);
+            let breakdown = Breakdown::of(&report.digest);
             let counted = flows.iter().filter(|flow| {
                 !breakdown.is_watched || flow.direction != Direction::Other
             });
@@ -229,11 +214,6 @@ mod tests {
                 let buckets = breakdown.over_time.iter().flat_map(|time| &time.buckets);
                 prop_assert_eq!(buckets.map(|it| it[place]).sum::<u64>(), count);
             }
-            let run = RunInfo {
-                policies: vec!["office365-tls12".to_owned()],
-                ..RunInfo::default()
-            };
-            let report = Report::new(&flows, &run, |_| true);
             let subnets = subnets(&Entry::all(&report), 0);
             let hosts: u64 = subnets.iter().flat_map(|(_, fates)| fates).sum();
             prop_assert_eq!(hosts, report.tallies()[0].total);

@@ -23,7 +23,7 @@ pub(super) const ACTED_ON: [Verdict; 4] =
 #[derive(Clone, Copy)]
 pub(super) enum Entry<'r> {
     /// Seen in the capture.
-    Seen(&'r HostRow<'r>),
+    Seen(&'r HostRow),
     /// Known from the inventory alone.
     Silent(&'r SilentHost),
 }

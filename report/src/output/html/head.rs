@@ -68,7 +68,7 @@ fn meta(view: &View<'_>) -> String {
         Some(review) => count_of(review.rows_read, "exported row"),
         None => count_of(run.counters.frames, "frame"),
     };
-    let flows = count_of(view.report.flows().len() as u64, "connection");
+    let flows = count_of(view.report.digest.flows, "connection");
     parts.push(format!("{read}, {flows}"));
     if !run.sensor.is_empty() {
         // Runs of several sensors have several names.

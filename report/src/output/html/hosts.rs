@@ -68,7 +68,7 @@ fn write_row(out: &mut dyn Write, entry: Entry<'_>) -> io::Result<()> {
     if let Entry::Seen(row) = entry {
         offers = row.offered_max.map_or("", |version| version.name());
         flows = row.flows;
-        let names: Vec<&str> = row.services.iter().copied().take(SERVICES_MAX).collect();
+        let names: Vec<&str> = row.services.iter().map(|name| &**name).take(SERVICES_MAX).collect();
         services = names.join(", ");
     }
     let name = entry.name();

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use dissect::{Offer, Side, Transport, Upgrade, is_grease};
 use foldhash::HashMap;
@@ -14,7 +15,6 @@ use super::super::memo::Memo;
 use super::View;
 use super::entries::{Entry, GroupKey, group_key};
 use super::markup::Json;
-use super::picked::Picked;
 use super::words::verdict_meaning;
 use crate::iana::{CipherSuite, Group};
 use crate::rows::{AlertCell, CommunityId, CoverageCell, FlowKind, protocol_name, upgrade_name};
@@ -32,14 +32,13 @@ const NAMES_MAX: usize = 12;
 const OFFERED_MAX: usize = 64;
 
 /// Writes the element.
-pub(super) fn write(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+pub(super) fn write<'r>(out: &mut dyn Write, view: &'r View<'r>) -> io::Result<()> {
     write!(out, "<script type=\"application/json\" id=\"data\">")?;
     let mut island = Island {
         view,
-        picked: Picked::of(view.report.flows(), &view.entries),
         groups: view.groups.iter().map(super::entries::FixGroup::key).zip(0..).collect(),
         groups_by_place: HashMap::default(),
-        start_ns: start_ns(view),
+        start_ns: view.report.first_seen().unwrap_or_default().as_nanos(),
         offers: HashMap::default(),
         ways: Memo::new(),
         endings: Memo::new(),
@@ -48,14 +47,13 @@ pub(super) fn write(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     writeln!(out, "</script>")
 }
 
-struct Island<'v, 'r> {
-    view: &'v View<'r>,
-    picked: Picked,
+struct Island<'r> {
+    view: &'r View<'r>,
     groups: HashMap<GroupKey<'r>, i64>,
     /// The group of a judgement, by where it lies: its key is a long text. As many as there are
     /// judgements in the page at most.
     groups_by_place: HashMap<(usize, usize), i64>,
-    /// What times count from.
+    /// What times count from: the earliest connection, so that they are short numbers.
     start_ns: i64,
     /// The places of an offer's words, by where it lies: connections share what they offer, and its
     /// names are long. As many as connections in the page at most.
@@ -66,13 +64,7 @@ struct Island<'v, 'r> {
     endings: Memo<usize>,
 }
 
-/// The earliest connection; times near it are short numbers.
-fn start_ns(view: &View<'_>) -> i64 {
-    let times = view.report.flows().iter().map(|flow| flow.facts.first.time.as_nanos());
-    times.min().unwrap_or(0)
-}
-
-impl<'r> Island<'_, 'r> {
+impl<'r> Island<'r> {
     fn write(&mut self, json: &mut Json<'_, 'r>) -> io::Result<()> {
         let run = self.view.report.run();
         json.open("{");
@@ -118,9 +110,9 @@ impl<'r> Island<'_, 'r> {
         json.count(u64::from(entry.side() == Side::Server));
         match entry {
             Entry::Seen(row) => {
-                match row.sensors[..] {
+                match &row.sensors[..] {
                     [sensor] => json.word(sensor),
-                    ref sensors => json.word_of(sensors.join("; ")),
+                    sensors => json.word_of(sensors.join("; ")),
                 }
                 json.number(self.micros(row.first_seen));
                 json.number(self.micros(row.last_seen));
@@ -145,11 +137,8 @@ impl<'r> Island<'_, 'r> {
         json.close("]");
         json.open("[");
         let view = self.view;
-        for index in 0.. {
-            let Some(flow) = self.picked.flow(place, index) else { break };
-            if let Some(flow) = view.report.flows().get(flow) {
-                self.put_flow(json, flow);
-            }
+        for flow in view.picked.flows(place) {
+            self.put_flow(json, flow);
         }
         json.close("]");
         json.close("]");
@@ -158,7 +147,7 @@ impl<'r> Island<'_, 'r> {
     /// `[verdict, cause, reason, fix, group, stack, its evidence, connections with the verdict]`
     fn put_outcome(&mut self, json: &mut Json<'_, 'r>, entry: Entry<'r>, policy: usize) {
         let judgement = entry.judgement(policy);
-        let outcome: Option<&'r HostOutcome<'r>> = match entry {
+        let outcome: Option<&'r HostOutcome> = match entry {
             Entry::Seen(row) => row.outcomes.get(policy),
             Entry::Silent(_) => None,
         };
@@ -291,7 +280,7 @@ fn put_findings(json: &mut Json<'_, '_>, findings: &BTreeSet<String>) {
     json.word_of(findings.join("; "));
 }
 
-fn put_words<'r>(json: &mut Json<'_, 'r>, words: &[&'r str]) {
+fn put_words<'r>(json: &mut Json<'_, 'r>, words: &'r [Arc<str>]) {
     json.open("[");
     words.iter().take(NAMES_MAX).for_each(|word| json.word(word));
     json.close("]");

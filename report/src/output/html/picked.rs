@@ -1,20 +1,16 @@
 //! Which connections of a host the page shows: the worst and earliest few.
 //!
-//! A page holds so many and no more, however many there were; `flows.csv` has them all. The places
-//! of the connections are kept while writing, never the connections.
+//! A page holds so many and no more, however many there were; `flows.csv` has them all. Of connections
+//! that are not in memory those are fetched that are shown.
 
-use std::net::IpAddr;
-
-use dissect::Side;
-use foldhash::HashMap;
-use smallvec::SmallVec;
+use std::io;
 
 use super::entries::Entry;
-use crate::hosts::listed_addr;
-use crate::{JudgedFlow, Verdict, concerns};
+use crate::hosts::SHOWN_MAX;
+use crate::{Connections, JudgedFlow, Verdict};
 
 /// Connections shown of a host that something is wrong with.
-pub(super) const FLOWS_PER_HOST_MAX: usize = 5;
+pub(super) const FLOWS_PER_HOST_MAX: usize = SHOWN_MAX;
 
 /// Connections shown of a host that nothing is wrong with.
 pub(super) const FLOWS_PER_FINE_HOST_MAX: usize = 1;
@@ -23,65 +19,67 @@ pub(super) const FLOWS_PER_FINE_HOST_MAX: usize = 1;
 pub(super) const FLOWS_MAX: usize = 50_000;
 
 /// The connections shown, by the place of their host among the entries.
-pub(super) struct Picked {
-    by_entry: Vec<Kept>,
+pub(super) struct Picked<'r> {
+    by_entry: Vec<&'r [(Verdict, u64)]>,
+    flows: Flows<'r>,
 }
 
-/// The worst of a host so far.
-type Kept = SmallVec<[(Verdict, u32); FLOWS_PER_HOST_MAX]>;
+/// Where the connections are.
+enum Flows<'r> {
+    /// All of them, by their places.
+    Held(&'r [JudgedFlow]),
+    /// Those that are shown, each with its place among all, in order.
+    Fetched(Vec<(u64, JudgedFlow)>),
+}
 
-impl Picked {
+impl<'r> Picked<'r> {
     /// Picks connections for entries, which come the worst first.
-    pub(super) fn of(flows: &[JudgedFlow], entries: &[Entry<'_>]) -> Self {
-        let mut places: HashMap<(IpAddr, Side), usize> = HashMap::default();
-        for (place, entry) in entries.iter().enumerate() {
-            if let Entry::Seen(row) = entry {
-                places.insert((row.addr, row.side), place);
-            }
-        }
-        let mut by_entry = vec![Kept::new(); entries.len()];
-        for (index, flow) in (0u32..).zip(flows) {
-            for side in [Side::Client, Side::Server] {
-                let place = listed_addr(flow, side).and_then(|addr| places.get(&(addr, side)));
-                let Some(place) = place else { continue };
-                let is_fine = entries[*place].worst() >= Verdict::Passes;
-                let max = if is_fine { FLOWS_PER_FINE_HOST_MAX } else { FLOWS_PER_HOST_MAX };
-                keep(&mut by_entry[*place], (severity(flow, side), index), max);
-            }
-        }
+    ///
+    /// # Errors
+    ///
+    /// When the connections can't be read.
+    pub(super) fn of(flows: Connections<'r>, entries: &[Entry<'r>]) -> io::Result<Self> {
         let mut left = FLOWS_MAX;
-        for picked in &mut by_entry {
-            picked.truncate(left);
+        let mut pick = |entry: &Entry<'r>| {
+            let Entry::Seen(row) = entry else { return &[][..] };
+            let is_fine = entry.worst() >= Verdict::Passes;
+            let max = if is_fine { FLOWS_PER_FINE_HOST_MAX } else { FLOWS_PER_HOST_MAX };
+            let picked = &row.shown[..row.shown.len().min(max).min(left)];
             left -= picked.len();
-        }
-        Self { by_entry }
+            picked
+        };
+        let by_entry: Vec<_> = entries.iter().map(&mut pick).collect();
+        let flows = match flows {
+            Connections::Held(held) => Flows::Held(held),
+            Connections::Stored(stored) => {
+                let mut places: Vec<u64> =
+                    by_entry.iter().copied().flatten().map(|(_, place)| *place).collect();
+                places.sort_unstable();
+                places.dedup();
+                Flows::Fetched(stored.at(&places)?)
+            }
+        };
+        Ok(Self { by_entry, flows })
     }
 
-    /// The place of an entry's connection; the worst comes first.
-    pub(super) fn flow(&self, entry: usize, index: usize) -> Option<usize> {
-        let (_, flow) = self.by_entry.get(entry)?.get(index)?;
-        Some(*flow as usize)
+    /// An entry's connections; the worst comes first.
+    pub(super) fn flows(&self, entry: usize) -> impl Iterator<Item = &JudgedFlow> {
+        let picked = self.by_entry.get(entry).copied().unwrap_or_default();
+        picked.iter().filter_map(|(_, place)| match &self.flows {
+            Flows::Held(flows) => flows.get(usize::try_from(*place).ok()?),
+            Flows::Fetched(flows) => {
+                let at = flows.binary_search_by_key(place, |(place, _)| *place).ok()?;
+                Some(&flows.get(at)?.1)
+            }
+        })
     }
-}
-
-/// Keeps the `max` least.
-fn keep(kept: &mut Kept, new: (Verdict, u32), max: usize) {
-    let place = kept.partition_point(|known| *known <= new);
-    if place < max {
-        kept.truncate(max - 1);
-        kept.insert(place, new);
-    }
-}
-
-/// The worst that a connection says of this side's host.
-fn severity(flow: &JudgedFlow, side: Side) -> Verdict {
-    let judgements = flow.judgements.iter().filter(|judgement| concerns(flow, judgement, side));
-    judgements.map(|judgement| judgement.verdict).min().unwrap_or(Verdict::OutOfScope)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::Report;
+    use std::net::IpAddr;
+
     use super::*;
     use crate::{RunInfo, testkit};
 
@@ -95,10 +93,9 @@ mod tests {
         let run = RunInfo { policies: vec!["office365-tls12".to_owned()], ..RunInfo::default() };
         let report = Report::new(flows, &run, |addr| addr.to_string().starts_with("10."));
         let entries = Entry::all(&report);
-        let picked = Picked::of(flows, &entries);
-        let picked = &picked;
-        let flows = |entry| (0..).map_while(move |index| picked.flow(entry, index)).collect();
-        (0..entries.len()).map(flows).collect()
+        let picked = Picked::of(Connections::Held(flows), &entries).unwrap();
+        let place = |flow: &JudgedFlow| flows.iter().position(|it| std::ptr::eq(it, flow)).unwrap();
+        (0..entries.len()).map(|entry| picked.flows(entry).map(place).collect()).collect()
     }
 
     #[test]

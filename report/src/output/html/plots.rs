@@ -16,7 +16,7 @@ const SERVICES_MAX: usize = 20;
 const SUBNETS_MAX: usize = 25;
 
 pub(super) fn write(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
-    let breakdown = Breakdown::of(view.report.flows());
+    let breakdown = Breakdown::of(&view.report.digest);
     let what = match breakdown.is_watched {
         true => "Connections to and from Office 365",
         false => "Connections (none was to or from Office 365)",

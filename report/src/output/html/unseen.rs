@@ -1,6 +1,6 @@
 //! What was not seen, and what is wrong with the capture.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::View;
@@ -8,7 +8,7 @@ use super::entries::by_frequency;
 use super::markup::{Count, Text, capital, count_of};
 use super::tables::Tallies;
 use super::words::bucket_meaning;
-use crate::{AccessPath, Bucket, Scenario, Verdict};
+use crate::{AccessPath, Bucket, Scenario};
 
 /// Reasons, silent hosts and contradictions in a list.
 const LISTED_MAX: usize = 50;
@@ -77,13 +77,13 @@ fn write_coverage(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 
 /// Connections that stay unknown, by the reason why.
 fn write_not_judged(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
-    let mut reasons: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for flow in view.report.flows() {
-        let unknown = flow.judgements.iter().filter(|it| it.verdict == Verdict::Unknown);
-        let told: BTreeSet<(&str, &str)> = unknown.map(|it| (&*it.reason, &*it.fix)).collect();
-        // Under several policies a connection counts once for what is said of it.
-        told.into_iter().for_each(|words| *reasons.entry(words).or_default() += 1);
-    }
+    let reasons: BTreeMap<(&str, &str), u64> = view
+        .report
+        .digest
+        .unknown
+        .iter()
+        .map(|((reason, fix), count)| ((&**reason, &**fix), *count))
+        .collect();
     if reasons.is_empty() {
         return Ok(());
     }

@@ -17,6 +17,7 @@ fn lines(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Vec<Value> {
 
 /// The same connections as EVE, ECS and OCSF.
 fn all(flows: &[JudgedFlow]) -> [Vec<Value>; 3] {
+    let flows = Connections::Held(flows);
     [
         lines(|out| eve::write(out, flows)),
         lines(|out| ecs::write(out, flows, "1.2.3")),

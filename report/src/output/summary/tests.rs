@@ -2,6 +2,7 @@ use dissect::{Coverage, LinkType};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::JudgedFlow;
 use crate::{CaptureCounts, InterfaceCounts, testkit};
 
 fn inside(addr: IpAddr) -> bool {

@@ -1,17 +1,19 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testkit;
+use crate::{JudgedFlow, testkit};
 
 fn tsv(flows: &[JudgedFlow]) -> String {
     let mut out = Vec::new();
-    write_tsv(&mut out, flows).unwrap();
+    let first = flows.iter().map(|flow| flow.facts.first.time).min().unwrap_or_default();
+    let last = flows.iter().map(|flow| flow.facts.last.time).max().unwrap_or_default();
+    write_tsv(&mut out, Connections::Held(flows), (first, last)).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn json(flows: &[JudgedFlow]) -> Vec<serde_json::Value> {
     let mut out = Vec::new();
-    write_json(&mut out, flows).unwrap();
+    write_json(&mut out, Connections::Held(flows)).unwrap();
     let text = String::from_utf8(out).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
