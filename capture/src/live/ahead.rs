@@ -11,9 +11,9 @@ const GAP_MAX: usize = 256;
 /// Bytes before a frame that are read of it, too: the kernel's header.
 #[cfg(target_arch = "x86_64")]
 const HEADER_LEN: usize = 96;
-/// Bytes of a frame that are read at least: its headers, down to TCP's.
+/// Bytes of a frame that are read at least: its headers, down to TCP's, and what tells them.
 #[cfg(target_arch = "x86_64")]
-const HEAD_LEN: usize = 64;
+const HEAD_LEN: usize = 96;
 
 /// What is known of the last frame.
 #[derive(Debug, Default)]
@@ -61,9 +61,8 @@ impl Ahead {
 fn fetch(at: usize) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     const LINE: usize = 64;
-    let first = at.wrapping_sub(HEADER_LEN) & !(LINE - 1);
-    for line in 0..(HEADER_LEN + HEAD_LEN) / LINE + 1 {
-        let line = first.wrapping_add(line * LINE);
+    for line in 0..(HEADER_LEN + HEAD_LEN).div_ceil(LINE) {
+        let line = at.wrapping_sub(HEADER_LEN).wrapping_add(line * LINE);
         // SAFETY: the instruction is a hint. It reads nothing that the program could see, and
         // raises no fault, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(line)) };

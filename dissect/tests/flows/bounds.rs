@@ -113,9 +113,8 @@ fn many_that_are_read_still_hide_none_that_is_decided() {
     let hello = Hello::up_to(0x0301).record();
     let start = |number| dialling(number).client(&hello);
     let mut packets: Vec<Packet> = (0..200).flat_map(|number| start(number).packets).collect();
-    packets.extend(
-        (200..1_200).flat_map(|number| finish(start(number), &Reply::of(0x0301)).packets),
-    );
+    packets
+        .extend((200..1_200).flat_map(|number| finish(start(number), &Reply::of(0x0301)).packets));
     let room = see(&packets).held_bytes_max;
     // What is read still takes far less than half.
     let limits = Limits { memory_max: room / 2, ..Limits::default() };
