@@ -31,6 +31,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test may panic"))]
 
 mod batch;
+mod copies;
 mod error;
 mod fetch;
 mod file;
@@ -52,6 +53,7 @@ mod stream;
 mod timeline;
 
 pub use batch::{Batch, FrameDesc};
+pub use copies::Copies;
 pub use error::{CaptureError, Codec, Recovery};
 pub use input::{Input, Notice};
 #[cfg(feature = "libpcap")]

@@ -23,19 +23,25 @@ pub(super) struct Clock {
 impl Clock {
     /// Goes on with these frames.
     pub(super) fn note(&mut self, frames: &[FrameDesc]) {
-        let mut last = match (self.last, frames.first()) {
-            (Some(last), _) => last,
-            (None, Some(first)) => first.time,
-            (None, None) => return,
-        };
-        for frame in frames {
-            let passed = frame.time.nanos_since(last);
-            if !(0..AHEAD_NS_MIN).contains(&passed) {
-                self.note_odd(frame, last, passed);
+        self.note_each(frames.iter().map(|frame| (frame.number, frame.time)));
+    }
+
+    /// Goes on with a frame of this number and time.
+    pub(super) fn note_one(&mut self, number: u64, time: Timestamp) {
+        self.note_each([(number, time)].into_iter());
+    }
+
+    #[inline]
+    fn note_each(&mut self, frames: impl Iterator<Item = (u64, Timestamp)>) {
+        let mut last = self.last;
+        for (number, time) in frames {
+            let before = last.unwrap_or(time);
+            if !(0..AHEAD_NS_MIN).contains(&time.nanos_since(before)) {
+                self.note_odd(number, before, time);
             }
-            last = frame.time;
+            last = Some(time);
         }
-        self.last = Some(last);
+        self.last = last;
     }
 
     /// Takes no pause for a step that only this share of the frames made.
@@ -48,7 +54,8 @@ impl Clock {
     }
 
     #[cold]
-    fn note_odd(&mut self, frame: &FrameDesc, last: Timestamp, passed: i64) {
+    fn note_odd(&mut self, frame: u64, from: Timestamp, to: Timestamp) {
+        let passed = to.nanos_since(from);
         self.seen.unordered_frames += u64::from(passed < 0);
         let is_back = passed < -BACK_NS_MAX;
         if passed < 0 && !is_back {
@@ -57,7 +64,7 @@ impl Clock {
         let steps = if is_back { &mut self.seen.steps_back } else { &mut self.seen.steps_ahead };
         *steps += 1;
         if self.seen.steps.len() < STEPS_MAX {
-            self.seen.steps.push(ClockStep { frame: frame.number, from: last, to: frame.time });
+            self.seen.steps.push(ClockStep { frame, from, to });
         }
     }
 

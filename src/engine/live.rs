@@ -7,18 +7,20 @@ use std::thread;
 
 use capture::Batch;
 use crossbeam_channel::{Sender, bounded, unbounded};
-use dissect::{Counters, FlowFacts, Held, HelloSeen, NameSeen, Steer, Sweep, Timestamp};
+use dissect::{Counters, FlowFacts, Frame, Held, HelloSeen, NameSeen, Steer, Sweep, Timestamp};
 use report::ClockInfo;
 
 use super::clock::Clock;
 use super::dispatch::{HandOut, QUEUED_BATCHES_MAX, Work, work};
-use super::{Learned, LiveHosts, Settings, Worker, joined};
+use super::{Learned, Settings, Worker, joined};
 
 /// What to do next.
 #[derive(Debug)]
 pub enum Step {
     /// Frames to follow.
     Frames(Batch),
+    /// Frames were followed where they lay.
+    Followed,
     /// Nothing came.
     Idle,
     /// To hand over what is known, as of a time.
@@ -31,6 +33,13 @@ pub enum Step {
 pub trait Director {
     /// What to do next. May wait for frames for a moment.
     fn step(&mut self) -> Step;
+
+    /// The same for whoever follows frames itself: they may be given to `follow` where they lie,
+    /// which saves copying them, instead of in a batch.
+    fn step_in_place(&mut self, follow: &mut dyn FnMut(&Frame<'_>)) -> Step {
+        let _ = follow;
+        self.step()
+    }
 
     /// Takes what was learned since the last harvest; `kind` is that of the step, `None` at the
     /// end of the run.
@@ -109,17 +118,18 @@ impl From<Learned> for Harvest {
 /// # Panics
 ///
 /// When a frame is neither dissected nor skipped for a reason.
-pub fn watch(director: &mut dyn Director, settings: &Settings, hosts: &LiveHosts) {
+pub fn watch(director: &mut dyn Director, settings: &Settings) {
     let mut log = Log::default();
     if settings.workers <= 1 {
-        let mut worker = Worker::live(settings, hosts);
+        let mut worker = Worker::live(settings);
         loop {
-            match director.step() {
-                Step::Frames(batch) => {
-                    log.note(&batch);
-                    worker.take(&batch);
-                }
-                Step::Idle => {}
+            let mut follow = |frame: &Frame<'_>| {
+                log.note_frame(frame);
+                worker.take_frame(frame);
+            };
+            match director.step_in_place(&mut follow) {
+                Step::Frames(batch) => batch.frames().for_each(|frame| follow(&frame)),
+                Step::Followed | Step::Idle => {}
                 Step::Harvest(now, kind) => {
                     let harvest = log.harvest([worker.sweep(now, kind)], Counters::default());
                     director.harvest(harvest, Some(kind));
@@ -129,12 +139,12 @@ pub fn watch(director: &mut dyn Director, settings: &Settings, hosts: &LiveHosts
         }
         director.harvest(log.harvest([worker.finish()], Counters::default()), None);
     } else {
-        watch_many(director, settings, hosts, &mut log);
+        watch_many(director, settings, &mut log);
     }
 }
 
 /// Hands frames out to workers.
-fn watch_many(director: &mut dyn Director, settings: &Settings, hosts: &LiveHosts, log: &mut Log) {
+fn watch_many(director: &mut dyn Director, settings: &Settings, log: &mut Log) {
     let mut steer = Steer::new(settings.seed);
     let learned = thread::scope(|scope| {
         // Batches that come back this way are dropped, which returns their bytes to the source.
@@ -142,7 +152,7 @@ fn watch_many(director: &mut dyn Director, settings: &Settings, hosts: &LiveHost
         let (queues, workers): (Vec<Sender<Work>>, Vec<_>) = (0..settings.workers)
             .map(|_| {
                 let (queue, works) = bounded(QUEUED_BATCHES_MAX);
-                let (used, worker) = (used.clone(), Worker::live(settings, hosts));
+                let (used, worker) = (used.clone(), Worker::live(settings));
                 (queue, scope.spawn(move || work(worker, &works, &used)))
             })
             .unzip();
@@ -158,7 +168,7 @@ fn watch_many(director: &mut dyn Director, settings: &Settings, hosts: &LiveHost
                         break;
                     }
                 }
-                Step::Idle => {}
+                Step::Followed | Step::Idle => {}
                 Step::Harvest(now, kind) => {
                     let Ok(learned) = hand_out.sweep(now, kind) else { break };
                     if learned.len() < settings.workers {
@@ -193,12 +203,16 @@ impl Log {
         }
     }
 
-    /// Notes a share of the frames; the newest one of the others has this time.
-    pub(super) fn note_share(&mut self, batch: &Batch, newest: Timestamp) {
-        if let Some(first) = batch.descs().first() {
-            self.clock.pass_quiet_time(first.time, newest);
-        }
-        self.note(batch);
+    /// Notes a frame.
+    pub(super) fn note_frame(&mut self, frame: &Frame<'_>) {
+        self.first_time.get_or_insert(frame.time);
+        self.last_time = Some(frame.time);
+        self.clock.note_one(frame.number, frame.time);
+    }
+
+    /// A share of the frames goes on with this time; the newest one of the others has that time.
+    pub(super) fn begin_share(&mut self, time: Timestamp, newest: Timestamp) {
+        self.clock.pass_quiet_time(time, newest);
     }
 
     pub(super) fn harvest(

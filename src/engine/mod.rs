@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use capture::{Batch, CaptureError, Progress, Source};
 use dissect::{
-    Counters, Dissector, FlowFacts, Held, HelloSeen, Limits, NameSeen, Observer, Side, Sweep,
-    Timestamp,
+    Counters, Dissector, FlowFacts, Frame, Held, HelloSeen, Limits, NameSeen, Observer, Side,
+    Sweep, Timestamp,
 };
 
 use clock::Clock;
@@ -228,7 +228,9 @@ struct Seen<'a> {
     learned: Learned,
     /// Where connections go, if not there.
     store: Option<FactsStore>,
+    /// Who looks at the hosts.
     hosts: Option<&'a LiveHosts>,
+    /// Whether somebody looks at hellos and decided connections themselves.
     keeps_decided: bool,
     /// Bytes that the connections take which were reported and stay until the end.
     kept_bytes: usize,
@@ -283,8 +285,8 @@ impl<'a> Worker<'a> {
     }
 
     /// A worker that tells of connections as soon as they are decided, too.
-    fn live(settings: &Settings, hosts: &'a LiveHosts) -> Self {
-        let mut worker = Self::new(settings, Some(hosts));
+    fn live(settings: &Settings) -> Self {
+        let mut worker = Self::new(settings, None);
         worker.seen.keeps_decided = true;
         worker
     }
@@ -303,6 +305,11 @@ impl<'a> Worker<'a> {
         if !self.seen.keeps_decided {
             self.dissector.reserve(self.seen.kept_bytes.saturating_sub(self.kept_bytes_max));
         }
+    }
+
+    /// Takes a frame of a run that is watched.
+    fn take_frame(&mut self, frame: &Frame<'_>) {
+        self.dissector.push(frame, &mut self.seen);
     }
 
     fn take_datagram(&mut self, packet: &Batch) {
@@ -348,11 +355,11 @@ impl Observer for Seen<'_> {
     }
 
     fn hello(&mut self, seen: HelloSeen) {
-        if self.keeps_decided && seen.from == Side::Client {
-            self.learned.hellos.push(seen);
-        }
         if let Some(hosts) = self.hosts {
             hosts.note(&seen);
+        }
+        if self.keeps_decided && seen.from == Side::Client {
+            self.learned.hellos.push(seen);
         }
     }
 }

@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use capture::Batch;
 use crossbeam_channel::{Sender, bounded};
-use dissect::{Pairing, Timestamp};
+use dissect::{Frame, Pairing, Timestamp};
 
 use super::live::{Director, Harvest, Step, merged};
 use super::share::{Common, Order, Share};
-use super::{LiveHosts, Settings, joined};
+use super::{Settings, joined};
 
 /// Batches that wait for one reader, from each other one.
 const QUEUED_BATCHES_MAX: usize = 8;
 
 /// A share of the frames.
 pub trait Reader: Send {
-    /// Waits for frames, `timeout` at the most; `None` when none came.
-    fn wait(&mut self, timeout: Duration) -> Option<Batch>;
+    /// Waits for frames, `timeout` at the most, and gives each to `take`. Whether there were any.
+    fn visit(&mut self, timeout: Duration, take: &mut impl FnMut(&Frame<'_>)) -> bool;
 
     /// What is held back when nothing more is to come.
     fn drain(&mut self) -> Option<Batch>;
@@ -36,8 +36,8 @@ pub trait Reader: Send {
 
 #[cfg(feature = "libpcap")]
 impl Reader for capture::LiveSource {
-    fn wait(&mut self, timeout: Duration) -> Option<Batch> {
-        Self::wait(self, timeout)
+    fn visit(&mut self, timeout: Duration, take: &mut impl FnMut(&Frame<'_>)) -> bool {
+        Self::visit(self, timeout, take)
     }
 
     fn drain(&mut self) -> Option<Batch> {
@@ -63,7 +63,6 @@ pub fn watch_readers<R: Reader>(
     readers: Vec<R>,
     pairing: &Pairing,
     settings: &Settings,
-    hosts: &LiveHosts,
 ) {
     let count = readers.len();
     let settings = Settings { workers: count, ..settings.clone() };
@@ -80,7 +79,7 @@ pub fn watch_readers<R: Reader>(
                 let outboxes = outboxes.iter().enumerate();
                 let outboxes = outboxes.map(|(to, it)| (to != index).then(|| it.clone()));
                 let mail = (outboxes.collect(), inbox);
-                let share = Share::new((index, reader), &common, orders, mail, &settings, hosts);
+                let share = Share::new((index, reader), &common, orders, mail, &settings);
                 (order, scope.spawn(move || share.run()))
             })
             .unzip();
@@ -96,7 +95,7 @@ pub fn watch_readers<R: Reader>(
 fn direct(director: &mut dyn Director, orders: &[Sender<Order>]) {
     loop {
         match director.step() {
-            Step::Frames(_) | Step::Idle => {}
+            Step::Frames(_) | Step::Followed | Step::Idle => {}
             Step::Harvest(now, kind) => {
                 let (answer, answers) = bounded(orders.len());
                 for reader in orders {

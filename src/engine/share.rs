@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::{Duration, Instant};
 
-use capture::{Batch, FrameDesc};
+use capture::{Batch, Copies};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError};
-use dissect::{Pairing, Placement, Placer, Sweep, Timestamp, Wrap};
+use dissect::{Frame, Pairing, Placement, Placer, Sweep, Timestamp, Wrap};
 
 use super::hold::{Hold, Kind};
 use super::live::{Harvest, Log};
 use super::readers::Reader;
-use super::{LiveHosts, Settings, Worker};
+use super::{Settings, Worker};
 
 /// How long a reader waits for frames before it looks for orders.
 const WAIT: Duration = Duration::from_millis(20);
@@ -35,8 +35,8 @@ pub(super) struct Common {
     pairing: Pairing,
     /// By reader: no frame that it still hands over is older, in nanoseconds.
     horizons: Vec<AtomicI64>,
-    /// Frames that were dissected: each has a number of its own, in the order of its connection.
-    frames: AtomicU64,
+    /// Numbers that frames have: each one of its own, in the order of its connection.
+    numbers: AtomicU64,
     /// Time of the newest frame, in nanoseconds.
     newest: AtomicI64,
 }
@@ -46,7 +46,7 @@ impl Common {
         Self {
             pairing: *pairing,
             horizons: (0..readers).map(|_| AtomicI64::new(i64::MIN)).collect(),
-            frames: AtomicU64::new(0),
+            numbers: AtomicU64::new(0),
             newest: AtomicI64::new(i64::MIN),
         }
     }
@@ -57,26 +57,66 @@ impl Common {
     }
 }
 
+/// Numbers for the frames that one reader dissects. They come in lots, since readers that ask for
+/// each one keep each other's processors waiting.
+#[derive(Default)]
+struct Numbers {
+    /// The last one that was given.
+    last: u64,
+    /// The end of the lot.
+    end: u64,
+}
+
+impl Numbers {
+    const LOT: u64 = 64;
+
+    fn next(&mut self, common: &Common) -> u64 {
+        if self.last == self.end {
+            self.last = common.numbers.fetch_add(Self::LOT, Relaxed);
+            self.end = self.last + Self::LOT;
+        }
+        self.last += 1;
+        self.last
+    }
+
+    /// The number of what came with the last frame.
+    fn current(&self, common: &Common) -> u64 {
+        if self.last == self.end { common.numbers.load(Relaxed) } else { self.last }
+    }
+
+    /// Gives the rest of the lot back. When others went on with theirs, its numbers stay unused.
+    fn give_back(&mut self, common: &Common) {
+        let _ = common.numbers.compare_exchange(self.end, self.last, Relaxed, Relaxed);
+        self.end = self.last;
+    }
+}
+
 /// A reader, and what it needs to dissect its share.
 pub(super) struct Share<'a, R> {
-    index: usize,
     reader: R,
+    orders: Receiver<Order>,
+    desk: Desk<'a>,
+}
+
+/// What becomes of a reader's frames.
+struct Desk<'a> {
+    index: usize,
     placer: Placer,
     worker: Worker<'a>,
     log: Log,
     common: &'a Common,
-    orders: Receiver<Order>,
+    numbers: Numbers,
     /// To the others.
     outboxes: Vec<Option<Sender<Parcel>>>,
     inbox: Receiver<Parcel>,
-    /// Frames of the current batch, by reader.
-    shares: Vec<Vec<FrameDesc>>,
-    /// Those of this reader that were in a tunnel.
-    tunnelled: Vec<FrameDesc>,
+    /// By reader: frames to be handed over; at this reader's own place those that were in a tunnel.
+    copies: Vec<Copies>,
     hold: Hold,
     /// Until when others are expected to hand over more.
     mixed_until: Option<Instant>,
     handed_over: u64,
+    /// Time of the last frame of this visit, if there was one.
+    newest: Option<Timestamp>,
 }
 
 impl<'a, R: Reader> Share<'a, R> {
@@ -87,56 +127,70 @@ impl<'a, R: Reader> Share<'a, R> {
         orders: Receiver<Order>,
         (outboxes, inbox): (Vec<Option<Sender<Parcel>>>, Receiver<Parcel>),
         settings: &Settings,
-        hosts: &'a LiveHosts,
     ) -> Self {
-        Self {
+        let desk = Desk {
             index,
-            reader,
             placer: Placer::new(settings.seed),
-            worker: Worker::live(settings, hosts),
+            worker: Worker::live(settings),
             log: Log::default(),
             common,
-            orders,
-            shares: vec![Vec::new(); outboxes.len()],
+            numbers: Numbers::default(),
+            copies: outboxes.iter().map(|_| Copies::new()).collect(),
             outboxes,
             inbox,
-            tunnelled: Vec::new(),
             hold: Hold::default(),
             mixed_until: None,
             handed_over: 0,
-        }
+            newest: None,
+        };
+        Self { reader, orders, desk }
     }
 
     pub(super) fn run(mut self) -> Harvest {
         loop {
             match self.orders.try_recv() {
                 Ok(order) => {
-                    let harvest = self.sweep(order.now, order.kind);
+                    self.reader.settle();
+                    let harvest = self.desk.sweep(order.now, order.kind);
                     // Who asked waits for the answer, or is gone with a panic of its own.
                     let _ = order.answer.send(harvest);
                 }
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return self.finish(),
             }
-            let is_mixed = self.mixed_until.is_some_and(|until| Instant::now() < until);
-            let wait = if is_mixed || !self.hold.is_empty() { Duration::ZERO } else { WAIT };
-            let batch = self.reader.wait(wait);
-            let is_idle = batch.is_none();
-            if let Some(batch) = batch {
-                self.take(&batch);
-            }
-            self.tell_horizon(self.reader.horizon());
-            // Whoever told its horizon has handed over what is older.
-            let until = self.common.horizon();
-            self.accept();
-            self.release(until);
-            if is_idle
-                && wait.is_zero()
-                && let Ok((batch, kind)) = self.inbox.recv_timeout(MIXED_WAIT)
-            {
-                self.keep(batch, kind);
+            let wait = self.desk.patience();
+            let is_idle = !self.visit(wait);
+            self.desk.tell_horizon(self.reader.horizon());
+            self.desk.go_on();
+            if is_idle && wait.is_zero() {
+                self.desk.await_parcel();
             }
         }
+    }
+
+    /// Takes frames where they lie. Whether there were any.
+    fn visit(&mut self, timeout: Duration) -> bool {
+        let has_taken = self.reader.visit(timeout, &mut |frame| self.desk.take(frame));
+        self.desk.end_visit();
+        has_taken
+    }
+
+    /// Takes what is on its way, here and from the others, which do the same.
+    fn finish(mut self) -> Harvest {
+        self.visit(Duration::ZERO);
+        let rest = self.reader.drain();
+        rest.iter().flat_map(Batch::frames).for_each(|frame| self.desk.take(&frame));
+        self.desk.end_visit();
+        self.reader.settle();
+        self.desk.finish()
+    }
+}
+
+impl Desk<'_> {
+    /// How long frames may be waited for.
+    fn patience(&self) -> Duration {
+        let is_mixed = self.mixed_until.is_some_and(|until| Instant::now() < until);
+        if is_mixed || !self.hold.is_empty() { Duration::ZERO } else { WAIT }
     }
 
     fn tell_horizon(&self, time: Timestamp) {
@@ -145,73 +199,88 @@ impl<'a, R: Reader> Share<'a, R> {
         }
     }
 
-    /// Takes the frames of a batch, or hands them over.
-    fn take(&mut self, batch: &Batch) {
-        if let Some(last) = batch.descs().last() {
-            let newest = self.common.newest.fetch_max(last.time.as_nanos(), Relaxed);
-            self.log.note_share(batch, Timestamp::from_nanos(newest));
+    /// Takes what others handed over, and dissects what is due.
+    fn go_on(&mut self) {
+        // Whoever told its horizon has handed over what is older.
+        let until = self.common.horizon();
+        self.accept();
+        self.release(until);
+    }
+
+    /// Waits a moment for what others hand over.
+    fn await_parcel(&mut self) {
+        if let Ok((batch, kind)) = self.inbox.recv_timeout(MIXED_WAIT) {
+            self.keep(batch, kind);
         }
-        for (frame, desc) in batch.frames().zip(batch.descs()) {
-            let (to, wrap) = match self.placer.place(&frame) {
-                Placement::Frame(pair, wrap) => (self.common.pairing.reader(pair), wrap),
-                Placement::Any => (self.index, Wrap::Plain),
-                Placement::Kept => continue,
-                Placement::Packets(link, packets) => {
-                    self.flush(batch);
-                    for (pair, wrap, bytes) in packets {
-                        let packet = Batch::owned(link, frame.time, 0, frame.wire_len, bytes);
-                        let to = self.common.pairing.reader(pair);
-                        self.deliver(to, wrap, packet, Kind::Datagram);
-                    }
-                    continue;
+    }
+
+    /// Dissects a frame, or copies it for whoever has to, if only later.
+    fn take(&mut self, frame: &Frame<'_>) {
+        if self.newest.is_none() {
+            let newest = Timestamp::from_nanos(self.common.newest.load(Relaxed));
+            self.log.begin_share(frame.time, newest);
+        }
+        self.newest = Some(frame.time);
+        self.log.note_frame(frame);
+        let (to, wrap) = match self.placer.place(frame) {
+            Placement::Frame(pair, wrap) => (self.common.pairing.reader(pair), wrap),
+            Placement::Any => (self.index, Wrap::Plain),
+            Placement::Kept => return,
+            Placement::Packets(link, packets) => {
+                for (pair, wrap, bytes) in packets {
+                    let packet = Batch::owned(link, frame.time, 0, frame.wire_len, bytes);
+                    self.deliver(self.common.pairing.reader(pair), wrap, packet);
                 }
-            };
-            if to == self.index && wrap == Wrap::Tunnel {
-                self.tunnelled.push(*desc);
-            } else if let Some(share) = self.shares.get_mut(to) {
-                share.push(*desc);
+                return;
             }
-        }
-        self.flush(batch);
-    }
-
-    /// Sends the frames of a batch that were looked at where they belong.
-    fn flush(&mut self, batch: &Batch) {
-        let part = |descs: &mut Vec<FrameDesc>| {
-            let next = Vec::with_capacity(descs.len());
-            Batch::new(batch.region().clone(), std::mem::replace(descs, next))
         };
-        if !self.tunnelled.is_empty() {
-            let part = part(&mut self.tunnelled);
-            self.deliver(self.index, Wrap::Tunnel, part, Kind::Frames);
-        }
-        for to in 0..self.shares.len() {
-            if let Some(share) = self.shares.get_mut(to).filter(|share| !share.is_empty()) {
-                let part = part(share);
-                self.deliver(to, Wrap::Plain, part, Kind::Frames);
+        if to == self.index && wrap == Wrap::Plain {
+            let number = self.numbers.next(self.common);
+            self.worker.take_frame(&Frame { number, ..*frame });
+        } else if let Some(copies) = self.copies.get_mut(to) {
+            copies.push(frame);
+            if copies.is_full() {
+                self.send(to);
             }
         }
     }
 
-    fn deliver(&mut self, to: usize, wrap: Wrap, batch: Batch, kind: Kind) {
-        if to != self.index {
-            self.hand_over(to, batch, kind);
-        } else if wrap == Wrap::Tunnel {
-            self.hold.push(batch, kind);
+    /// Sends what was copied where it belongs.
+    fn end_visit(&mut self) {
+        (0..self.copies.len()).for_each(|to| self.send(to));
+        if let Some(newest) = self.newest.take() {
+            self.common.newest.fetch_max(newest.as_nanos(), Relaxed);
+            self.numbers.give_back(self.common);
+        }
+    }
+
+    fn send(&mut self, to: usize) {
+        let Some(batch) = self.copies.get_mut(to).and_then(Copies::take) else { return };
+        if to == self.index {
+            self.hold.push(batch, Kind::Frames);
         } else {
-            self.dissect(batch, kind);
+            self.handed_over += batch.len() as u64;
+            self.hand_over(to, (batch, Kind::Frames));
+        }
+    }
+
+    /// Delivers a packet that a frame held, after the frames before it.
+    fn deliver(&mut self, to: usize, wrap: Wrap, packet: Batch) {
+        self.send(to);
+        if to != self.index {
+            self.hand_over(to, (packet, Kind::Datagram));
+        } else if wrap == Wrap::Tunnel {
+            self.hold.push(packet, Kind::Datagram);
+        } else {
+            self.dissect(packet, Kind::Datagram);
         }
     }
 
     /// Hands frames to another reader. While that one is busy, takes what comes from others, so that
     /// no two wait for each other.
-    fn hand_over(&mut self, to: usize, batch: Batch, kind: Kind) {
+    fn hand_over(&mut self, to: usize, mut parcel: Parcel) {
         const MOMENT: Duration = Duration::from_millis(1);
         let Some(outbox) = self.outboxes.get(to).cloned().flatten() else { return };
-        if kind == Kind::Frames {
-            self.handed_over += batch.len() as u64;
-        }
-        let mut parcel = (batch, kind);
         loop {
             match outbox.send_timeout(parcel, MOMENT) {
                 // A reader that panicked ends the run, where it is joined.
@@ -244,10 +313,11 @@ impl<'a, R: Reader> Share<'a, R> {
     /// Dissects frames of this reader's connections.
     fn dissect(&mut self, batch: Batch, kind: Kind) {
         let (region, mut descs) = batch.into_parts();
-        let count = if kind == Kind::Frames { descs.len() as u64 } else { 0 };
-        let before = self.common.frames.fetch_add(count, Relaxed);
-        for (number, desc) in (before + count.min(1)..).zip(&mut descs) {
-            desc.number = number;
+        for desc in &mut descs {
+            desc.number = match kind {
+                Kind::Frames => self.numbers.next(self.common),
+                Kind::Datagram => self.numbers.current(self.common),
+            };
         }
         let batch = Batch::new(region, descs);
         match kind {
@@ -257,19 +327,13 @@ impl<'a, R: Reader> Share<'a, R> {
     }
 
     fn sweep(&mut self, now: Timestamp, kind: Sweep) -> Harvest {
-        self.reader.settle();
         let learned = self.worker.sweep(now, kind);
         let harvest = self.log.harvest([learned], self.placer.take_counters());
         Harvest { handed_over: std::mem::take(&mut self.handed_over), ..harvest }
     }
 
-    /// Takes what is on its way, here and from the others, which do the same.
+    /// Takes what is on its way from the others, and ends.
     fn finish(mut self) -> Harvest {
-        let rest = [self.reader.wait(Duration::ZERO), self.reader.drain()];
-        for batch in rest.into_iter().flatten() {
-            self.take(&batch);
-        }
-        self.reader.settle();
         self.tell_horizon(Timestamp::from_nanos(i64::MAX));
         self.outboxes.clear();
         while let Ok((batch, kind)) = self.inbox.recv() {
@@ -281,5 +345,47 @@ impl<'a, R: Reader> Share<'a, R> {
         let Self { worker, mut log, mut placer, handed_over, .. } = self;
         let harvest = log.harvest([worker.finish()], placer.take_counters());
         Harvest { handed_over, ..harvest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_given_once_and_grow() {
+        let common = Common::new(&Pairing::new(1, 2), 2);
+        let (mut one, mut other) = (Numbers::default(), Numbers::default());
+        let mut given = Vec::new();
+        for round in 0..300 {
+            for numbers in [&mut one, &mut other] {
+                let before = numbers.current(&common);
+                for _ in 0..round % 5 {
+                    let number = numbers.next(&common);
+                    assert!(number > before, "{number} after {before}");
+                    assert!(numbers.current(&common) >= number);
+                    given.push(number);
+                }
+                if round % 3 == 0 {
+                    numbers.give_back(&common);
+                }
+            }
+        }
+        let count = given.len();
+        given.sort_unstable();
+        given.dedup();
+        assert_eq!(given.len(), count);
+    }
+
+    #[test]
+    fn numbers_of_a_lone_reader_have_no_holes() {
+        let common = Common::new(&Pairing::new(1, 2), 2);
+        let mut numbers = Numbers::default();
+        let mut given = Vec::new();
+        for visit in 0..150 {
+            given.extend((0..visit).map(|_| numbers.next(&common)));
+            numbers.give_back(&common);
+        }
+        assert!(given.iter().copied().eq(1..=given.len() as u64));
     }
 }

@@ -134,7 +134,7 @@ struct Script {
 impl Script {
     fn run(steps: impl IntoIterator<Item = Step>, workers: usize) -> Vec<(Option<Sweep>, Harvest)> {
         let mut script = Self { steps: steps.into_iter().collect(), harvests: Vec::new() };
-        watch(&mut script, &settings(workers), &LiveHosts::default());
+        watch(&mut script, &settings(workers));
         script.harvests
     }
 }

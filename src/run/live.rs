@@ -31,7 +31,7 @@ use report::{JUDGED_BYTES, OutputFolder};
 use super::console::Console;
 use super::{Outcome, outputs, settings};
 use crate::cli::{LiveConfig, Target};
-use crate::engine::{LiveHosts, watch, watch_readers};
+use crate::engine::{watch, watch_readers};
 use crate::progress::say;
 
 use alarm::Alarm;
@@ -130,7 +130,6 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
     }
     let screen = config.has_screen.then(|| Screen::open(board_shown, signals.clone()));
     let screen = screen.transpose().map_err(|error| format!("--tui: {error}"))?;
-    let hosts = LiveHosts::default();
     let (harvests, harvested) = bounded(QUEUED_HARVESTS_MAX);
     let outcome = thread::scope(|scope| {
         let recorder = scope.spawn(move || recorder.run(&harvested));
@@ -138,9 +137,9 @@ fn run(config: LiveConfig, console: &mut Console) -> Result<(), String> {
         let is_only = only.is_some();
         let mut patrol = Patrol::new(&config, only, monitor, signals, service, harvests);
         if is_only {
-            watch(&mut patrol, &settings, &hosts);
+            watch(&mut patrol, &settings);
         } else {
-            watch_readers(&mut patrol, sources, &pairing, &settings, &hosts);
+            watch_readers(&mut patrol, sources, &pairing, &settings);
         }
         // What comes after it may be printed.
         drop(screen);

@@ -9,7 +9,7 @@ use capture::Batch;
 use dissect::{
     FlowFacts, Frame, Limits, NameSeen, Pairing, Placement, Placer, Sweep, Timestamp, Wrap,
 };
-use tlsunset::engine::{Director, Harvest, LiveHosts, Reader, Settings, Step, watch_readers};
+use tlsunset::engine::{Director, Harvest, Reader, Settings, Step, watch_readers};
 
 /// Who gets which frames. What is in no tunnel comes to one reader for each pair of addresses; all
 /// else comes to anyone.
@@ -29,7 +29,7 @@ struct Queue<'a> {
 }
 
 impl Reader for Queue<'_> {
-    fn wait(&mut self, _: Duration) -> Option<Batch> {
+    fn visit(&mut self, _: Duration, take: &mut impl FnMut(&Frame<'_>)) -> bool {
         // Nothing older than the next frame is to come.
         let batch = self.batches.pop_front();
         let next = self.batches.front().map_or(i64::MAX, |it| it.descs()[0].time.as_nanos());
@@ -37,7 +37,8 @@ impl Reader for Queue<'_> {
         if batch.is_some() {
             self.left.fetch_sub(1, Ordering::Relaxed);
         }
-        batch
+        batch.iter().flat_map(Batch::frames).for_each(|frame| take(&frame));
+        batch.is_some()
     }
 
     fn drain(&mut self) -> Option<Batch> {
@@ -107,7 +108,7 @@ pub(crate) fn read(frames: &[Frame<'_>], shares: Shares) -> (Vec<FlowFacts>, Vec
         Taker { left: &left, now, steps: 0, flows: Vec::new(), names: Vec::new(), frames: 0 };
     let settings = Settings { workers: count, limits: Limits::default(), seed: 1 };
     let queues: Vec<_> = queues.into_iter().map(queue).collect();
-    watch_readers(&mut taker, queues, &pairing, &settings, &LiveHosts::default());
+    watch_readers(&mut taker, queues, &pairing, &settings);
     assert_eq!(taker.frames, frames.len() as u64, "every frame is counted once");
     (taker.flows, taker.names)
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::common::{Folder, sample};
+use crate::common::{Folder, pcap, sample};
 use crate::kit::*;
 
 #[test]
@@ -46,18 +46,25 @@ fn an_interface_that_goes_down_is_waited_for() {
 #[test]
 fn an_interface_that_is_gone_and_comes_back_is_listened_on_again() {
     let Some(net) = Net::new("an_interface_that_is_gone", &["tcpreplay"]) else { return };
-    let out = Folder::new("gone");
-    let listener = net.listen(&["-i", "v1", "--out", out.path().to_str().unwrap()]);
-    net.replay(&sample("tls11-client"));
-    // What lies in the kernel's buffer still goes with the interface.
-    listener.waits_for(" breaks (");
-    net.ip("link del v1");
-    listener.waits_for("v1 is gone; waiting for it");
-    net.cable("v0", "v1");
-    listener.waits_for("listening on v1 again");
-    net.replay(&sample("tls10-client-outlook"));
-    listener.ends("INT", Some(0));
-    assert_eq!(number(out.path(), &["hosts_break"]), 2);
+    for threads in ["1", "2"] {
+        let out = Folder::new("gone");
+        let path = out.path().to_str().unwrap();
+        let listener = net.listen(&["-i", "v1", "--threads", threads, "--out", path]);
+        listener.signal("STOP");
+        // It takes longer than the program goes without a look at the interface.
+        net.replay_on("v0", &sample("tls11-client"), "--pps=40");
+        net.ip("link del v1");
+        listener.signal("CONT");
+        listener.waits_for("v1 is gone; waiting for it");
+        net.cable("v0", "v1");
+        listener.waits_for("listening on v1 again");
+        net.replay(&sample("tls10-client-outlook"));
+        listener.ends("INT", Some(0));
+        assert_eq!(number(out.path(), &["hosts_break"]), 2, "{threads} threads");
+        let sent = ["tls11-client", "tls10-client-outlook"].map(|it| pcap::read(&sample(it)).len());
+        let received = number(out.path(), &["capture", "received"]);
+        assert_eq!(received, sent.iter().sum::<usize>() as u64, "{threads} threads");
+    }
 }
 
 #[test]

@@ -5,16 +5,42 @@ use std::time::{Duration, Instant};
 use dissect::{LinkType, Pairing, Timestamp};
 use pcap::{Active, Capture};
 
+use super::ahead::Ahead;
 use super::handle::{link_type, open_handle, time_of};
-use super::staging::Staging;
 use super::system::{self, LinkState};
-use super::{InterfaceCounts, LiveEvent, LiveOptions, now};
+use super::{InterfaceCounts, LiveEvent, LiveOptions, UNSEEN, now};
 use crate::CaptureError;
 
 /// Frames taken before others get their turn; bounds what a block is overfilled by.
 const FRAMES_AT_ONCE: usize = 64;
 /// Turns of one interface before the others get theirs.
 const TURNS_MAX: usize = 64;
+/// For how long an interface that went is read still: its socket keeps what came before, of which
+/// the kernel hands over the last block by its timer.
+const LINGER: Duration = UNSEEN;
+
+/// Bytes that the kernel puts before a frame in its buffer, those to align it included.
+const HEADER_BYTES: usize = 96;
+
+/// Where frames go.
+pub(super) trait Sink {
+    /// Whether it should take no more before it gave some away.
+    fn is_full(&self) -> bool;
+
+    /// Takes a frame, whose bytes are gone afterwards.
+    fn push(&mut self, link: LinkType, time: Timestamp, wire_len: u32, data: &[u8]);
+}
+
+/// What a look at an interface found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Frames, and there may be more.
+    More,
+    /// Frames, and these were all.
+    Last,
+    /// No frames.
+    Nothing,
+}
 
 /// A reader's part in an interface.
 enum Role {
@@ -54,11 +80,15 @@ pub(super) struct Interface {
     index: u32,
     /// Since when it does not deliver.
     lost_at: Option<Instant>,
+    /// Whether it went so lately that the socket may have frames of before.
+    lingers: bool,
     /// Whether the socket is on no interface any more.
     is_off: bool,
     beginning: Option<Beginning>,
     is_blocked_told: bool,
     counts: InterfaceCounts,
+    read_bytes: u64,
+    ahead: Ahead,
     /// The handle's own counters at the last look: kernel and interface drops.
     last: (u32, u32),
 }
@@ -120,10 +150,13 @@ impl Interface {
             handle: Some(handle),
             index,
             lost_at: None,
+            lingers: false,
             is_off: false,
             beginning: None,
             is_blocked_told: false,
             counts: InterfaceCounts { name: name.to_owned(), ..InterfaceCounts::default() },
+            read_bytes: 0,
+            ahead: Ahead::default(),
             last: (0, 0),
         }
     }
@@ -132,14 +165,28 @@ impl Interface {
         &self.name
     }
 
+    /// Bytes of the kernel's buffer that were read so far, approximately.
+    pub(super) const fn read_bytes(&self) -> u64 {
+        self.read_bytes
+    }
+
+    /// For how long it need not be looked at while frames come fast: its buffer has room for
+    /// four times what a link of 10 Gbit/s sends meanwhile. None, when that is hardly any time.
+    pub(super) fn nap(&self) -> Duration {
+        const BYTES_PER_US: u32 = 1250;
+        const MIN: Duration = Duration::from_millis(1);
+        const MAX: Duration = Duration::from_millis(5);
+        let nap = Duration::from_micros(u64::from(self.options.buffer_bytes / 4 / BYTES_PER_US));
+        if nap < MIN { Duration::ZERO } else { nap.min(MAX) }
+    }
+
     /// The handle, to wait on; `None` while the interface does not deliver.
     pub(super) fn waitable(&self) -> Option<&Capture<Active>> {
         self.handle.as_ref().filter(|_| self.lost_at.is_none())
     }
 
-    /// Takes what is there. Whether it was anything.
-    pub(super) fn read(&mut self, staging: &mut Staging, events: &mut Vec<LiveEvent>) -> bool {
-        let mut has_read = false;
+    /// Takes what is there.
+    pub(super) fn read(&mut self, sink: &mut impl Sink, events: &mut Vec<LiveEvent>) -> Found {
         let begins = match self.beginning {
             Some(begin) if begin.noted.elapsed() < Beginning::PASSES_AFTER => begin.time,
             _ => {
@@ -147,40 +194,55 @@ impl Interface {
                 Timestamp::from_nanos(i64::MIN)
             }
         };
+        // Asked before it is read for the last time.
+        let is_over = self.lost_at.is_some_and(|lost_at| lost_at.elapsed() >= LINGER);
+        let mut found = Found::Nothing;
         for _ in 0..TURNS_MAX {
-            let Some(handle) = self.handle.as_mut().filter(|_| self.lost_at.is_none()) else {
-                break;
+            let is_lost = self.lost_at.is_some();
+            let Some(handle) = self.handle.as_mut().filter(|_| !is_lost || self.lingers) else {
+                return found;
             };
-            if staging.is_full() {
-                break;
+            if sink.is_full() {
+                return Found::More;
             }
-            let (link, mut count, mut early) = (self.link, 0, 0);
+            let (link, mut count, mut early, mut bytes) = (self.link, 0, 0, 0);
+            let ahead = &mut self.ahead;
             let step = handle.dispatch(Some(FRAMES_AT_ONCE), |packet| {
                 let time = time_of(packet.header);
                 count += 1;
+                bytes += packet.data.len();
+                ahead.fetch(packet.data);
                 if time < begins {
                     early += 1;
                 } else {
-                    staging.push(link, time, packet.header.len, packet.data);
+                    sink.push(link, time, packet.header.len, packet.data);
                 }
             });
-            self.counts.received += count - early;
-            has_read |= count > 0;
+            self.counts.received += (count - early) as u64;
+            self.read_bytes += (bytes + count * HEADER_BYTES) as u64;
+            if count > 0 {
+                found = Found::Last;
+            }
             match step {
-                Ok(_) if count > 0 => {}
-                Ok(_) => break,
+                Ok(_) if count == FRAMES_AT_ONCE => {}
+                Ok(_) if !is_lost => return found,
                 // Most often the interface went down or away. What it is shows in its state.
-                Err(_) => self.lose(system::link_state(&self.name), events),
+                Err(_) if !is_lost => self.lose(system::link_state(&self.name), events),
+                _ if count > 0 => {}
+                _ => {
+                    self.lingers = !is_over;
+                    return found;
+                }
             }
         }
-        has_read
+        Found::More
     }
 
     /// Looks whether the interface went or came back.
     pub(super) fn look_after(&mut self, events: &mut Vec<LiveEvent>) {
         let state = system::link_state(&self.name);
         match (state, self.lost_at) {
-            (LinkState::Up(index), None) if index == self.index => self.note_drops(),
+            (LinkState::Up(index), None) if index == self.index => {}
             (LinkState::Up(index), None) => {
                 // It was replaced between two looks.
                 self.lose(LinkState::Gone, events);
@@ -200,7 +262,7 @@ impl Interface {
 
     fn lose(&mut self, state: LinkState, events: &mut Vec<LiveEvent>) {
         self.note_drops();
-        self.lost_at = Some(Instant::now());
+        (self.lost_at, self.lingers) = (Some(Instant::now()), true);
         self.is_off = state == LinkState::Gone;
         self.is_blocked_told = false;
         if matches!(self.role, Role::Further) {
@@ -219,6 +281,10 @@ impl Interface {
         let Some(lost_at) = self.lost_at else { return };
         let is_same = index == self.index && !self.is_off && system::SURVIVES_DOWN;
         if !is_same {
+            // What the socket has still comes first.
+            if self.lingers && self.handle.is_some() {
+                return;
+            }
             match std::mem::replace(&mut self.role, Role::Only) {
                 Role::Further => {
                     (self.role, self.handle) = (Role::Further, None);
@@ -240,6 +306,7 @@ impl Interface {
             }
         }
         (self.index, self.lost_at, self.is_off) = (index, None, false);
+        self.lingers = false;
         if !matches!(self.role, Role::Further) {
             events.push(LiveEvent::Back { name: self.name.clone(), after: lost_at.elapsed() });
         }

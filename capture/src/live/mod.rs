@@ -6,6 +6,7 @@
 //! a thread's own source. An interface that goes down or away is waited for; what happens to interfaces is
 //! told as events, what they lost is counted and never guessed.
 
+mod ahead;
 #[cfg(target_os = "linux")]
 mod fanout;
 mod handle;
@@ -19,12 +20,13 @@ mod staging;
 mod system;
 
 use std::fmt;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use dissect::Timestamp;
+use dissect::{Frame, LinkType, Timestamp};
 
 use crate::Batch;
-use interface::Interface;
+use interface::{Found, Interface, Sink};
 use staging::Staging;
 
 pub use info::{InterfaceInfo, interfaces};
@@ -138,11 +140,23 @@ pub struct LiveSource {
     monitor: LiveMonitor,
     horizon: Timestamp,
     lag_ns: i64,
+    /// Whether the last look found all that there was.
+    is_drained: bool,
+    /// Bytes read before the last rest.
+    read_bytes: u64,
+    rested_at: Instant,
+    /// How long to rest while frames come fast; zero for not at all.
+    nap: Duration,
 }
 
 impl LiveSource {
     fn new(interfaces: Vec<Interface>, place: usize, monitor: LiveMonitor) -> Self {
+        let nap = interfaces.iter().map(Interface::nap).min();
         Self {
+            nap: nap.unwrap_or_default(),
+            is_drained: false,
+            read_bytes: 0,
+            rested_at: Instant::now(),
             staging: Staging::new(interfaces.len() > 1),
             events: Vec::new(),
             looked_at: Instant::now(),
@@ -156,27 +170,81 @@ impl LiveSource {
 
     /// Waits for frames, `timeout` at the most; `None` when none came.
     pub fn wait(&mut self, timeout: Duration) -> Option<Batch> {
+        self.look(timeout, |source| {
+            let found = read(&mut source.interfaces, &mut source.staging, &mut source.events);
+            let batch = source.staging.take_ready();
+            if let Some((first, last)) = batch.as_ref().and_then(ends) {
+                source.note(first, last);
+            }
+            (found, batch)
+        })
+    }
+
+    /// Waits for frames, `timeout` at the most, and gives each to `take`: where it lies in the
+    /// kernel's buffer, as long as there is but one interface. Whether there were any.
+    pub fn visit<F>(&mut self, timeout: Duration, take: &mut F) -> bool
+    where
+        F: FnMut(&Frame<'_>) + ?Sized,
+    {
+        if self.staging.is_sorted() {
+            let batch = self.wait(timeout);
+            batch.iter().flat_map(Batch::frames).for_each(|frame| take(&frame));
+            return batch.is_some();
+        }
+        let has_taken = self.look(timeout, |source| {
+            let mut sink = InPlace { staging: &mut source.staging, take: &mut *take, ends: None };
+            let found = read(&mut source.interfaces, &mut sink, &mut source.events);
+            let ends = sink.ends;
+            if let Some((first, last)) = ends {
+                source.note(first, last);
+            }
+            (found, ends)
+        });
+        has_taken.is_some()
+    }
+
+    /// Looks for something until it is there, or the time is over.
+    fn look<T>(
+        &mut self,
+        timeout: Duration,
+        mut look: impl FnMut(&mut Self) -> (Found, Option<T>),
+    ) -> Option<T> {
         let deadline = Instant::now() + timeout;
         loop {
             self.look_after();
-            let mut has_read = false;
-            for interface in &mut self.interfaces {
-                has_read |= interface.read(&mut self.staging, &mut self.events);
+            // The last look found all that there was.
+            if self.is_drained {
+                self.rest(deadline.saturating_duration_since(Instant::now()));
             }
-            if let Some(batch) = self.staging.take_ready() {
-                self.note(&batch);
-                return Some(batch);
+            let (found, result) = look(self);
+            self.is_drained = found != Found::More;
+            if result.is_some() {
+                return result;
             }
-            if !has_read {
+            if found == Found::Nothing {
                 self.horizon = before(now(), UNSEEN).min(self.staging.oldest());
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 return None;
             }
-            if !has_read {
-                system::wait_readable(&self.interfaces, left.min(self.staging.patience()));
-            }
+        }
+    }
+
+    /// Waits until there may be more.
+    fn rest(&mut self, longest: Duration) {
+        let longest = longest.min(self.staging.patience());
+        if longest.is_zero() {
+            return;
+        }
+        let read_bytes: u64 = self.interfaces.iter().map(Interface::read_bytes).sum();
+        let bytes = read_bytes - std::mem::replace(&mut self.read_bytes, read_bytes);
+        let passed = std::mem::replace(&mut self.rested_at, Instant::now()).elapsed();
+        // Bytes until the nap is over, if they come as fast as since the last rest.
+        let expected = u128::from(bytes) * self.nap.as_nanos() / passed.as_nanos().max(1);
+        if expected >= NAP_BYTES_MIN {
+            thread::sleep(self.nap.min(longest));
+        } else {
+            system::wait_readable(&self.interfaces, longest);
         }
     }
 
@@ -204,11 +272,10 @@ impl LiveSource {
         self.monitor.tell(self.place, counts, &mut self.events, newest, lag_ns);
     }
 
-    fn note(&mut self, batch: &Batch) {
-        if let (Some(first), Some(last)) = (batch.descs().first(), batch.descs().last()) {
-            self.lag_ns = self.lag_ns.max(now().nanos_since(first.time));
-            self.horizon = before(last.time, DISORDER);
-        }
+    /// Notes frames that are given out.
+    fn note(&mut self, first: Timestamp, last: Timestamp) {
+        self.lag_ns = self.lag_ns.max(now().nanos_since(first));
+        self.horizon = before(last, DISORDER);
     }
 
     /// Sees to interfaces that went or came, and to counters before they overflow.
@@ -221,6 +288,42 @@ impl LiveSource {
             }
             self.publish();
         }
+    }
+}
+
+/// Takes what the interfaces have.
+fn read(interfaces: &mut [Interface], sink: &mut impl Sink, events: &mut Vec<LiveEvent>) -> Found {
+    let found = interfaces.iter_mut().map(|interface| interface.read(sink, events));
+    found.fold(Found::Nothing, |all, one| match (all, one) {
+        (Found::More, _) | (_, Found::More) => Found::More,
+        (Found::Last, _) | (_, Found::Last) => Found::Last,
+        (Found::Nothing, Found::Nothing) => Found::Nothing,
+    })
+}
+
+/// The times of a batch's first and last frame.
+fn ends(batch: &Batch) -> Option<(Timestamp, Timestamp)> {
+    Some((batch.descs().first()?.time, batch.descs().last()?.time))
+}
+
+/// Gives frames to somebody where they lie.
+struct InPlace<'a, F: ?Sized> {
+    /// Counts them.
+    staging: &'a mut Staging,
+    take: &'a mut F,
+    /// The times of the first and the last one.
+    ends: Option<(Timestamp, Timestamp)>,
+}
+
+impl<F: FnMut(&Frame<'_>) + ?Sized> Sink for InPlace<'_, F> {
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    fn push(&mut self, link: LinkType, time: Timestamp, wire_len: u32, data: &[u8]) {
+        let number = self.staging.pass(time);
+        self.ends = Some((self.ends.map_or(time, |(first, _)| first), time));
+        (self.take)(&Frame { number, time, link, wire_len, data });
     }
 }
 
@@ -250,3 +353,6 @@ const KERNEL_DELAY_MS: i32 = 20;
 const UNSEEN: Duration = Duration::from_millis(3 * KERNEL_DELAY_MS as u64);
 /// By how much a processor may be late with putting a frame into the ring, behind others.
 const DISORDER: Duration = Duration::from_millis(2);
+/// What comes in a nap at least, which is several of the kernel's blocks. To be woken for each of
+/// them takes about as long as to read it.
+const NAP_BYTES_MIN: u128 = 1 << 20;

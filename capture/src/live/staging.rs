@@ -4,31 +4,25 @@
 //! block's delay older than what another one gave before. Of several interfaces frames are held
 //! back for two such delays and sorted; of one they go out as they come.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dissect::{LinkType, Timestamp};
+use dissect::{Frame, LinkType, Timestamp};
 
 use super::KERNEL_DELAY_MS;
-use crate::region::{Pool, Region};
-use crate::{Batch, FrameDesc};
+use super::interface::Sink;
+use crate::{Batch, Copies};
 
-/// Bytes in a batch, more or less: the cache holds what the worker reads next.
-const BLOCK_LEN: usize = 256 << 10;
 /// Bytes that are held back for sorting. A link that fills this within the delay fills the kernel's
 /// blocks too, which then come at once.
 const HELD_BYTES_MAX: usize = 4 << 20;
-/// Frames in a batch.
-const FRAMES_MAX: usize = 4096;
+/// Frames that are held back.
+const HELD_FRAMES_MAX: usize = 1 << 16;
 /// For how long frames are held back for sorting.
 const HOLD: Duration = Duration::from_millis(2 * KERNEL_DELAY_MS as u64);
 
 pub(super) struct Staging {
-    pool: Arc<Pool>,
+    copies: Copies,
     is_sorted: bool,
-    buffer: Vec<u8>,
-    filled: usize,
-    descs: Vec<FrameDesc>,
     /// When the oldest frame that is held came in.
     since: Option<Instant>,
     /// Frames given out.
@@ -39,17 +33,15 @@ pub(super) struct Staging {
 impl Staging {
     /// `is_sorted` for several interfaces.
     pub(super) fn new(is_sorted: bool) -> Self {
-        let block_len = if is_sorted { HELD_BYTES_MAX } else { BLOCK_LEN };
-        Self {
-            pool: Pool::new(block_len),
-            is_sorted,
-            buffer: Vec::new(),
-            filled: 0,
-            descs: Vec::new(),
-            since: None,
-            count: 0,
-            newest: None,
-        }
+        let copies = match is_sorted {
+            true => Copies::bounded(HELD_BYTES_MAX, HELD_FRAMES_MAX),
+            false => Copies::new(),
+        };
+        Self { copies, is_sorted, since: None, count: 0, newest: None }
+    }
+
+    pub(super) const fn is_sorted(&self) -> bool {
+        self.is_sorted
     }
 
     pub(super) const fn newest(&self) -> Option<Timestamp> {
@@ -57,39 +49,16 @@ impl Staging {
     }
 
     /// No frame that is held is older.
-    pub(super) fn oldest(&self) -> Timestamp {
-        let oldest = self.descs.iter().map(|desc| desc.time).min();
+    pub(super) fn oldest(&mut self) -> Timestamp {
+        let oldest = self.copies.descs_mut().iter().map(|desc| desc.time).min();
         oldest.unwrap_or(Timestamp::from_nanos(i64::MAX))
     }
 
-    /// Whether no more frames should be put in before some are taken out.
-    pub(super) fn is_full(&self) -> bool {
-        let frames_max = if self.is_sorted { 16 * FRAMES_MAX } else { FRAMES_MAX };
-        self.filled >= self.pool.block_len() / 8 * 7 || self.descs.len() >= frames_max
-    }
-
-    /// Copies a frame in.
-    pub(super) fn push(&mut self, link: LinkType, time: Timestamp, wire_len: u32, data: &[u8]) {
-        if self.buffer.is_empty() {
-            self.buffer = self.pool.take(self.pool.block_len());
-        }
-        let (Ok(offset), Ok(cap_len)) = (u32::try_from(self.filled), u32::try_from(data.len()))
-        else {
-            debug_assert!(false, "a block is far shorter than 4 GiB");
-            return;
-        };
-        let end = self.filled + data.len();
-        if end > self.buffer.len() {
-            self.buffer.resize(end, 0);
-        }
-        if let Some(room) = self.buffer.get_mut(self.filled..end) {
-            room.copy_from_slice(data);
-        }
-        self.filled = end;
+    /// The number of a frame that is given out where it lies.
+    pub(super) fn pass(&mut self, time: Timestamp) -> u64 {
         self.newest = self.newest.max(Some(time));
-        self.since.get_or_insert_with(Instant::now);
-        // The number is given when the order is known.
-        self.descs.push(FrameDesc { number: 0, time, offset, cap_len, wire_len, link });
+        self.count += 1;
+        self.count
     }
 
     /// For how long it may be waited before held frames are due.
@@ -109,17 +78,19 @@ impl Staging {
         if since.elapsed() < HOLD {
             return None;
         }
-        self.descs.sort_by_key(|desc| desc.time);
-        let hold_ns = i64::try_from(HOLD.as_nanos()).unwrap_or(i64::MAX);
         let newest = self.newest?;
-        let due = self.descs.partition_point(|desc| newest.nanos_since(desc.time) >= hold_ns);
+        let descs = self.copies.descs_mut();
+        descs.sort_by_key(|desc| desc.time);
+        let hold_ns = i64::try_from(HOLD.as_nanos()).unwrap_or(i64::MAX);
+        let due = descs.partition_point(|desc| newest.nanos_since(desc.time) >= hold_ns);
         // Nothing new came for so long that everything is due, or time is not what it was.
-        let due = if due == 0 || since.elapsed() >= 2 * HOLD { self.descs.len() } else { due };
-        let held = self.descs.split_off(due);
-        let (batch, bytes) = self.give();
+        let due = if due == 0 || since.elapsed() >= 2 * HOLD { descs.len() } else { due };
+        let held = descs.split_off(due);
+        let batch = self.give()?;
+        let bytes = batch.region().bytes();
         for desc in held {
             let start = desc.offset as usize;
-            let data = bytes.bytes().get(start..start + desc.cap_len as usize).unwrap_or_default();
+            let data = bytes.get(start..start + desc.cap_len as usize).unwrap_or_default();
             self.push(desc.link, desc.time, desc.wire_len, data);
         }
         Some(batch)
@@ -129,24 +100,32 @@ impl Staging {
     pub(super) fn take_all(&mut self) -> Option<Batch> {
         self.since?;
         if self.is_sorted {
-            self.descs.sort_by_key(|desc| desc.time);
+            self.copies.descs_mut().sort_by_key(|desc| desc.time);
         }
-        Some(self.give().0)
+        self.give()
     }
 
-    /// The frames that are left, numbered, and the bytes of all.
-    fn give(&mut self) -> (Batch, Arc<Region>) {
-        // As many are likely to come again.
-        let next = Vec::with_capacity(self.descs.len());
-        let mut descs = std::mem::replace(&mut self.descs, next);
-        for desc in &mut descs {
+    /// The frames that are left, numbered.
+    fn give(&mut self) -> Option<Batch> {
+        for desc in self.copies.descs_mut() {
             self.count += 1;
             desc.number = self.count;
         }
-        let buffer = std::mem::take(&mut self.buffer);
-        let region = Arc::new(Region::pooled(buffer, self.filled, &self.pool));
-        (self.filled, self.since) = (0, None);
-        (Batch::new(Arc::clone(&region), descs), region)
+        self.since = None;
+        self.copies.take()
+    }
+}
+
+impl Sink for Staging {
+    fn is_full(&self) -> bool {
+        self.copies.is_full()
+    }
+
+    fn push(&mut self, link: LinkType, time: Timestamp, wire_len: u32, data: &[u8]) {
+        self.newest = self.newest.max(Some(time));
+        self.since.get_or_insert_with(Instant::now);
+        // The number is given when the order is known.
+        self.copies.push(&Frame { number: 0, time, link, wire_len, data });
     }
 }
 
@@ -202,15 +181,5 @@ mod tests {
         staging.push(LinkType::ETHERNET, Timestamp::default(), 1, &frame);
         let batch = staging.take_ready().unwrap();
         assert_eq!(batch.frame(1).unwrap().data.len(), frame.len());
-    }
-
-    #[test]
-    fn many_small_frames_fill_a_batch() {
-        let mut staging = Staging::new(false);
-        for at in 0..FRAMES_MAX {
-            assert!(!staging.is_full(), "{at}");
-            push(&mut staging, 1, 1);
-        }
-        assert!(staging.is_full());
     }
 }

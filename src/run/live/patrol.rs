@@ -3,9 +3,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use capture::{Batch, InterfaceCounts, LiveMonitor, LiveSource};
+use capture::{InterfaceCounts, LiveMonitor, LiveSource};
 use crossbeam_channel::Sender;
-use dissect::{Sweep, Timestamp};
+use dissect::{Frame, Sweep, Timestamp};
 
 use super::interval::counted_since;
 use super::recorder::{Close, Message, Sight};
@@ -95,34 +95,33 @@ impl Patrol {
         let _ = self.recorder.send(message);
     }
 
-    fn drain(&mut self, until: Instant) -> Step {
+    fn drain(&mut self, until: Instant, wait: impl Wait) -> Step {
         if Instant::now() < until {
-            return self.wait(Duration::from_millis(20)).map_or(Step::Idle, Step::Frames);
+            return self.wait(Duration::from_millis(20), wait);
         }
         self.source.as_mut().and_then(LiveSource::drain).map_or(Step::Stop, Step::Frames)
     }
 
     /// Waits for frames, or while readers take them.
-    fn wait(&mut self, timeout: Duration) -> Option<Batch> {
+    fn wait(&mut self, timeout: Duration, wait: impl Wait) -> Step {
         match &mut self.source {
-            Some(source) => source.wait(timeout),
+            Some(source) => wait(source, timeout),
             None => {
                 sleep(timeout);
-                None
+                Step::Idle
             }
         }
     }
-}
 
-impl Director for Patrol {
-    fn step(&mut self) -> Step {
+    /// What to do next; frames are waited for this way.
+    fn next(&mut self, wait: impl Wait) -> Step {
         for event in self.monitor.take_events() {
             say(event);
         }
         self.service.alive();
         panic_for_tests("patrol");
         if let Some(until) = self.drains_until {
-            return self.drain(until);
+            return self.drain(until, wait);
         }
         if self.signals.is_stopped() {
             self.drains_until = Some(Instant::now() + DRAIN);
@@ -138,7 +137,25 @@ impl Director for Patrol {
             self.harvest_began = Instant::now();
             return Step::Harvest(self.now, if ends { Sweep::Cut } else { Sweep::Over });
         }
-        self.wait(WAIT).map_or(Step::Idle, Step::Frames)
+        self.wait(WAIT, wait)
+    }
+}
+
+/// Takes frames from a source, or waits for them for a time.
+trait Wait: FnOnce(&mut LiveSource, Duration) -> Step {}
+
+impl<T: FnOnce(&mut LiveSource, Duration) -> Step> Wait for T {}
+
+impl Director for Patrol {
+    fn step(&mut self) -> Step {
+        self.next(|source, timeout| source.wait(timeout).map_or(Step::Idle, Step::Frames))
+    }
+
+    fn step_in_place(&mut self, follow: &mut dyn FnMut(&Frame<'_>)) -> Step {
+        self.next(|source, timeout| match source.visit(timeout, follow) {
+            true => Step::Followed,
+            false => Step::Idle,
+        })
     }
 
     fn harvest(&mut self, harvest: Harvest, kind: Option<Sweep>) {
