@@ -311,7 +311,8 @@ impl Roles<'_> {
     /// on both sides, without either hello, is past it.
     fn is_finished_in_any_version(&self) -> bool {
         let (client, server) = (&self.client, &self.server);
-        if client.long_record && server.application_records > 0 && self.is_late() {
+        let has_hello = client.has_hello() || server.has_hello();
+        if client.long_record && server.application_records > 0 && self.is_late() && !has_hello {
             return true;
         }
         let offers_13 = client
