@@ -243,7 +243,8 @@ impl Reader {
             return self.begin(bytes, context);
         }
         self.start.extend_from_slice(bytes);
-        if self.start.len() >= START_LEN || !may_begin(&self.start) || is_alert(&self.start) {
+        let rest = self.start.get(idle_records(&self.start)..).unwrap_or_default();
+        if self.start.len() >= START_LEN || !may_begin(&self.start) || is_alert(rest) {
             let start = std::mem::take(&mut self.start);
             self.begin(&start, context);
         }

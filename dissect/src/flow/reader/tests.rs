@@ -29,7 +29,8 @@ const ALERT: &[u8] = b"\x15\x03\x01\x00\x02\x02\x46";
 
 #[test]
 fn a_lone_alert_is_read() {
-    for parts in [vec![ALERT], ALERT.chunks(1).collect()] {
+    let behind_empty = [b"\x16\x03\x01\x00\x00", ALERT].concat();
+    for parts in [vec![ALERT], ALERT.chunks(1).collect(), vec![&behind_empty]] {
         let reader = read(&parts, false);
         assert_eq!(reader.facts.alerts[0].description, 70);
     }
