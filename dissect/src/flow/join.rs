@@ -418,12 +418,14 @@ impl Roles<'_> {
         missing
     }
 
-    /// Whether the client was captured from its SYN to its end and sent nothing between the two, as
-    /// health checks and port scans do: there is no ClientHello to be missed.
+    /// Whether the client was captured from its SYN to its end and sent nothing of TLS between the
+    /// two, as health checks and port scans do, also after a STARTTLS: there is no ClientHello to be
+    /// missed.
     fn is_client_silent(&self) -> bool {
         let client = &self.client;
         client.is_anchored
-            && !client.saw_payload
+            && !client.has_hello()
+            && !client.saw_records
             && !client.is_cut_at_start
             && !client.has_holes
             && self.client_captured == Captured::All

@@ -340,6 +340,14 @@ fn a_client_that_said_nothing_is_not_missing() {
     );
     let late = alerted(Conversation::default().open()).reset(Side::Client);
     check(&late.packets, "complete", None, None);
+    // Asked for TLS, and left without a hello.
+    let asked = alerted(upgraded().fin(Side::Client));
+    check(&asked.packets, "complete", None, None);
+    // A part of the dialogue is lost, a hello perhaps.
+    let mut lost = upgraded();
+    let at = lost.packets.iter().rposition(|packet| packet.from == Side::Client).unwrap();
+    lost.packets.remove(at);
+    check(&alerted(lost.fin(Side::Client)).packets, "gap", None, None);
     // Of one that is not over, nobody knows what it has sent.
     check(&alerted(Conversation::default().open()).packets, "client-side-missing", None, None);
     // Its end tells of a hello that was lost.
