@@ -53,6 +53,17 @@ fn done_is_0_even_when_hosts_break() {
 }
 
 #[test]
+fn text_fits_the_width_that_columns_names() {
+    for (columns, width) in [("40", 40), ("60", 60), ("0", 100), ("wide", 100)] {
+        let mut command = tlsunset();
+        command.arg("analyze").arg(sample("demo")).env("COLUMNS", columns);
+        let ran: Ran = command.output().unwrap().into();
+        let longest = ran.stdout.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!((width - 20..=width).contains(&longest), "{columns}: {longest}");
+    }
+}
+
+#[test]
 fn check_is_1_when_a_host_breaks() {
     analyze_demo("--check").expect(1).says_nothing();
     analyze([sample("tls12-ok").as_os_str(), "--check".as_ref()]).expect(0);

@@ -100,6 +100,12 @@ fn the_evidence_of_an_old_client_is_told() {
 fn what_can_t_be_explained_is_said() {
     let folder = saved_demo();
     explain(folder.path(), "192.0.2.1", &[]).expect(2).says(&["192.0.2.1", "hosts.csv"]);
+    for wrong in ["10.20.1.300", "10.20.1.", "2001:db8::x"] {
+        let said = format!("{wrong} is no address, and no server of that name");
+        explain(folder.path(), wrong, &[]).expect(2).says(&[&said, "hosts.csv"]);
+    }
+    let ran = explain(folder.path(), "mail7.contoso.com", &[]).expect(2);
+    assert!(!ran.stderr.contains("no address"));
     explain(&folder.join("nowhere"), "x", &[]).expect(2).says(&["nowhere", "--out"]);
     explain(&folder.join("flows.csv"), "x", &[]).expect(2).says(&["flows.csv", "not a state file"]);
     let ran = explain(folder.path(), "10.20.1.11", &["--policy", "no-such"]);

@@ -115,7 +115,7 @@ fn unite(run: &mut RunInfo, same: &RunInfo) {
 
 /// What runs add up to.
 fn sum(parts: &[RunInfo]) -> RunInfo {
-    let mut run = RunInfo::default();
+    let mut run = RunInfo { merged_runs: parts.len(), ..RunInfo::default() };
     let (mut sensors, mut endpoints) = (BTreeSet::new(), BTreeSet::new());
     let marks = parts.iter().map(|part| part.anonymized.as_str()).collect();
     for part in parts {

@@ -45,6 +45,8 @@ pub struct RunInfo {
     pub anonymized: String,
     /// What was counted while foreign texts were read; `None` for captures.
     pub review: Option<ReviewInfo>,
+    /// How many runs were merged into this one; 0 for a run of its own.
+    pub merged_runs: usize,
 }
 
 /// How the times of the frames went on, in the order of the input.

@@ -391,7 +391,10 @@ impl Reader {
             Item::Part(_) if self.state.parts.is_empty() && !self.state.flows.is_empty() => {
                 return Err("a connection stands before the run that it is of");
             }
-            Item::Part(row) => self.state.parts.push(row.into_run()?),
+            Item::Part(row) => {
+                self.state.parts.push(row.into_run()?);
+                self.state.run.merged_runs = self.state.parts.len();
+            }
             Item::Interfaces(rows) => {
                 let run = self.state.parts.last_mut().unwrap_or(&mut self.state.run);
                 let capture = run.capture.as_mut().ok_or("files have no interfaces")?;

@@ -81,13 +81,18 @@ impl Console {
     }
 }
 
+/// The width that `COLUMNS` names, as for other programs that lay out text.
+fn columns_asked_for() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok().filter(|columns| *columns > 0)
+}
+
 /// How text for people is laid out on standard output.
 pub(super) fn text_style(color: ColorChoice) -> TextStyle {
     const WIDTH_WITHOUT_TERMINAL: usize = 100;
     let term = Term::stdout();
     let width = match term.size_checked() {
         Some((_, columns)) => usize::from(columns),
-        None => WIDTH_WITHOUT_TERMINAL,
+        None => columns_asked_for().unwrap_or(WIDTH_WITHOUT_TERMINAL),
     };
     let color = match color {
         ColorChoice::Always => true,

@@ -31,7 +31,14 @@ fn run(arguments: ExplainArguments, console: &mut Console) -> Result<(), String>
         Explanation { report: &report, flows: &flows, policies, host: &host, is_merged };
     let found = explanation.flows();
     if found.is_empty() {
+        let is_failed_address = host.is_failed_address();
         let (host, dir) = (&arguments.host, arguments.run.display());
+        if is_failed_address {
+            return Err(format!(
+                "{host} is no address, and no server of that name was seen in {dir}; hosts.csv \
+                 lists the hosts"
+            ));
+        }
         return Err(format!(
             "there is no connection of {host} in {dir}; hosts.csv lists the hosts, and flows.csv \
              the names of servers"

@@ -74,7 +74,7 @@ pub fn names(folder: &Path) -> Vec<String> {
 /// The program, with nothing on standard input and an environment that changes no output.
 pub fn tlsunset() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tlsunset"));
-    command.stdin(Stdio::null()).env_remove("NO_COLOR");
+    command.stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("COLUMNS");
     command
 }
 

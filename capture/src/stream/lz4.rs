@@ -1,29 +1,49 @@
 //! LZ4 frames one after the other, skippable ones left out.
 //!
 //! lz4_flex unpacks a frame, but takes a file that ends between two blocks for complete. So the
-//! framing is followed here beside it: block lengths only, no content.
+//! framing is followed here beside it: block lengths only, no content. Of a block that the source
+//! ends in, lz4_flex gives nothing; what is there of it is unpacked by [`torn`].
+
+mod torn;
 
 use std::io::{self, BufRead, Read};
 
 use lz4_flex::frame::FrameDecoder;
 
+use self::torn::{HISTORY_LEN, unpack};
 use super::{cut, damaged, read_all, skip};
 
 /// What a sequence of LZ4 frames unpacks to.
 pub(super) struct Lz4Frames<R: Read> {
     state: State<R>,
+    /// The end of what the frame at hand was unpacked to, which its next block may refer to.
+    history: Vec<u8>,
 }
 
 enum State<R: Read> {
     Between(R),
     Inside(Box<FrameDecoder<Followed<R>>>),
+    /// In what could be unpacked of a block that the source ends in.
+    Torn(io::Cursor<Vec<u8>>),
     /// After an error that left the place in the source unknown.
     Lost,
 }
 
 impl<R: BufRead> Lz4Frames<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { state: State::Between(source) }
+        Self { state: State::Between(source), history: Vec::new() }
+    }
+}
+
+impl<R: Read> Lz4Frames<R> {
+    /// Keeps as much of what was unpacked as a later block may refer to.
+    fn remember(&mut self, unpacked: &[u8]) {
+        let tail = unpacked.len().saturating_sub(HISTORY_LEN);
+        self.history.extend_from_slice(unpacked.get(tail..).unwrap_or_default());
+        // Seldom, so that moving it costs little.
+        if self.history.len() > 4 * HISTORY_LEN {
+            self.history.drain(..self.history.len() - HISTORY_LEN);
+        }
     }
 }
 
@@ -57,13 +77,25 @@ impl<R: BufRead> Read for Lz4Frames<R> {
                         return Ok(0);
                     }
                     Some(magic) => {
+                        self.history.clear();
                         let followed = Followed::new(source, magic);
                         self.state = State::Inside(Box::new(FrameDecoder::new(followed)));
                     }
                 },
                 State::Inside(mut frame) => {
-                    let count = frame.read(buffer).map_err(plain)?;
+                    let count = match frame.read(buffer) {
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                            let framing = frame.into_inner().framing;
+                            let rest = framing.unpack_block(&self.history);
+                            self.state = State::Torn(io::Cursor::new(rest));
+                            continue;
+                        }
+                        count => count.map_err(plain)?,
+                    };
                     if count > 0 {
+                        if frame.get_ref().framing.is_linked {
+                            self.remember(buffer.get(..count).unwrap_or_default());
+                        }
                         self.state = State::Inside(frame);
                         return Ok(count);
                     }
@@ -73,6 +105,13 @@ impl<R: BufRead> Read for Lz4Frames<R> {
                     }
                     self.state = State::Between(followed.source);
                 }
+                State::Torn(mut rest) => match rest.read(buffer)? {
+                    0 => return Err(cut()),
+                    count => {
+                        self.state = State::Torn(rest);
+                        return Ok(count);
+                    }
+                },
                 State::Lost => return Ok(0),
             }
         }
@@ -82,7 +121,6 @@ impl<R: BufRead> Read for Lz4Frames<R> {
 /// An error in words where the library has only the name of a variant.
 fn plain(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => cut(),
         io::ErrorKind::Interrupted => error,
         _ => damaged(format!("the lz4 decoder says {error}")),
     }
@@ -116,6 +154,9 @@ impl<R: Read> Read for Followed<R> {
     }
 }
 
+/// The longest block, packed or unpacked: 8 MiB in frames of the old kind, 4 MiB in others.
+const BLOCK_BYTES_MAX: usize = 8 << 20;
+
 /// Where in a frame the bytes given so far end.
 struct Framing {
     part: Part,
@@ -125,6 +166,14 @@ struct Framing {
     has_block_sum: bool,
     has_content_sum: bool,
     is_legacy: bool,
+    /// A block may refer to what was unpacked before it.
+    is_linked: bool,
+    /// What was read of the current block, and of its check sum.
+    block: Vec<u8>,
+    /// Length of the current block without its check sum.
+    block_len: usize,
+    /// The current block is not packed.
+    is_stored: bool,
 }
 
 /// A part of a frame, and how much of it is missing.
@@ -149,6 +198,10 @@ impl Framing {
             has_block_sum: false,
             has_content_sum: false,
             is_legacy,
+            is_linked: false,
+            block: Vec::new(),
+            block_len: 0,
+            is_stored: false,
         }
     }
 
@@ -169,6 +222,10 @@ impl Framing {
                 continue;
             };
             let count = bytes.len().min(usize::try_from(missing).unwrap_or(usize::MAX));
+            if let Part::Block(_) = self.part {
+                let room = BLOCK_BYTES_MAX.saturating_sub(self.block.len()).min(count);
+                self.block.extend_from_slice(bytes.get(..room).unwrap_or_default());
+            }
             bytes = bytes.get(count..).unwrap_or_default();
             let missing = missing - count as u64;
             self.part = match self.part {
@@ -184,6 +241,7 @@ impl Framing {
     fn byte(&mut self, byte: u8) {
         match self.part {
             Part::Flags => {
+                self.is_linked = byte & 0x20 == 0;
                 self.has_block_sum = byte & 0x10 != 0;
                 self.has_content_sum = byte & 0x04 != 0;
                 let size_len = if byte & 0x08 != 0 { 8 } else { 0 };
@@ -205,7 +263,19 @@ impl Framing {
         }
     }
 
+    /// Unpacks what was read of the current block, behind the `history` that it may refer to.
+    fn unpack_block(&self, history: &[u8]) -> Vec<u8> {
+        match (self.part, self.block.get(..self.block_len).unwrap_or(&self.block)) {
+            (Part::Block(_), stored) if self.is_stored => stored.to_vec(),
+            (Part::Block(_), packed) => unpack(packed, history, BLOCK_BYTES_MAX),
+            _ => Vec::new(),
+        }
+    }
+
     fn block(&mut self, len: u32) {
+        self.block.clear();
+        self.block_len = usize::try_from(len & 0x7fff_ffff).unwrap_or(usize::MAX);
+        self.is_stored = len & 0x8000_0000 != 0 && !self.is_legacy;
         self.part = match len {
             0 if self.has_content_sum => Part::ContentSum(4),
             0 => Part::End,
@@ -220,7 +290,7 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
     use std::io::Write;
 
     fn unpack(packed: &[u8]) -> (Vec<u8>, Option<String>) {
@@ -274,12 +344,34 @@ mod tests {
                 let (got, error) = unpack(&packed[..len]);
                 assert!(error.is_some(), "cut at {len}");
                 assert!(data.starts_with(&got));
-                assert!(got.len() + (64 << 10) + 100 > len.min(data.len()));
+                // Noise is stored: but for heads and check sums, what is there is delivered.
+                assert!(got.len() + 100 > len.min(data.len()), "cut at {len}");
             }
             // A cut between the first and the second block.
             let block_len = u32::from_le_bytes(packed[7..11].try_into().unwrap()) & 0x7fff_ffff;
             let (_, error) = unpack(&packed[..11 + block_len as usize]);
             assert!(error.is_some());
+        }
+    }
+
+    #[test]
+    fn a_torn_block_is_unpacked_up_to_where_it_is_torn() {
+        let lines: String = (0..60_000).map(|i| format!("line {} of {}\n", i, i % 97)).collect();
+        let data = lines.as_bytes();
+        for mode in [BlockMode::Independent, BlockMode::Linked] {
+            for size in [BlockSize::Max64KB, BlockSize::Max4MB] {
+                let info = FrameInfo::new().block_size(size).block_mode(mode);
+                let packed = frame(data, info.block_checksums(true));
+                let mut before = 0;
+                for len in (20..packed.len()).step_by(997) {
+                    let (got, error) = unpack(&packed[..len]);
+                    assert!(error.is_some() && data.starts_with(&got), "cut at {len}");
+                    // A sequence brings less than 20 bytes of the source here.
+                    assert!(got.len() > before || len < 100, "cut at {len}: {}", got.len());
+                    before = got.len();
+                }
+                assert!(before > data.len() - 20_000);
+            }
         }
     }
 

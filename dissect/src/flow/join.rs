@@ -311,7 +311,8 @@ impl Roles<'_> {
     /// on both sides, without either hello, is past it.
     fn is_finished_in_any_version(&self) -> bool {
         let (client, server) = (&self.client, &self.server);
-        if client.long_record && server.application_records > 0 && self.is_late() {
+        let has_hello = client.has_hello() || server.has_hello();
+        if client.long_record && server.application_records > 0 && self.is_late() && !has_hello {
             return true;
         }
         let offers_13 = client
@@ -417,12 +418,14 @@ impl Roles<'_> {
         missing
     }
 
-    /// Whether the client was captured from its SYN to its end and sent nothing between the two, as
-    /// health checks and port scans do: there is no ClientHello to be missed.
+    /// Whether the client was captured from its SYN to its end and sent nothing of TLS between the
+    /// two, as health checks and port scans do, also after a STARTTLS: there is no ClientHello to be
+    /// missed.
     fn is_client_silent(&self) -> bool {
         let client = &self.client;
         client.is_anchored
-            && !client.saw_payload
+            && !client.has_hello()
+            && !client.saw_records
             && !client.is_cut_at_start
             && !client.has_holes
             && self.client_captured == Captured::All

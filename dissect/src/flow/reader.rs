@@ -14,7 +14,7 @@ use super::Context;
 use super::side::SideFacts;
 use crate::tcp::{Buffers, GapCause, Place, Sink};
 use crate::tls::{
-    ContentType, Joined, Joiner, RecordEvent, RecordReader, Sslv2Hello, header_chain,
+    ContentType, Joined, Joiner, RecordEvent, RecordReader, Sslv2Hello, header_chain, idle_records,
     sslv2_client_hello_len, sslv2_server_hello,
 };
 use crate::upgrade::{Prelude, PreludeFacts, Step, Unwrap};
@@ -28,6 +28,8 @@ const SEARCHED_SEGMENTS_MAX: u16 = 256;
 const SSLV2_HELLO_BYTES_MAX: usize = 4096;
 /// An encrypted record of up to this length may be an alert (TLS 1.3: 2 bytes, content type, tag).
 const ALERT_RECORD_LEN_MAX: u16 = 19;
+/// An alert of Java, whose sockets pad every record of TLS 1.3 by 16 bytes. No Finished is so short.
+const PADDED_ALERT_RECORD_LEN: u16 = 35;
 
 /// One direction.
 #[derive(Debug, Default)]
@@ -254,7 +256,8 @@ impl Reader {
             return self.begin(bytes, context);
         }
         self.start.extend_from_slice(bytes);
-        if self.start.len() >= START_LEN || !may_begin(&self.start) || is_alert(&self.start) {
+        let rest = self.start.get(idle_records(&self.start)..).unwrap_or_default();
+        if self.start.len() >= START_LEN || !may_begin(&self.start) || is_alert(rest) {
             let start = std::mem::take(&mut self.start);
             self.begin(&start, context);
         }
@@ -262,6 +265,11 @@ impl Reader {
 
     /// Goes on as the first bytes tell.
     fn begin(&mut self, bytes: &[u8], context: &mut Context<'_>) {
+        let rest = bytes.get(idle_records(bytes)..).unwrap_or_default();
+        let may_be_hello = rest.len() < START_LEN && !self.facts.is_midstream && may_begin(rest);
+        if rest.len() < bytes.len() && (is_hello(rest) || may_be_hello) {
+            return self.start(rest, context);
+        }
         if is_hello(bytes) || is_alert(bytes) {
             self.facts.is_midstream &= !is_hello(bytes);
             self.enter_records(context);
@@ -384,12 +392,12 @@ impl Reader {
                         false => Content::Clear,
                     };
                     self.alert.clear();
-                    if self.stage == Stage::Records {
+                    if self.stage == Stage::Records && header.len > 0 {
                         self.count_record(header.kind, header.len, context);
                     }
                 }
                 RecordEvent::Fragment { header, bytes, is_last } => {
-                    if self.stage == Stage::Records {
+                    if self.stage == Stage::Records && header.len > 0 {
                         self.fragment(header.kind, header.len, bytes, is_last, context);
                         if self.stage == Stage::Over {
                             return;
@@ -427,8 +435,9 @@ impl Reader {
             ContentType::ChangeCipherSpec => facts.changed_cipher = true,
             ContentType::ApplicationData => {
                 facts.application_records += 1;
-                facts.alert_record |= len == ALERT_RECORD_LEN_MAX;
-                if len > ALERT_RECORD_LEN_MAX {
+                let is_alert = matches!(len, ALERT_RECORD_LEN_MAX | PADDED_ALERT_RECORD_LEN);
+                facts.alert_record |= is_alert;
+                if len > ALERT_RECORD_LEN_MAX && !is_alert {
                     facts.long_record = true;
                     facts.long_record_ack = context.place.ack;
                 }

@@ -17,7 +17,10 @@ pub(crate) use client_hello::ClientHelloParts;
 pub(crate) use cursor::Cursor;
 pub(crate) use intern::{Interner, ReadHello};
 pub(crate) use joiner::{Joined, Joiner};
-pub(crate) use record::{ContentType, RecordEvent, RecordReader, header_chain, record_header};
+pub(crate) use record::{
+    ContentType, RecordEvent, RecordReader, header_chain, header_in_place, idle_records,
+    record_header,
+};
 pub(crate) use server_hello::{ServerHelloParts, named_curve};
 pub(crate) use sslv2::{
     Sslv2Hello, client_hello_len as sslv2_client_hello_len, server_hello as sslv2_server_hello,

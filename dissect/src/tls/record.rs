@@ -25,8 +25,18 @@ const HEADER_LEN: usize = 5;
 /// The largest fragment: 2^14 bytes and 2048 for the cipher (RFC 5246 §6.2.3).
 const FRAGMENT_BYTES_MAX: u16 = (1 << 14) + 2048;
 
-/// Reads a record header; `None` when these bytes can't be one.
+/// Reads a record header where nothing but the bytes speaks for one; `None` when they can't be one,
+/// or are one that nobody should send: an empty record (RFC 5246 §6.2.1) or a version to come.
 pub(crate) fn record_header(bytes: [u8; HEADER_LEN]) -> Option<RecordHeader> {
+    header_in_place(bytes).filter(|header| {
+        let is_empty_allowed = header.kind == ContentType::ApplicationData;
+        header.version <= 0x0304 && (header.len > 0 || is_empty_allowed)
+    })
+}
+
+/// Reads a record header where one must be. Servers accept a hello under any version 3.x (RFC 5246
+/// appendix E.1), and OpenSSL and NSS pass over empty records.
+pub(crate) fn header_in_place(bytes: [u8; HEADER_LEN]) -> Option<RecordHeader> {
     let [kind, major, minor, high, low] = bytes;
     let len = u16::from_be_bytes([high, low]);
     let kind = match kind {
@@ -37,9 +47,29 @@ pub(crate) fn record_header(bytes: [u8; HEADER_LEN]) -> Option<RecordHeader> {
         24 => ContentType::Heartbeat,
         _ => return None,
     };
-    let is_empty_allowed = kind == ContentType::ApplicationData;
-    (major == 3 && minor <= 4 && len <= FRAGMENT_BYTES_MAX && (len > 0 || is_empty_allowed))
-        .then(|| RecordHeader { kind, version: u16::from_be_bytes([major, minor]), len })
+    let is_version = major == 3 && (minor <= 4 || kind == ContentType::Handshake);
+    (is_version && len <= FRAGMENT_BYTES_MAX).then(|| RecordHeader {
+        kind,
+        version: u16::from_be_bytes([major, minor]),
+        len,
+    })
+}
+
+/// Length of the whole records at the beginning that say nothing before a hello: empty ones, and
+/// ChangeCipherSpec, which GnuTLS passes over there as RFC 8446 §5 asks of TLS 1.3 behind a hello.
+pub(crate) fn idle_records(bytes: &[u8]) -> usize {
+    const CHANGE_CIPHER_SPEC_LEN: usize = HEADER_LEN + 1;
+    let mut at = 0;
+    while let Some((head, rest)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk) {
+        at += match (header_in_place(*head), rest.first()) {
+            (Some(RecordHeader { len: 0, .. }), _) => HEADER_LEN,
+            (Some(RecordHeader { kind: ContentType::ChangeCipherSpec, len: 1, .. }), Some(1)) => {
+                CHANGE_CIPHER_SPEC_LEN
+            }
+            _ => break,
+        };
+    }
+    at
 }
 
 /// How well the bytes read as records from the first one on: the count of headers, and whether the
@@ -107,7 +137,7 @@ impl RecordReader {
             }
             _ => self.collect_head(bytes)?,
         };
-        let Some(header) = record_header(head) else { return Some(RecordEvent::NotARecord) };
+        let Some(header) = header_in_place(head) else { return Some(RecordEvent::NotARecord) };
         self.current = Some(header);
         self.remaining = header.len;
         Some(RecordEvent::Begin(header))

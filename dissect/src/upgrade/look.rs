@@ -4,6 +4,7 @@
 //! anything. Eleven bytes have to agree with each other, which random ones do about once in 2^45.
 
 use crate::Side;
+use crate::tls::idle_records;
 
 /// The answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +37,25 @@ const HELLO_MAX: u32 = 1 << 17;
 pub(super) fn look(bytes: &[u8], role: Option<Side>) -> Look {
     let client = role != Some(Side::Server);
     let server = role != Some(Side::Client);
+    let bytes = bytes.get(idle_records(bytes)..).unwrap_or_default();
     match bytes.first() {
         None => Look::NeedMore,
         Some(&HANDSHAKE) => look_handshake(bytes, client, server),
+        _ if may_be_idle(bytes) => Look::NeedMore,
         Some(&ALERT) if server => look_alert(bytes),
         Some(0x80..) if client => look_sslv2(bytes),
         Some(_) => Look::No,
+    }
+}
+
+/// Whether these bytes are too few to tell a record that says nothing (see [`idle_records`]).
+fn may_be_idle(bytes: &[u8]) -> bool {
+    const CHANGE_CIPHER_SPEC: u8 = 20;
+    match *bytes {
+        [CHANGE_CIPHER_SPEC..=23] | [CHANGE_CIPHER_SPEC..=23, 3] => true,
+        [CHANGE_CIPHER_SPEC..=23, 3, 0..=4] | [CHANGE_CIPHER_SPEC..=23, 3, 0..=4, 0] => true,
+        [CHANGE_CIPHER_SPEC, 3, 0..=4, 0, 1] => true,
+        _ => false,
     }
 }
 
@@ -58,19 +72,20 @@ pub(super) fn is_hello(bytes: &[u8], role: Option<Side>) -> bool {
     }
 }
 
-/// A record header that fits so far, and its length field when it is there.
+/// A record header that fits so far, and its length field when it is there. Servers accept a hello
+/// under any version 3.x (RFC 5246 appendix E.1).
 fn record_len(bytes: &[u8], kind: u8) -> Result<Option<u16>, ()> {
+    let minor_max = if kind == HANDSHAKE { u8::MAX } else { 4 };
     let shape = |at: usize, fits: fn(u8) -> bool| bytes.get(at).is_none_or(|&byte| fits(byte));
     if bytes.first().is_some_and(|&byte| byte != kind)
         || !shape(1, |major| major == 3)
-        || !shape(2, |minor| minor <= 4)
+        || bytes.get(2).is_some_and(|&minor| minor > minor_max)
         || !shape(3, |high| u16::from(high) <= FRAGMENT_MAX >> 8)
     {
         return Err(());
     }
     match bytes {
         [_, _, _, high, low, ..] => match u16::from_be_bytes([*high, *low]) {
-            0 => Err(()),
             len if len > FRAGMENT_MAX => Err(()),
             len => Ok(Some(len)),
         },
@@ -132,6 +147,8 @@ fn look_hello_start(start: &[u8], client: bool, server: bool) -> Look {
     }
     match start.get(4..).unwrap_or_default() {
         [3, 0..=4] => Look::Yes,
+        // A version to come, which servers answer with their highest.
+        [3, _] if start[0] == CLIENT_HELLO => Look::Yes,
         // Drafts of TLS 1.3 before 16 put their own numbers here (0x7fNN).
         [0x7f, _] if start[0] == SERVER_HELLO => Look::Yes,
         [3 | 0x7f] | [] => Look::NeedMore,

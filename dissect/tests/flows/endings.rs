@@ -85,6 +85,9 @@ fn tls_13_is_established_by_more_than_an_alert() {
     check("alert", answered(&hello, b"").client(&sealed(19)), Some(false));
     let alert = answered(&hello, b"").client(&sealed(19)).close(Side::Client);
     check("alert and end", alert, Some(false));
+    check("padded alert", answered(&hello, b"").client(&sealed(35)), Some(false));
+    let goodbye = [sealed(69), data(0x0303, 35)].concat();
+    check("finished, padded alert", answered(&hello, b"").client(&goodbye), Some(true));
     let plain = answered(&hello, b"").client(&alert_record(0x0303, 2, 50));
     check("alert in the clear", plain, Some(false));
     check("nothing yet", answered(&hello, b""), None);

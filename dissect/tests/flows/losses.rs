@@ -340,6 +340,14 @@ fn a_client_that_said_nothing_is_not_missing() {
     );
     let late = alerted(Conversation::default().open()).reset(Side::Client);
     check(&late.packets, "complete", None, None);
+    // Asked for TLS, and left without a hello.
+    let asked = alerted(upgraded().fin(Side::Client));
+    check(&asked.packets, "complete", None, None);
+    // A part of the dialogue is lost, a hello perhaps.
+    let mut lost = upgraded();
+    let at = lost.packets.iter().rposition(|packet| packet.from == Side::Client).unwrap();
+    lost.packets.remove(at);
+    check(&alerted(lost.fin(Side::Client)).packets, "gap", None, None);
     // Of one that is not over, nobody knows what it has sent.
     check(&alerted(Conversation::default().open()).packets, "client-side-missing", None, None);
     // Its end tells of a hello that was lost.
@@ -351,6 +359,43 @@ fn a_client_that_said_nothing_is_not_missing() {
     lost.packets.pop();
     lost = alerted(lost).reset(Side::Client);
     assert!(!facts(&lost.packets).coverage.is_complete());
+}
+
+/// The packets in segments of `len` bytes, but for the `first` ones, as their fates are: whether a
+/// packet is lost, how late it is, whether it comes again. The server's come `skew` later.
+fn arrive(
+    whole: &[Packet],
+    len: usize,
+    skew: usize,
+    fates: &[(usize, usize, usize)],
+    first: usize,
+) -> Vec<Packet> {
+    let mut timed: Vec<(usize, Packet)> = Vec::new();
+    for (at, packet) in split(whole, len).into_iter().enumerate() {
+        let (loss, delay, again) = fates[at % fates.len()];
+        let time = at + delay + if packet.from == Side::Server { skew } else { 0 };
+        if again == 0 {
+            timed.push((time + 2, packet.clone()));
+        } else if loss == 0 {
+            continue;
+        }
+        timed.push((time, packet));
+    }
+    timed.sort_by_key(|(time, _)| *time);
+    timed.into_iter().skip(first).map(|(_, packet)| packet).collect()
+}
+
+#[test]
+fn early_data_before_a_late_hello_of_the_server_establishes_nothing() {
+    // Lost are all that don't come again; the hellos lose their ends to the snap length.
+    let mut fates = vec![(0, 0, 0); 400];
+    fates[1] = (0, 0, 1);
+    fates[2] = (0, 1, 0);
+    fates[3] = (0, 0, 1);
+    let packets = arrive(&early_data().packets, 26, 0, &fates, 2);
+    let seen = Lens { snap_len: 65, ..Lens::default() }.see(&packets).flows;
+    assert_eq!(seen.len(), 1);
+    assert_ne!(seen[0].established, Some(true));
 }
 
 proptest! {
@@ -369,19 +414,7 @@ proptest! {
     ) {
         let whole = conversations().swap_remove(case);
         let truth = facts(&whole.packets);
-        let mut timed: Vec<(usize, Packet)> = Vec::new();
-        for (at, packet) in split(&whole.packets, len).into_iter().enumerate() {
-            let (loss, delay, again) = fates[at % fates.len()];
-            let time = at + delay + if packet.from == Side::Server { skew } else { 0 };
-            if again == 0 {
-                timed.push((time + 2, packet.clone()));
-            } else if loss == 0 {
-                continue;
-            }
-            timed.push((time, packet));
-        }
-        timed.sort_by_key(|(time, _)| *time);
-        let packets: Vec<Packet> = timed.into_iter().skip(first / 3 * 2).map(|(_, p)| p).collect();
+        let packets = arrive(&whole.packets, len, skew, &fates, first / 3 * 2);
         let seen = Lens { snap_len, ..Lens::default() }.see(&packets).flows;
         prop_assert!(seen.len() <= 1);
         for seen in seen {

@@ -41,6 +41,15 @@ impl HostQuery {
         }
     }
 
+    /// Whether it is a name that no host can have: one that ends in a number or has a colon, as
+    /// addresses do. Browsers tell addresses the same way (WHATWG URL, "ends in a number").
+    #[must_use]
+    pub fn is_failed_address(&self) -> bool {
+        let Self::Name(name) = self else { return false };
+        let last = name.rsplit('.').next().unwrap_or_default();
+        name.contains(':') || !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
     /// Whether a connection is one of the host's.
     #[must_use]
     pub fn matches(&self, flow: &JudgedFlow) -> bool {

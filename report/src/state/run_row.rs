@@ -104,6 +104,7 @@ impl RunRow {
             endpoints: self.endpoints,
             anonymized: self.anonymized,
             review: None,
+            merged_runs: 0,
         })
     }
 }

@@ -1,13 +1,14 @@
 //! What a few bytes may be the beginning of.
 
-use crate::tls::{ContentType, message, record_header};
+use crate::tls::{ContentType, header_in_place, message, record_header};
 
 /// Whether the bytes begin a record that begins a hello, as far as they go. At least six bytes.
 pub(super) fn is_hello(bytes: &[u8]) -> bool {
     let Some(&head) = bytes.first_chunk::<5>() else { return false };
-    let Some(header) = record_header(head) else { return false };
+    let Some(header) = header_in_place(head) else { return false };
     let Some(&kind) = bytes.get(5) else { return false };
     header.kind == ContentType::Handshake
+        && header.len > 0
         && matches!(
             kind,
             message::CLIENT_HELLO | message::SERVER_HELLO | message::HELLO_RETRY_REQUEST
@@ -72,7 +73,7 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
         [] => true,
         [first, ref rest @ ..] if (20..=24).contains(&first) => {
             rest.first().is_none_or(|&major| major == 3)
-                && rest.get(1).is_none_or(|&minor| minor <= 4)
+                && rest.get(1).is_none_or(|&minor| minor <= 4 || first == 22)
         }
         [first, ref rest @ ..] if first & 0x80 != 0 => {
             rest.get(1).is_none_or(|&kind| matches!(kind, 1 | 4))

@@ -219,6 +219,16 @@ pub(super) fn write_about(out: &mut dyn Write, view: &View<'_>) -> io::Result<()
         )?;
     }
     writeln!(out, "</dl>\n<h3>Where it comes from</h3><dl class=\"words\">")?;
+    if run.merged_runs > 0 {
+        let sensors = run.sensor.split(';').filter(|name| !name.is_empty());
+        let sensors: Vec<String> = sensors.map(str::to_owned).collect();
+        writeln!(
+            out,
+            "<dt>Merged</dt><dd>{}. A connection that several of them saw counts once.</dd>",
+            count_of(run.merged_runs as u64, "run")
+        )?;
+        list(out, "Sensors", &sensors)?;
+    }
     list(out, "Inputs", &run.inputs)?;
     list(out, "Inside", &run.home)?;
     let endpoints = match run.endpoints.as_str() {

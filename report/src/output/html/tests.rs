@@ -330,6 +330,18 @@ fn a_capture_of_nothing_makes_a_page_that_says_so() {
 }
 
 #[test]
+fn a_page_of_merged_runs_says_that_it_is_one() {
+    let about = |merged_runs, sensor: &str| {
+        let run = RunInfo { merged_runs, sensor: sensor.to_owned(), ..run() };
+        Page::parse(&html_of(&office(), &run)).with_id("about").text()
+    };
+    let merged = about(3, "east;west");
+    assert!(merged.contains("3 runs. A connection that several of them saw counts once."));
+    assert!(merged.contains("east") && merged.contains("west"), "{merged}");
+    assert!(!about(0, "east").contains("counts once"));
+}
+
+#[test]
 fn a_page_of_exported_rows_says_that_it_is_one() {
     let review = crate::review::ReviewInfo { rows_read: 1234, ..Default::default() };
     let run = RunInfo { review: Some(review), ..run() };
