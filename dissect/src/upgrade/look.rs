@@ -51,12 +51,14 @@ pub(super) fn look(bytes: &[u8], role: Option<Side>) -> Look {
 /// Whether these bytes are too few to tell a record that says nothing (see [`idle_records`]).
 fn may_be_idle(bytes: &[u8]) -> bool {
     const CHANGE_CIPHER_SPEC: u8 = 20;
-    match *bytes {
-        [CHANGE_CIPHER_SPEC..=23] | [CHANGE_CIPHER_SPEC..=23, 3] => true,
-        [CHANGE_CIPHER_SPEC..=23, 3, 0..=4] | [CHANGE_CIPHER_SPEC..=23, 3, 0..=4, 0] => true,
-        [CHANGE_CIPHER_SPEC, 3, 0..=4, 0, 1] => true,
-        _ => false,
-    }
+    matches!(
+        *bytes,
+        [CHANGE_CIPHER_SPEC..=23]
+            | [CHANGE_CIPHER_SPEC..=23, 3]
+            | [CHANGE_CIPHER_SPEC..=23, 3, 0..=4]
+            | [CHANGE_CIPHER_SPEC..=23, 3, 0..=4, 0]
+            | [CHANGE_CIPHER_SPEC, 3, 0..=4, 0, 1]
+    )
 }
 
 /// Whether a hello begins here whose every field that is there agrees with its lengths. For places
