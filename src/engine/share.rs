@@ -128,6 +128,7 @@ impl<'a, R: Reader> Share<'a, R> {
         (outboxes, inbox): (Vec<Option<Sender<Parcel>>>, Receiver<Parcel>),
         settings: &Settings,
     ) -> Self {
+        let blocks = Copies::new();
         let desk = Desk {
             index,
             placer: Placer::new(settings.seed),
@@ -135,7 +136,7 @@ impl<'a, R: Reader> Share<'a, R> {
             log: Log::default(),
             common,
             numbers: Numbers::default(),
-            copies: outboxes.iter().map(|_| Copies::new()).collect(),
+            copies: outboxes.iter().map(|_| blocks.sibling()).collect(),
             outboxes,
             inbox,
             hold: Hold::default(),
