@@ -33,7 +33,16 @@ impl Copies {
 
     /// For batches of about these sizes.
     pub(crate) fn bounded(block_len: usize, frames_max: usize) -> Self {
-        let pool = Pool::new(block_len);
+        Self::pooled(Pool::new(block_len), frames_max)
+    }
+
+    /// For further batches of the same kind, whose memory is used again for both.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self::pooled(Arc::clone(&self.pool), self.frames_max)
+    }
+
+    fn pooled(pool: Arc<Pool>, frames_max: usize) -> Self {
         Self { pool, frames_max, buffer: Vec::new(), filled: 0, descs: Vec::new() }
     }
 
@@ -87,7 +96,16 @@ impl Copies {
         let descs = std::mem::replace(&mut self.descs, next);
         let buffer = std::mem::take(&mut self.buffer);
         let filled = std::mem::take(&mut self.filled);
-        Some(Batch::new(Arc::new(Region::pooled(buffer, filled, &self.pool)), descs))
+        // A few frames that are kept keep no whole block.
+        let region = match buffer.get(..filled) {
+            Some(bytes) if filled <= self.pool.block_len() / 8 => {
+                let region = Region::owned(bytes.to_vec());
+                self.pool.give(buffer);
+                region
+            }
+            _ => Region::pooled(buffer, filled, &self.pool),
+        };
+        Some(Batch::new(Arc::new(region), descs))
     }
 }
 
@@ -127,6 +145,24 @@ mod tests {
         assert_eq!(found, [(3, vec![1, 2], 9), (5, vec![], 9), (9, vec![4], 9)]);
         assert!(copies.is_empty());
         assert!(copies.take().is_none());
+    }
+
+    #[test]
+    fn a_few_frames_keep_no_block() {
+        let mut copies = Copies::new();
+        let mut sibling = copies.sibling();
+        let mut batches = Vec::new();
+        for (len, idle) in [(1, 1), (BLOCK_LEN / 8, 1), (BLOCK_LEN / 8 + 1, 0)] {
+            for copies in [&mut copies, &mut sibling] {
+                copies.push(&frame(1, &vec![7; len]));
+                let batch = copies.take().unwrap();
+                assert_eq!(batch.frame(0).unwrap().data, vec![7; len]);
+                assert_eq!(copies.pool.idle_count(), idle, "{len}");
+                batches.push(batch);
+            }
+        }
+        drop(batches);
+        assert_eq!(copies.pool.idle_count(), 2);
     }
 
     #[test]

@@ -99,11 +99,20 @@ impl Pool {
         idle.unwrap_or_else(|| vec![0; self.block_len])
     }
 
-    fn give(&self, buffer: Vec<u8>) {
+    /// Takes back a buffer that nobody needs.
+    pub(crate) fn give(&self, buffer: Vec<u8>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if buffer.len() == self.block_len && idle.len() < IDLE_BUFFERS_MAX {
             idle.push(buffer);
         }
+    }
+}
+
+#[cfg(test)]
+impl Pool {
+    /// How many buffers wait to be used again.
+    pub(crate) fn idle_count(&self) -> usize {
+        self.idle.lock().unwrap().len()
     }
 }
 

@@ -11,6 +11,7 @@ mod dispatch;
 mod hold;
 mod hosts;
 mod live;
+mod numbers;
 mod readers;
 mod relay;
 mod share;

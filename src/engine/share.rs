@@ -10,6 +10,7 @@ use dissect::{Frame, Pairing, Placement, Placer, Sweep, Timestamp, Wrap};
 
 use super::hold::{Hold, Kind};
 use super::live::{Harvest, Log};
+use super::numbers::Numbers;
 use super::readers::Reader;
 use super::{Settings, Worker};
 
@@ -57,40 +58,6 @@ impl Common {
     }
 }
 
-/// Numbers for the frames that one reader dissects. They come in lots, since readers that ask for
-/// each one keep each other's processors waiting.
-#[derive(Default)]
-struct Numbers {
-    /// The last one that was given.
-    last: u64,
-    /// The end of the lot.
-    end: u64,
-}
-
-impl Numbers {
-    const LOT: u64 = 64;
-
-    fn next(&mut self, common: &Common) -> u64 {
-        if self.last == self.end {
-            self.last = common.numbers.fetch_add(Self::LOT, Relaxed);
-            self.end = self.last + Self::LOT;
-        }
-        self.last += 1;
-        self.last
-    }
-
-    /// The number of what came with the last frame.
-    fn current(&self, common: &Common) -> u64 {
-        if self.last == self.end { common.numbers.load(Relaxed) } else { self.last }
-    }
-
-    /// Gives the rest of the lot back. When others went on with theirs, its numbers stay unused.
-    fn give_back(&mut self, common: &Common) {
-        let _ = common.numbers.compare_exchange(self.end, self.last, Relaxed, Relaxed);
-        self.end = self.last;
-    }
-}
-
 /// A reader, and what it needs to dissect its share.
 pub(super) struct Share<'a, R> {
     reader: R,
@@ -128,6 +95,7 @@ impl<'a, R: Reader> Share<'a, R> {
         (outboxes, inbox): (Vec<Option<Sender<Parcel>>>, Receiver<Parcel>),
         settings: &Settings,
     ) -> Self {
+        let blocks = Copies::new();
         let desk = Desk {
             index,
             placer: Placer::new(settings.seed),
@@ -135,7 +103,7 @@ impl<'a, R: Reader> Share<'a, R> {
             log: Log::default(),
             common,
             numbers: Numbers::default(),
-            copies: outboxes.iter().map(|_| Copies::new()).collect(),
+            copies: outboxes.iter().map(|_| blocks.sibling()).collect(),
             outboxes,
             inbox,
             hold: Hold::default(),
@@ -235,7 +203,7 @@ impl Desk<'_> {
             }
         };
         if to == self.index && wrap == Wrap::Plain {
-            let number = self.numbers.next(self.common);
+            let number = self.numbers.next(&self.common.numbers);
             self.worker.take_frame(&Frame { number, ..*frame });
         } else if let Some(copies) = self.copies.get_mut(to) {
             copies.push(frame);
@@ -250,7 +218,7 @@ impl Desk<'_> {
         (0..self.copies.len()).for_each(|to| self.send(to));
         if let Some(newest) = self.newest.take() {
             self.common.newest.fetch_max(newest.as_nanos(), Relaxed);
-            self.numbers.give_back(self.common);
+            self.numbers.give_back(&self.common.numbers);
         }
     }
 
@@ -315,8 +283,8 @@ impl Desk<'_> {
         let (region, mut descs) = batch.into_parts();
         for desc in &mut descs {
             desc.number = match kind {
-                Kind::Frames => self.numbers.next(self.common),
-                Kind::Datagram => self.numbers.current(self.common),
+                Kind::Frames => self.numbers.next(&self.common.numbers),
+                Kind::Datagram => self.numbers.current(&self.common.numbers),
             };
         }
         let batch = Batch::new(region, descs);
@@ -345,47 +313,5 @@ impl Desk<'_> {
         let Self { worker, mut log, mut placer, handed_over, .. } = self;
         let harvest = log.harvest([worker.finish()], placer.take_counters());
         Harvest { handed_over, ..harvest }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_given_once_and_grow() {
-        let common = Common::new(&Pairing::new(1, 2), 2);
-        let (mut one, mut other) = (Numbers::default(), Numbers::default());
-        let mut given = Vec::new();
-        for round in 0..300 {
-            for numbers in [&mut one, &mut other] {
-                let before = numbers.current(&common);
-                for _ in 0..round % 5 {
-                    let number = numbers.next(&common);
-                    assert!(number > before, "{number} after {before}");
-                    assert!(numbers.current(&common) >= number);
-                    given.push(number);
-                }
-                if round % 3 == 0 {
-                    numbers.give_back(&common);
-                }
-            }
-        }
-        let count = given.len();
-        given.sort_unstable();
-        given.dedup();
-        assert_eq!(given.len(), count);
-    }
-
-    #[test]
-    fn numbers_of_a_lone_reader_have_no_holes() {
-        let common = Common::new(&Pairing::new(1, 2), 2);
-        let mut numbers = Numbers::default();
-        let mut given = Vec::new();
-        for visit in 0..150 {
-            given.extend((0..visit).map(|_| numbers.next(&common)));
-            numbers.give_back(&common);
-        }
-        assert!(given.iter().copied().eq(1..=given.len() as u64));
     }
 }

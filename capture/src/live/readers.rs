@@ -56,8 +56,7 @@ impl LiveReaders {
             sources.push(LiveSource::new(interfaces, 0, monitor.clone()));
         }
         if let Some(first) = sources.first_mut() {
-            first.events.extend(reasons);
-            first.events.extend(listening(names));
+            first.tell(reasons.into_iter().chain(listening(names)));
         }
         sources.iter_mut().for_each(LiveSource::publish);
         Ok(Self { sources, monitor })
