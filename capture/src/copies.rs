@@ -82,6 +82,7 @@ impl Copies {
     }
 
     /// Where the frames lie; some may be taken out, to be pushed again.
+    #[cfg(feature = "libpcap")]
     pub(crate) fn descs_mut(&mut self) -> &mut Vec<FrameDesc> {
         &mut self.descs
     }

@@ -175,7 +175,7 @@ pub struct CommonArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
-    /// Ceiling for all flow state, at least 16M
+    /// Ceiling for connections in memory, at least 16M
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_memory)]
     pub memory: u64,
 
