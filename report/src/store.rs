@@ -9,6 +9,7 @@
 
 mod facts;
 mod lines;
+mod runs;
 mod sorter;
 
 use std::cmp::Ordering;
