@@ -307,6 +307,27 @@ fn ecs_documents_have_the_names_of_the_schema() {
 // OCSF
 
 #[test]
+fn ocsf_events_are_valid_by_the_published_schema() {
+    let script = root().join("tests/schemas/ocsf.py");
+    let mut command = Command::new("python3");
+    command.arg(script).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = command.spawn() else {
+        eprintln!("SKIPPED the schema of OCSF: python3 does not run");
+        return;
+    };
+    let mut pipe = child.stdin.take().unwrap();
+    // A script without its modules reads nothing.
+    let _ = pipe.write_all(written("ocsf").as_bytes());
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(3) => eprintln!("SKIPPED the schema of OCSF, which is not installed: {errors}"),
+        status => assert_eq!(status, Some(0), "{errors}"),
+    }
+}
+
+#[test]
 fn ocsf_events_have_the_names_of_the_schema() {
     let events = events("ocsf");
     check_rows(
