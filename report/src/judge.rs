@@ -146,18 +146,24 @@ impl Judge {
     ) -> Vec<JudgedFlow> {
         let flows = sorted(flows.into_iter().map(Into::into).collect());
         let history = History::of(&flows, &self.policies);
-        self.judge_sorted(flows, &history, names)
+        let mut flows = self.unjudged(flows);
+        self.judge_each(&mut flows, &history, |_| Told::ByBook(names));
+        flows
     }
 
-    /// Judges some connections of a run, which are in order, by what is known of all.
-    pub(crate) fn judge_sorted(
+    /// Judges some connections of a run by what is known of all. What they share is in `book`, which
+    /// grows with what is new in them.
+    pub(crate) fn judge_some(
         &self,
         flows: Vec<Box<FlowFacts>>,
         history: &History,
         names: &NameBook,
+        book: &mut Book,
     ) -> Vec<JudgedFlow> {
         let mut flows = self.unjudged(flows);
-        self.judge_each(&mut flows, history, |_| Told::ByBook(names));
+        for flow in &mut flows {
+            self.judge(flow, history, Told::ByBook(names), book);
+        }
         flows
     }
 
@@ -343,7 +349,7 @@ const PART_LEN_MIN: usize = 256;
 
 /// What connections of a run share: each made once in a thread.
 #[derive(Default)]
-struct Book {
+pub(crate) struct Book {
     words: Words,
     stacks: StackBook,
     verdicts: Verdicts,

@@ -20,7 +20,7 @@ use dissect::FlowFacts;
 
 use self::facts::FactsKind;
 use self::sorter::{Sorted, Sorter};
-use crate::judge::{self, History};
+use crate::judge::{self, Book, History};
 use crate::{Anonymizer, Judge, JudgedFlow, NameBook};
 pub(crate) use lines::{Line, Lines, end_of};
 
@@ -28,9 +28,12 @@ pub(crate) use lines::{Line, Lines, end_of};
 /// lists, its part of the hosts.
 pub const JUDGED_BYTES: usize = 256;
 
-/// Connections that are judged together when they come from a file: some 8 MB. Tests have few
-/// connections, and several parts of them.
-const PART_LEN: usize = if cfg!(test) { 5 } else { 8192 };
+/// Connections that are taken from a file together: their memory is used again for the next ones.
+/// Tests have few connections, and several parts of them.
+const PART_LEN: usize = if cfg!(test) { 5 } else { 1024 };
+
+/// Parts whose connections share their judgements; what they share is forgotten then.
+const PARTS_ALIKE: usize = if cfg!(test) { 2 } else { 64 };
 
 /// Takes connections, in memory and beyond it in a file.
 #[derive(Debug)]
@@ -54,6 +57,11 @@ impl FactsStore {
     /// [`finish`](Self::finish) says why.
     pub fn push(&mut self, facts: Box<FlowFacts>) {
         self.0.push(facts);
+    }
+
+    /// Has so many bytes stay in memory from now on.
+    pub const fn set_held_max(&mut self, held_max: usize) {
+        self.0.set_held_max(held_max);
     }
 
     /// Bytes in memory that should have been put aside and could not be.
@@ -148,13 +156,26 @@ impl<'a> StoredFlows<'a> {
         &self,
         take: &mut dyn FnMut(&[JudgedFlow]) -> io::Result<()>,
     ) -> io::Result<()> {
+        let mut judge = self.judge();
         self.facts.each_part(|facts| {
-            let judged = self.judge.judge_sorted(facts, &self.history, self.names);
+            let judged = judge(facts);
             match self.anonymizer {
                 None => take(&judged),
                 Some(anonymizer) => take(&anonymizer.flows(judged)),
             }
         })
+    }
+
+    /// Judges parts, one after the other.
+    fn judge(&self) -> impl FnMut(Vec<Box<FlowFacts>>) -> Vec<JudgedFlow> {
+        let (mut book, mut parts) = (Book::default(), 0);
+        move |facts| {
+            if parts == PARTS_ALIKE {
+                (book, parts) = (Book::default(), 0);
+            }
+            parts += 1;
+            self.judge.judge_some(facts, &self.history, self.names, &mut book)
+        }
     }
 
     /// Connections by their places among all, which are sorted; each with its place.
@@ -171,11 +192,12 @@ impl<'a> StoredFlows<'a> {
             })?;
             return Ok(found);
         }
+        let mut judge = self.judge();
         self.facts.each_part(|part| {
             let part = part.into_iter().zip(&mut all);
             let part = part.filter(|(_, place)| wanted.next_if_eq(&place).is_some());
             let (facts, places): (Vec<_>, Vec<_>) = part.unzip();
-            let judged = self.judge.judge_sorted(facts, &self.history, self.names);
+            let judged = judge(facts);
             found.extend(places.into_iter().zip(judged));
             Ok(())
         })?;

@@ -223,6 +223,8 @@ struct Worker<'a> {
     seen: Seen<'a>,
     /// Bytes of connections that were reported before those at hand have to make room for them.
     kept_bytes_max: usize,
+    /// Bytes for connections at hand, and as many for those that were reported.
+    share: usize,
 }
 
 struct Seen<'a> {
@@ -257,6 +259,7 @@ struct Learned {
 impl<'a> Worker<'a> {
     fn new(settings: &Settings, hosts: Option<&'a LiveHosts>) -> Self {
         let mut limits = settings.limits.clone();
+        let share = limits.memory_max / settings.workers.max(1);
         // UDP takes its part of the ceiling.
         limits.memory_max -= limits.udp_memory_max.min(limits.memory_max / 8);
         limits.memory_max /= settings.workers.max(1);
@@ -264,6 +267,7 @@ impl<'a> Worker<'a> {
         limits.attempts_max /= settings.workers.max(1);
         Self {
             kept_bytes_max: limits.memory_max,
+            share,
             dissector: Dissector::new(limits, settings.seed),
             seen: Seen {
                 learned: Learned::default(),
@@ -302,6 +306,11 @@ impl<'a> Worker<'a> {
 
     fn take(&mut self, batch: &Batch) {
         self.dissector.push_all(batch.frames(), &mut self.seen);
+        if let Some(store) = &mut self.seen.store {
+            // What the connections at hand leave is for the others.
+            let left = (2 * self.share).saturating_sub(self.dissector.held().bytes);
+            store.set_held_max(left.max(self.share));
+        }
         // While a run is watched, what was reported is taken away, and bounded there.
         if !self.seen.keeps_decided {
             self.dissector.reserve(self.seen.kept_bytes.saturating_sub(self.kept_bytes_max));
@@ -320,6 +329,10 @@ impl<'a> Worker<'a> {
     }
 
     fn finish(mut self) -> Learned {
+        if let Some(store) = &mut self.seen.store {
+            // Connections at hand become others.
+            store.set_held_max(2 * self.share);
+        }
         self.dissector.finish(&mut self.seen);
         let counters = self.dissector.counters().clone();
         Learned { counters, store: self.seen.store, ..self.seen.learned }

@@ -76,6 +76,10 @@ impl<K: Kind> Sorter<K> {
         }
     }
 
+    pub(super) const fn set_held_max(&mut self, held_max: usize) {
+        self.held_max = held_max;
+    }
+
     /// Bytes beyond what may be held: nothing can be put aside.
     pub(super) const fn overdue_bytes(&self) -> usize {
         self.held_bytes.saturating_sub(self.held_max)
