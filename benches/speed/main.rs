@@ -16,7 +16,7 @@ use capture::{Batch, CaptureError, Options, Progress, Source};
 use dissect::{Dissector, FlowFacts, Limits, Observer};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use report::{BUILTIN_NAMES, Judge, JudgeConfig, Report, RunInfo};
+use report::{BUILTIN_NAMES, FactsStore, Judge, JudgeConfig, Report, RunInfo, SortedFacts};
 use tlsunset::engine::{Analysis, LiveHosts, Settings, Watcher, analyze};
 use traffic::{Order, Wire};
 
@@ -152,7 +152,7 @@ impl Watcher for Nobody {
 
 fn analyze_with(source: &mut dyn Source, workers: usize) -> Analysis {
     let settings = Settings { workers, limits: Limits::default(), seed: 1 };
-    analyze(source, &settings, &LiveHosts::default(), &mut Nobody)
+    analyze(FactsStore::in_memory(), source, &settings, &LiveHosts::default(), &mut Nobody)
 }
 
 /// Threads and what it costs to hand frames to them.
@@ -178,7 +178,10 @@ fn end_to_end(bencher: Bencher<'_, '_>) {
         .bench_local_values(|input| {
             let timeline = capture::open_reader("traffic", input, &Options::default());
             let analysis = analyze_with(&mut timeline.expect("there is no filter"), 1);
-            let flows = judge.judge_all(analysis.flows);
+            let (SortedFacts::Held(flows), None) = FactsStore::finish(analysis.stores) else {
+                panic!("connections fit into memory")
+            };
+            let flows = judge.judge_all(flows);
             let report = Report::new(&flows, &run, |addr| judge.home().contains(addr));
             let mut out = Vec::new();
             report.write_flows(&mut out).expect("memory takes everything");

@@ -14,7 +14,7 @@ pub enum Connections<'a> {
     Stored(&'a StoredFlows<'a>),
 }
 
-impl<'a> Connections<'a> {
+impl Connections<'_> {
     /// Gives all connections in their order, as many at a time as are in memory together.
     ///
     /// # Errors
@@ -27,15 +27,6 @@ impl<'a> Connections<'a> {
         match self {
             Self::Held(flows) => take(flows),
             Self::Stored(flows) => flows.each_part(&mut take),
-        }
-    }
-
-    /// The connections where they are all in memory.
-    #[must_use]
-    pub const fn held(self) -> Option<&'a [JudgedFlow]> {
-        match self {
-            Self::Held(flows) => Some(flows),
-            Self::Stored(_) => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use dissect::Coverage;
 
-use crate::{Direction, JudgedFlow};
+use crate::JudgedFlow;
 
 /// Where a connection lands in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,24 +77,6 @@ pub struct CoverageLedger {
 }
 
 impl CoverageLedger {
-    /// Counts all connections.
-    #[must_use]
-    pub fn of(flows: &[JudgedFlow]) -> Self {
-        Self::count_up(flows.iter())
-    }
-
-    /// Counts those connections that are to or from a watched service.
-    #[must_use]
-    pub fn of_watched(flows: &[JudgedFlow]) -> Self {
-        Self::count_up(flows.iter().filter(|flow| flow.direction != Direction::Other))
-    }
-
-    fn count_up<'a>(flows: impl Iterator<Item = &'a JudgedFlow>) -> Self {
-        let mut ledger = Self::default();
-        flows.for_each(|flow| ledger.count_flow(flow));
-        ledger
-    }
-
     /// Counts a connection.
     pub(crate) fn count_flow(&mut self, flow: &JudgedFlow) {
         self.counts[Bucket::of(flow.facts.coverage) as usize] += 1;
@@ -139,15 +121,11 @@ mod tests {
         fn buckets_add_up_to_the_connections(
             flows in prop::collection::vec(testkit::any_judged_flow(), 0..40),
         ) {
-            let watched = flows.iter().filter(|flow| flow.direction != Direction::Other).count();
-            for (ledger, expect) in [
-                (CoverageLedger::of(&flows), flows.len()),
-                (CoverageLedger::of_watched(&flows), watched),
-            ] {
-                prop_assert_eq!(ledger.total(), expect as u64);
-                let sum: u64 = Bucket::ALL.into_iter().map(|bucket| ledger.count(bucket)).sum();
-                prop_assert_eq!(sum, ledger.total());
-            }
+            let mut ledger = CoverageLedger::default();
+            flows.iter().for_each(|flow| ledger.count_flow(flow));
+            prop_assert_eq!(ledger.total(), flows.len() as u64);
+            let sum: u64 = Bucket::ALL.into_iter().map(|bucket| ledger.count(bucket)).sum();
+            prop_assert_eq!(sum, ledger.total());
         }
     }
 }

@@ -35,20 +35,9 @@ pub(crate) const VERSIONS: [Option<Version>; 10] = [
     None,
 ];
 
-/// The place of a version in [`VERSIONS`].
-const fn place_of(version: Option<Version>) -> usize {
-    match version {
-        Some(Version::Ssl2) => 0,
-        Some(Version::Ssl3) => 1,
-        Some(Version::Tls10) => 2,
-        Some(Version::Tls11) => 3,
-        Some(Version::Tls12) => 4,
-        Some(Version::Tls13) => 5,
-        Some(Version::Dtls10) => 6,
-        Some(Version::Dtls12) => 7,
-        Some(Version::Dtls13) => 8,
-        None => 9,
-    }
+/// The place of a version in [`VERSIONS`], which has them all.
+fn place_of(version: Option<Version>) -> usize {
+    VERSIONS.iter().position(|known| *known == version).unwrap_or(VERSIONS.len() - 1)
 }
 
 /// The connections of one service, or of none.

@@ -10,7 +10,7 @@ mod signs;
 
 use dissect::LinkType;
 
-use crate::{JudgedFlow, RunInfo};
+use crate::RunInfo;
 pub(crate) use signs::Signs;
 use signs::Tally;
 
@@ -32,16 +32,8 @@ pub struct Finding {
     pub fix: String,
 }
 
-/// Everything that is wrong with the capture of these connections, the worst first.
-#[must_use]
-pub fn findings(flows: &[JudgedFlow], run: &RunInfo) -> Vec<Finding> {
-    let mut signs = Signs::new(&run.clock);
-    flows.iter().for_each(|flow| signs.note(flow));
-    findings_of(&signs, run)
-}
-
 /// Everything that is wrong with a capture by the signs of its connections, the worst first.
-pub(crate) fn findings_of(signs: &Signs, run: &RunInfo) -> Vec<Finding> {
+pub(crate) fn findings(signs: &Signs, run: &RunInfo) -> Vec<Finding> {
     let doctor = Doctor { signs, run };
     let mut findings: Vec<Finding> = [
         doctor.drops(),

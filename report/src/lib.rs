@@ -40,7 +40,7 @@ mod testkit;
 pub use anonymize::{AnonymizeKey, AnonymizeKeyError, Anonymizer};
 pub use connections::Connections;
 pub use coverage::{Bucket, CoverageLedger};
-pub use doctor::{Finding, findings};
+pub use doctor::Finding;
 pub use endpoints::{
     AddressClass, AddressMatch, EndpointRow, Endpoints, EndpointsError, Home, PortRange, Prefix,
     PrefixError,

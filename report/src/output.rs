@@ -128,7 +128,7 @@ impl<'a> Report<'a> {
     fn of_digest(flows: Connections<'a>, run: &'a RunInfo, mut digest: Digest) -> Self {
         let hosts = digest.take_hosts();
         let tallies = tallies(&hosts, run);
-        let findings = crate::doctor::findings_of(&digest.signs, run);
+        let findings = crate::doctor::findings(&digest.signs, run);
         Self {
             flows,
             run,

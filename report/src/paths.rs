@@ -278,14 +278,6 @@ pub struct PathTable {
 }
 
 impl PathTable {
-    /// Counts connections under the policy at this place among their judgements.
-    #[must_use]
-    pub fn of(flows: &[JudgedFlow], policy: usize) -> Self {
-        let mut table = Self::default();
-        flows.iter().for_each(|flow| table.count(flow, policy));
-        table
-    }
-
     /// Counts a connection under the policy at this place among its judgements.
     pub(crate) fn count(&mut self, flow: &JudgedFlow, policy: usize) {
         if let Some(path) = flow.path {
@@ -378,7 +370,8 @@ mod tests {
     #[test]
     fn what_was_never_seen_has_no_verdict() {
         let flow = Flow::to_exchange().old_hello();
-        let table = PathTable::of(&judge_flows(vec![flow.facts]), 0);
+        let mut table = PathTable::default();
+        table.count(&judge_flows(vec![flow.facts])[0], 0);
         let exchange = table.path(AccessPath::ClientToExchange);
         assert_eq!(exchange.worst(), Some(Verdict::Breaks));
         assert_eq!((exchange.flows(), exchange.hosts(), exchange.hosts_breaking()), (1, 1, 1));

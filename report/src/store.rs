@@ -12,7 +12,6 @@ mod lines;
 mod runs;
 mod sorter;
 
-use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
@@ -20,7 +19,7 @@ use dissect::FlowFacts;
 
 use self::facts::FactsKind;
 use self::sorter::{Sorted, Sorter};
-use crate::judge::{self, Book, History};
+use crate::judge::{Book, History};
 use crate::{Anonymizer, Judge, JudgedFlow, NameBook};
 pub(crate) use lines::{Line, Lines, end_of};
 
@@ -47,6 +46,12 @@ impl FactsStore {
         Self(Sorter::new(FactsKind::default(), held_max, dir))
     }
 
+    /// A store that keeps everything in memory.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::new(usize::MAX, Path::new(""))
+    }
+
     /// A store for another thread: what both take comes together in the end.
     #[must_use]
     pub fn sibling(&self) -> Self {
@@ -70,11 +75,8 @@ impl FactsStore {
         self.0.overdue_bytes()
     }
 
-    /// All connections of this store and its siblings.
-    ///
-    /// # Errors
-    ///
-    /// Why connections could not be put aside; nothing is lost for it.
+    /// All connections of stores that are siblings; and why some could not be put aside, for which
+    /// nothing is lost.
     #[must_use]
     pub fn finish(stores: impl IntoIterator<Item = Self>) -> (SortedFacts, Option<io::Error>) {
         let (sorted, error) = Sorter::finish(stores.into_iter().map(|store| store.0));
@@ -222,11 +224,6 @@ impl<'a> StoredFlows<'a> {
     pub(crate) fn lines(&self) -> Lines {
         Lines::new(self.facts.0.held_max(), self.facts.0.dir())
     }
-}
-
-/// The order of connections in reports.
-fn compare(one: &FlowFacts, other: &FlowFacts) -> Ordering {
-    judge::compare(one, other)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use dissect::{
 };
 
 use clock::Clock;
-use report::{ClockInfo, FactsStore, JUDGED_BYTES};
+use report::{ClockInfo, FactsStore};
 
 pub use hosts::{LiveHost, LiveHosts};
 pub use live::{Director, Harvest, Step, watch};
@@ -34,7 +34,7 @@ pub use readers::{Reader, watch_readers};
 
 impl Analysis {
     fn absorb(&mut self, learned: Learned) {
-        self.flows.extend(learned.flows);
+        self.stores.extend(learned.store);
         self.silent.extend(learned.silent);
         self.names.extend(learned.names);
         self.counters.absorb(&learned.counters);
@@ -47,8 +47,7 @@ pub struct Settings {
     /// Workers, at least 1.
     pub workers: usize,
     /// Bounds for all workers together; each gets its share of the memory. As much again is for
-    /// the connections that were reported and stay until the end; when those take more, it is
-    /// taken from the ones at hand.
+    /// the connections that were reported and stay until the end; more of them are put aside.
     pub limits: Limits,
     /// Keys the hash tables.
     pub seed: u64,
@@ -57,8 +56,8 @@ pub struct Settings {
 /// What came out.
 #[derive(Debug, Default)]
 pub struct Analysis {
-    /// The connections, in no particular order.
-    pub flows: Vec<Box<FlowFacts>>,
+    /// The connections: what [`FactsStore::finish`] makes one of.
+    pub stores: Vec<FactsStore>,
     /// What ended without a word, of one direction each, in no particular order; no more than
     /// attempts are remembered.
     pub silent: Vec<Box<FlowFacts>>,
@@ -90,45 +89,18 @@ pub trait Watcher: Send {
     fn error(&mut self, error: &CaptureError);
 }
 
-/// Takes all frames of a source.
+/// Takes all frames of a source. Connections go to siblings of `store`.
 ///
 /// # Panics
 ///
 /// When a frame is neither dissected nor skipped for a reason: the promise of the whole run.
 pub fn analyze(
-    source: &mut dyn Source,
-    settings: &Settings,
-    hosts: &LiveHosts,
-    watcher: &mut dyn Watcher,
-) -> Analysis {
-    analyze_all(source, settings, None, hosts, watcher).0
-}
-
-/// Takes all frames of a source, and puts the connections into a store, which takes them also when
-/// they are too many for memory. [`Analysis::flows`] stays empty.
-///
-/// Gives the stores that [`FactsStore::finish`] makes one of.
-///
-/// # Panics
-///
-/// As [`analyze`] does.
-pub fn analyze_into(
     store: FactsStore,
     source: &mut dyn Source,
     settings: &Settings,
     hosts: &LiveHosts,
     watcher: &mut dyn Watcher,
-) -> (Analysis, Vec<FactsStore>) {
-    analyze_all(source, settings, Some(store), hosts, watcher)
-}
-
-fn analyze_all(
-    source: &mut dyn Source,
-    settings: &Settings,
-    store: Option<FactsStore>,
-    hosts: &LiveHosts,
-    watcher: &mut dyn Watcher,
-) -> (Analysis, Vec<FactsStore>) {
+) -> Analysis {
     let mut feed = Feed {
         source,
         hosts,
@@ -136,22 +108,25 @@ fn analyze_all(
         last_told: Instant::now(),
         frames: 0,
         clock: Clock::default(),
+        store,
         analysis: Analysis::default(),
-        stores: store.into_iter().collect(),
     };
     if settings.workers <= 1 {
-        let mut worker = Worker::new(settings, feed.watched_hosts()).with_store(feed.store());
+        let mut worker =
+            Worker::new(settings, feed.watched_hosts()).with_store(feed.store.sibling());
         while let Some(batch) = feed.next() {
             worker.take(&batch);
             feed.source.recycle(batch);
         }
-        feed.absorb(worker.finish());
+        feed.analysis.absorb(worker.finish());
     } else {
         relay::run(&mut feed, settings);
     }
     assert!(feed.analysis.counters.balances(), "every frame is dissected or skipped for a reason");
     feed.analysis.clock = feed.clock.into_info();
-    (feed.analysis, feed.stores)
+    // First, as its bound is the one that was asked for.
+    feed.analysis.stores.insert(0, feed.store);
+    feed.analysis
 }
 
 /// The source with what is noted on the way: errors, times, progress.
@@ -162,26 +137,15 @@ struct Feed<'a> {
     last_told: Instant,
     frames: u64,
     clock: Clock,
+    /// Workers have siblings of it.
+    store: FactsStore,
     analysis: Analysis,
-    /// Where connections go beside the analysis, the first of them empty; none when there they stay.
-    stores: Vec<FactsStore>,
 }
 
 impl<'a> Feed<'a> {
     /// The hosts, if anybody looks at them.
     fn watched_hosts(&self) -> Option<&'a LiveHosts> {
         self.watcher.looks_at_hosts().then_some(self.hosts)
-    }
-
-    /// A store for a worker's connections.
-    fn store(&self) -> Option<FactsStore> {
-        self.stores.first().map(FactsStore::sibling)
-    }
-
-    /// Takes what a worker brings home.
-    fn absorb(&mut self, mut learned: Learned) {
-        self.stores.extend(learned.store.take());
-        self.analysis.absorb(learned);
     }
 
     /// The next batch with frames; errors are noted and passed over.
@@ -221,22 +185,18 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 struct Worker<'a> {
     dissector: Dissector,
     seen: Seen<'a>,
-    /// Bytes of connections that were reported before those at hand have to make room for them.
-    kept_bytes_max: usize,
     /// Bytes for connections at hand, and as many for those that were reported.
     share: usize,
 }
 
 struct Seen<'a> {
     learned: Learned,
-    /// Where connections go, if not there.
+    /// Where connections go that nobody takes away while the run goes on.
     store: Option<FactsStore>,
     /// Who looks at the hosts.
     hosts: Option<&'a LiveHosts>,
     /// Whether somebody looks at hellos and decided connections themselves.
     keeps_decided: bool,
-    /// Bytes that the connections take which were reported and stay until the end.
-    kept_bytes: usize,
 }
 
 /// What one worker brings home.
@@ -266,26 +226,15 @@ impl<'a> Worker<'a> {
         limits.udp_memory_max /= settings.workers.max(1);
         limits.attempts_max /= settings.workers.max(1);
         Self {
-            kept_bytes_max: limits.memory_max,
             share,
             dissector: Dissector::new(limits, settings.seed),
-            seen: Seen {
-                learned: Learned::default(),
-                store: None,
-                hosts,
-                keeps_decided: false,
-                kept_bytes: 0,
-            },
+            seen: Seen { learned: Learned::default(), store: None, hosts, keeps_decided: false },
         }
     }
 
     /// The worker with a store for its connections.
-    fn with_store(mut self, store: Option<FactsStore>) -> Self {
-        if store.is_some() {
-            // What should be elsewhere and is not takes room from the connections at hand.
-            self.kept_bytes_max = 0;
-        }
-        self.seen.store = store;
+    fn with_store(mut self, store: FactsStore) -> Self {
+        self.seen.store = Some(store);
         self
     }
 
@@ -310,10 +259,8 @@ impl<'a> Worker<'a> {
             // What the connections at hand leave is for the others.
             let left = (2 * self.share).saturating_sub(self.dissector.held().bytes);
             store.set_held_max(left.max(self.share));
-        }
-        // While a run is watched, what was reported is taken away, and bounded there.
-        if !self.seen.keeps_decided {
-            self.dissector.reserve(self.seen.kept_bytes.saturating_sub(self.kept_bytes_max));
+            // What should be elsewhere and can't takes room from them.
+            self.dissector.reserve(store.overdue_bytes());
         }
     }
 
@@ -345,12 +292,9 @@ impl Observer for Seen<'_> {
     }
 
     fn boxed_flow(&mut self, facts: Box<FlowFacts>) {
-        if let Some(store) = &mut self.store {
-            store.push(facts);
-            self.kept_bytes = store.overdue_bytes();
-        } else {
-            self.kept_bytes += facts.held_bytes() + JUDGED_BYTES;
-            self.learned.flows.push(facts);
+        match &mut self.store {
+            Some(store) => store.push(facts),
+            None => self.learned.flows.push(facts),
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
     let loads: Arc<[AtomicUsize]> = (0..settings.workers).map(|_| AtomicUsize::new(0)).collect();
     let (used, returned) = unbounded();
     let mut learned = Vec::new();
-    let stores: Vec<_> = (0..settings.workers).map(|_| feed.store()).collect();
+    let stores: Vec<_> = (0..settings.workers).map(|_| feed.store.sibling()).collect();
     thread::scope(|scope| {
         let (queues, works): (Vec<_>, Vec<_>) =
             (0..settings.workers).map(|_| bounded(QUEUED_BATCHES_MAX)).unzip();
@@ -96,7 +96,7 @@ pub(super) fn run(feed: &mut Feed<'_>, settings: &Settings) {
         learned.extend(threads.into_iter().map(joined));
     });
     for learned in learned {
-        feed.absorb(learned);
+        feed.analysis.absorb(learned);
     }
 }
 

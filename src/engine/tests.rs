@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use dissect::LinkType;
+use report::SortedFacts;
 
 use super::dispatch::HandOut;
 use super::*;
@@ -40,6 +41,23 @@ fn syn(number: u16) -> Result<Batch, CaptureError> {
     Ok(Batch::owned(LinkType::RAW, time, u64::from(number), 40, packet))
 }
 
+fn analyzed(
+    source: &mut dyn Source,
+    settings: &Settings,
+    hosts: &LiveHosts,
+    watcher: &mut dyn Watcher,
+) -> Analysis {
+    analyze(FactsStore::in_memory(), source, settings, hosts, watcher)
+}
+
+/// The connections, in no particular order.
+fn flows(analysis: &mut Analysis) -> Vec<Box<FlowFacts>> {
+    match FactsStore::finish(std::mem::take(&mut analysis.stores)) {
+        (SortedFacts::Held(flows), None) => flows,
+        other => panic!("they fit into memory: {other:?}"),
+    }
+}
+
 fn settings(workers: usize) -> Settings {
     Settings { workers, limits: Limits::default(), seed: 7 }
 }
@@ -50,7 +68,7 @@ fn an_error_in_the_middle_is_told_and_passed_over() {
         let error = CaptureError::Empty { file: PathBuf::from("b.pcap") };
         let mut source = Steps(VecDeque::from([syn(1), Err(error), syn(2)]));
         let mut notes = Notes::default();
-        let analysis = analyze(&mut source, &settings(workers), &LiveHosts::default(), &mut notes);
+        let analysis = analyzed(&mut source, &settings(workers), &LiveHosts::default(), &mut notes);
         assert_eq!(notes.0, ["b.pcap: the file is empty"]);
         assert_eq!(analysis.errors.len(), 1);
         assert_eq!((analysis.counters.frames, analysis.counters.dissected), (2, 2));
@@ -62,7 +80,7 @@ fn an_error_in_the_middle_is_told_and_passed_over() {
 fn more_batches_than_queues_hold_get_through() {
     let mut source = Steps((1..=1000).map(syn).collect());
     let mut notes = Notes::default();
-    let analysis = analyze(&mut source, &settings(3), &LiveHosts::default(), &mut notes);
+    let analysis = analyzed(&mut source, &settings(3), &LiveHosts::default(), &mut notes);
     assert_eq!(analysis.counters.frames, 1000);
 }
 
@@ -71,7 +89,7 @@ fn one_connection_for_one_of_many_workers_gets_through() {
     for workers in [2, 3, 8] {
         let mut source = Steps((0..1000).map(|_| syn(1)).collect());
         let mut notes = Notes::default();
-        let analysis = analyze(&mut source, &settings(workers), &LiveHosts::default(), &mut notes);
+        let analysis = analyzed(&mut source, &settings(workers), &LiveHosts::default(), &mut notes);
         assert_eq!(analysis.counters.frames, 1000);
     }
 }
@@ -94,7 +112,7 @@ fn a_panic_of_the_thread_that_reads_ends_the_run() {
             let error = Err(CaptureError::Empty { file: PathBuf::from("b.pcap") });
             let steps = (0..500).map(syn).chain([error]).chain((0..500).map(syn));
             let mut source = Steps(steps.collect());
-            analyze(&mut source, &settings(workers), &LiveHosts::default(), &mut Fuse)
+            analyzed(&mut source, &settings(workers), &LiveHosts::default(), &mut Fuse)
         };
         let panic = thread::spawn(run).join().unwrap_err();
         assert_eq!(panic.downcast_ref::<String>().unwrap(), "b.pcap: the file is empty");
@@ -106,9 +124,10 @@ fn nothing_to_read_is_no_frames() {
     for workers in [0, 1, 2] {
         let mut source = Steps(VecDeque::new());
         let mut notes = Notes::default();
-        let analysis = analyze(&mut source, &settings(workers), &LiveHosts::default(), &mut notes);
+        let mut analysis =
+            analyzed(&mut source, &settings(workers), &LiveHosts::default(), &mut notes);
         assert_eq!(analysis.counters.frames, 0);
-        assert_eq!((analysis.first_time, analysis.flows.len()), (None, 0));
+        assert_eq!((analysis.first_time, flows(&mut analysis).len()), (None, 0));
     }
 }
 
@@ -173,7 +192,9 @@ fn told<'a>(flows: impl IntoIterator<Item = &'a Box<FlowFacts>>) -> Vec<String> 
 fn harvests_add_up_to_one_analysis() {
     let frames = frames_of("demo");
     let mut source = Steps(frames.iter().cloned().map(Ok).collect());
-    let whole = analyze(&mut source, &settings(1), &LiveHosts::default(), &mut Notes::default());
+    let mut whole =
+        analyzed(&mut source, &settings(1), &LiveHosts::default(), &mut Notes::default());
+    let whole_flows = flows(&mut whole);
     for (workers, every) in [(1, 1), (1, 7), (2, 7), (3, 50), (2, 10_000)] {
         let steps = frames.iter().enumerate().flat_map(|(at, batch)| {
             let kind = if at % 2 == 0 { Sweep::Cut } else { Sweep::Over };
@@ -186,9 +207,9 @@ fn harvests_add_up_to_one_analysis() {
         assert_eq!(harvests.last().unwrap().0, None);
         let all = || harvests.iter().map(|(_, harvest)| harvest);
         let what = format!("{workers} workers, harvests every {every} frames");
-        assert_eq!(told(all().flat_map(|it| &it.flows)), told(&whole.flows), "{what}");
+        assert_eq!(told(all().flat_map(|it| &it.flows)), told(&whole_flows), "{what}");
         let decided: usize = all().map(|it| it.decided.len()).sum();
-        assert_eq!(decided, whole.flows.len(), "{what}");
+        assert_eq!(decided, whole_flows.len(), "{what}");
         let mut counters = Counters::default();
         all().for_each(|harvest| counters.absorb(&harvest.counters));
         assert_eq!(counters.frames, whole.counters.frames);
@@ -218,8 +239,8 @@ fn hosts_are_noted_for_those_who_look_at_them() {
     let noted = |watcher: &mut dyn Watcher, workers| {
         let hosts = LiveHosts::default();
         let mut source = Steps(frames_of("demo").into_iter().map(Ok).collect());
-        let analysis = analyze(&mut source, &settings(workers), &hosts, watcher);
-        (hosts.len(), told(&analysis.flows))
+        let mut analysis = analyzed(&mut source, &settings(workers), &hosts, watcher);
+        (hosts.len(), told(&flows(&mut analysis)))
     };
     for workers in [1, 2] {
         let (seen, unseen) = (noted(&mut Notes::default(), workers), noted(&mut Blind, workers));

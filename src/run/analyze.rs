@@ -10,7 +10,7 @@ use super::console::Console;
 use super::reporting::{Reporting, Seen};
 use super::{Outcome, anonymizing, inventory, judging, outputs, reporting, settings};
 use crate::cli::RunConfig;
-use crate::engine::{LiveHosts, analyze_into};
+use crate::engine::{LiveHosts, analyze as analyze_frames};
 use crate::progress::{ProgressBar, say};
 
 /// Analyzes capture files.
@@ -44,7 +44,7 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     let mut progress = ProgressBar::new(config.shows_progress);
     console.notices(&timeline.take_notices());
     let store = reporting::store(folder.as_ref(), config.memory_max, settings.workers);
-    let (analysis, stores) = analyze_into(store, &mut timeline, &settings, &hosts, &mut progress);
+    let analysis = analyze_frames(store, &mut timeline, &settings, &hosts, &mut progress);
     progress.finish();
     console.notices(&timeline.take_notices());
     console.outcome.has_failed |= !analysis.errors.is_empty();
@@ -74,7 +74,7 @@ fn run(config: &RunConfig, console: &mut Console) -> Result<(), String> {
     // Workers finish in any order; past its bound the book keeps the earliest.
     answers.sort_by_key(|seen| seen.at);
     answers.iter().for_each(|seen| names.learn(seen));
-    let facts = reporting::collect(stores, console);
+    let facts = reporting::collect(analysis.stores, console);
     let reporting = Reporting {
         outputs: &config.outputs,
         folder: folder.as_ref(),

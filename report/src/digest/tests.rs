@@ -39,6 +39,8 @@ proptest! {
         );
         let watched: u64 = services.map(|it| of(&it.watched)).sum();
         prop_assert_eq!(watched, digest.coverage.total());
+        let office365 = flows.iter().filter(|flow| flow.direction != Direction::Other);
+        prop_assert_eq!(watched, office365.count() as u64);
         prop_assert_eq!(digest.coverage_all.total(), digest.flows);
         let columns = |timeline: &Timeline| {
             timeline.columns().map(|(_, counts)| of(counts)).sum::<u64>()

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dissect::{Endpoint, Mark, Offer, Side, Timestamp, Version};
-
-use super::NameSet;
 use smallvec::SmallVec;
 
+use super::NameSet;
 use crate::judged::Judgements;
 use crate::{Direction, JudgedFlow, Judgement, Stack, UNKNOWN_STACK, Verdict, rows};
 

@@ -10,6 +10,7 @@ use dissect::{CertificateNames, FlowFacts, Offer};
 
 use super::JUDGED_BYTES;
 use super::sorter::Kind;
+use crate::judge;
 use crate::state::{FactsRow, FrameWriter, HalfRow};
 
 /// Connections, and what they share.
@@ -23,7 +24,7 @@ impl Kind for FactsKind {
     type Item = Box<FlowFacts>;
 
     fn compare(one: &Self::Item, other: &Self::Item) -> Ordering {
-        super::compare(one, other)
+        judge::compare(one, other)
     }
 
     fn held_bytes(facts: &Self::Item) -> usize {

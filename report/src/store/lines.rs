@@ -8,7 +8,7 @@ use std::path::Path;
 use dissect::Endpoint;
 use serde::{Deserialize, Serialize};
 
-use super::sorter::{Kind, Sorted, Sorter};
+use super::sorter::{Kind, Sorter};
 use crate::state::FrameWriter;
 
 /// A line with what tells its place: in the order of the fields, up to the text.
@@ -63,16 +63,9 @@ impl Lines {
                 held.sort_unstable();
                 held.iter().try_for_each(|line| take(&line.bytes))
             }
-            Err(sorted) => each_sorted(&sorted, take),
+            Err(sorted) => sorted.each(|line| take(&line.bytes)),
         }
     }
-}
-
-fn each_sorted(
-    sorted: &Sorted<LineKind>,
-    mut take: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    sorted.each(|line| take(&line.bytes))
 }
 
 /// Lines need nothing but themselves.

@@ -18,7 +18,7 @@ fn stored(facts: Vec<Box<FlowFacts>>, held_max: usize) -> SortedFacts {
 }
 
 fn in_order(mut facts: Vec<Box<FlowFacts>>) -> Vec<Box<FlowFacts>> {
-    facts.sort_by(|one, other| compare(one, other));
+    facts.sort_by(|one, other| crate::judge::compare(one, other));
     facts
 }
 

@@ -96,7 +96,7 @@ impl OverTime {
 
     /// Adds connections that began at a second, or from it on in a part of a column.
     fn add(&mut self, second: i64, counts: &ByVersion) {
-        // A part may begin before the first column does, never by a column.
+        // In columns of the epoch: their difference fits where that of the seconds may not.
         let place = second.div_euclid(self.width) - self.start.div_euclid(self.width);
         let bucket = usize::try_from(place).ok().and_then(|place| self.buckets.get_mut(place));
         if let Some(bucket) = bucket {
