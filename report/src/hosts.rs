@@ -89,8 +89,8 @@ impl HostCollector {
 
 impl HostTable {
     /// Puts connections together by host, where `inside` tells what counts as ours.
-    #[must_use]
-    pub fn new(flows: &[JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
+    #[cfg(test)]
+    pub(crate) fn new(flows: &[JudgedFlow], inside: impl Fn(IpAddr) -> bool) -> Self {
         let mut hosts = HostCollector::default();
         for (flow, place) in flows.iter().zip(0..) {
             hosts.absorb(flow, place, &inside);

@@ -275,21 +275,7 @@ mod tests {
     }
 
     fn syn_segment(key: Key, way: Way, seq: u32) -> Segment<'static> {
-        Segment {
-            key,
-            way,
-            seq: Seq(seq),
-            ack: Seq(0),
-            flags: flags::SYN,
-            header: &[],
-            payload: &[],
-            cut: 0,
-            at: Mark::default(),
-            frame_len: 60,
-            id: 0,
-            ttl: 64,
-            vlan: None,
-        }
+        Segment { seq: Seq(seq), ..Segment::bare(key, way) }
     }
 
     impl Dialling {

@@ -48,6 +48,26 @@ pub(crate) struct Segment<'a> {
 }
 
 impl Segment<'_> {
+    /// A SYN without header or payload, from which tests go on.
+    #[cfg(test)]
+    pub(super) fn bare(key: Key, way: Way) -> Self {
+        Self {
+            key,
+            way,
+            seq: Seq(1),
+            ack: Seq(0),
+            flags: flags::SYN,
+            header: &[],
+            payload: &[],
+            cut: 0,
+            at: Mark::default(),
+            frame_len: 60,
+            id: 0,
+            ttl: 64,
+            vlan: None,
+        }
+    }
+
     pub(super) fn is_syn(&self) -> bool {
         self.flags & flags::SYN != 0
     }

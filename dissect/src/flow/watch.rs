@@ -320,26 +320,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Mark;
     use crate::flow::Key;
 
     /// A segment between two hosts, its checksum right or not.
     fn segment(way: Way, header: &[u8]) -> Segment<'_> {
-        Segment {
-            key: Key::v4((1, 5000), (2, 443)).0,
-            way,
-            seq: Seq(1),
-            ack: Seq(1),
-            flags: flags::ACK,
-            header,
-            payload: &[],
-            cut: 0,
-            at: Mark::default(),
-            frame_len: 60,
-            id: 0,
-            ttl: 64,
-            vlan: None,
-        }
+        let key = Key::v4((1, 5000), (2, 443)).0;
+        Segment { ack: Seq(1), flags: flags::ACK, header, ..Segment::bare(key, way) }
     }
 
     /// A header with the checksum that it must have.
